@@ -1,0 +1,3 @@
+module github.com/spindle-wasm/spindle
+
+go 1.26
