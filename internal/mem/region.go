@@ -1,0 +1,68 @@
+package mem
+
+import "fmt"
+
+// Region is a reservation of address space of which a prefix is committed: readable, writable, zero at first. A Region is not
+// safe for concurrent use, but its committed part may be read and written while another goroutine commits more.
+type Region struct {
+	base      uintptr
+	size      int // reserved
+	committed int // prefix that is accessible
+	backing   []byte
+}
+
+// Base returns the lowest address.
+func (r *Region) Base() uintptr { return r.base }
+
+// Size returns the number of bytes reserved.
+func (r *Region) Size() int { return r.size }
+
+// Committed returns the number of bytes that are accessible.
+func (r *Region) Committed() int { return r.committed }
+
+// Reserve reserves size bytes, rounded up to whole pages. Nothing of it is accessible before Commit.
+func Reserve(size int) (*Region, error) {
+	if size <= 0 {
+		return nil, fmt.Errorf("mem: reserve %d bytes", size)
+	}
+	return reserve(roundUp(size, PageSize()))
+}
+
+// Commit makes the first n bytes accessible; committing less than before changes nothing.
+func (r *Region) Commit(n int) error {
+	n = roundUp(n, PageSize())
+	if n <= r.committed {
+		return nil
+	}
+	if n > r.size {
+		return fmt.Errorf("mem: commit %d of %d reserved bytes", n, r.size)
+	}
+	if err := commit(r, r.committed, n-r.committed); err != nil {
+		return err
+	}
+	r.committed = n
+	return nil
+}
+
+// Discard zeroes the bytes from off to the end of the committed part and gives their pages back to the system where that
+// pays; they stay accessible.
+func (r *Region) Discard(off int) error {
+	page := roundUp(off, PageSize())
+	if page > r.committed {
+		page = r.committed
+	}
+	clear(r.bytes(off, page-off))
+	if r.committed == page {
+		return nil
+	}
+	return discard(r, page, r.committed-page)
+}
+
+// Release gives the reservation back. The region must not be used afterwards.
+func (r *Region) Release() error {
+	err := release(r)
+	*r = Region{}
+	return err
+}
+
+func roundUp(n, to int) int { return (n + to - 1) / to * to }

@@ -1,0 +1,28 @@
+//go:build unix
+
+package mem
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// PageSize returns the system's page size.
+func PageSize() int { return os.Getpagesize() }
+
+func reserve(size int) (*Region, error) {
+	p, err := unix.MmapPtr(-1, 0, nil, uintptr(size), unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON|mapNoReserve)
+	if err != nil {
+		return nil, os.NewSyscallError("mmap", err)
+	}
+	return &Region{base: uintptr(p), size: size}, nil
+}
+
+func commit(r *Region, off, n int) error {
+	return os.NewSyscallError("mprotect", unix.Mprotect(r.bytes(off, n), unix.PROT_READ|unix.PROT_WRITE))
+}
+
+func release(r *Region) error {
+	return os.NewSyscallError("munmap", unix.MunmapPtr(ptr(r.base), uintptr(r.size)))
+}

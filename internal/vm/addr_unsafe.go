@@ -1,0 +1,36 @@
+package vm
+
+import (
+	"unsafe"
+
+	"github.com/spindle-wasm/spindle/internal/mem"
+)
+
+// ptr turns an off-heap address into a pointer. Sound because Go's collector ignores addresses that it does not own; the
+// indirection keeps the conversion within the rules that vet checks.
+func ptr(addr uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&addr)) }
+
+// contextAt places a Context at the start of a fresh region, whose first contextSize bytes are committed and zero.
+func contextAt(r *mem.Region) *Context {
+	var _ [contextSize - unsafe.Sizeof(Context{})]byte // it must fit
+	return (*Context)(ptr(r.Base()))
+}
+
+// addrOf returns the address of a slice's elements, 0 for an empty slice. The caller keeps the slice alive as long as the
+// address is in use; E must hold no Go pointers.
+func addrOf[E any](s []E) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(s))) }
+
+// addrOfVar is addrOf for a variable.
+func addrOfVar[E any](p *E) uintptr { return uintptr(unsafe.Pointer(p)) }
+
+// slotAt views one 8-byte slot of guest-owned memory.
+func slotAt(addr uintptr) *uint64 { return (*uint64)(ptr(addr)) }
+
+// slotsAt views n slots of guest-owned memory.
+func slotsAt(addr uintptr, n int) []uint64 { return unsafe.Slice((*uint64)(ptr(addr)), n) }
+
+// refsAt views n references of guest-owned memory.
+func refsAt(addr uintptr, n int) []Ref { return unsafe.Slice((*Ref)(ptr(addr)), n) }
+
+// bytesAt views n bytes of guest-owned memory.
+func bytesAt(addr uintptr, n int) []byte { return unsafe.Slice((*byte)(ptr(addr)), n) }

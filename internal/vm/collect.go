@@ -1,0 +1,144 @@
+package vm
+
+import "github.com/spindle-wasm/spindle/internal/wasm"
+
+// handles are the host values that guest code refers to by externref: a Go-side table, as guest words never hold Go pointers.
+type handles struct {
+	vals    []any
+	free    []uint32
+	index   map[any]uint32 // of comparable values, so that one value has one reference
+	marked  []bool
+	sinceGC int
+}
+
+// HostRef returns the reference for a host value; nil is the null reference.
+// A comparable value gets the same reference as long as it is alive in the store.
+func (s *Store) HostRef(v any) Ref {
+	if v == nil {
+		return NullRef
+	}
+	h := &s.externs
+	cmp := comparable_(v)
+	if cmp {
+		if i, ok := h.index[v]; ok {
+			return i<<2 | 2
+		}
+	}
+	if h.sinceGC++; h.sinceGC >= max(4096, len(h.vals)) && s.atSafepoint() {
+		s.Collect()
+	}
+	var i uint32
+	if n := len(h.free); n > 0 {
+		i = h.free[n-1]
+		h.free = h.free[:n-1]
+		h.vals[i] = v
+	} else {
+		i = uint32(len(h.vals))
+		h.vals = append(h.vals, v)
+	}
+	if cmp {
+		if h.index == nil {
+			h.index = map[any]uint32{}
+		}
+		h.index[v] = i
+	}
+	return i<<2 | 2
+}
+
+// HostValue returns the host value behind a reference of the any or extern hierarchy; ok is false if it is not one, or if
+// the handle is not in use.
+func (s *Store) HostValue(r Ref) (v any, ok bool) {
+	if r == NullRef {
+		return nil, true
+	}
+	i := r >> 2
+	if !IsHost(r) || int(i) >= len(s.externs.vals) || s.externs.vals[i] == nil {
+		return nil, false
+	}
+	return s.externs.vals[i], true
+}
+
+// LiveHandles counts the host values that the store holds; for tests.
+func (s *Store) LiveHandles() int { return len(s.externs.vals) - len(s.externs.free) }
+
+// atSafepoint reports whether all live references are known: no host function of this thread holds one in its Go variables.
+func (s *Store) atSafepoint() bool { return s.thread.InHost() == nil && s.thread.State() == StateIdle }
+
+// Collect frees the exceptions and host values that nothing refers to any more. Roots: the guest stack by its exact
+// reference maps, globals, tables, and the fields of live exceptions.
+// Preconditions: the thread is outside of guest code with its exit state set, and host functions in flight hold no references of their own.
+func (s *Store) Collect() {
+	h, x := &s.externs, &s.exns
+	h.marked = make([]bool, len(h.vals))
+	var work []Ref
+	mark := func(r Ref, t wasm.ValType) {
+		switch s.types.TopOf(t) {
+		case wasm.HeapExn:
+			if r != NullRef && !x.recs[r].marked {
+				x.recs[r].marked = true
+				work = append(work, r)
+			}
+		case wasm.HeapAny, wasm.HeapExtern:
+			if IsHost(r) {
+				h.marked[r>>2] = true
+			}
+		}
+	}
+	for i := range x.recs {
+		x.recs[i].marked = false
+	}
+	for i := range x.recs {
+		if x.recs[i].pinned > 0 || x.recs[i].tag != nil && !x.recs[i].escaped {
+			mark(Ref(i), wasm.ExnRef)
+		}
+	}
+	s.VisitRoots(func(slot *uint64, t wasm.ValType) { mark(Ref(*slot), t) }, func(refs []Ref, t wasm.ValType) {
+		for _, r := range refs {
+			mark(r, t)
+		}
+	})
+	for len(work) > 0 {
+		r := work[len(work)-1]
+		work = work[:len(work)-1]
+		tag, fields := s.Exception(r)
+		i := 0
+		for _, p := range tag.Func.Params {
+			if p.IsRef() {
+				mark(Ref(fields[i]), p)
+			}
+			i += p.Slots()
+		}
+	}
+	for i := range x.recs {
+		if x.recs[i].tag != nil && !x.recs[i].marked {
+			s.freeException(Ref(i))
+		}
+	}
+	for i, v := range h.vals {
+		if v != nil && !h.marked[i] {
+			if comparable_(v) {
+				delete(h.index, v)
+			}
+			h.vals[i] = nil
+			h.free = append(h.free, uint32(i))
+		}
+	}
+	x.sinceGC, h.sinceGC = 0, 0
+}
+
+// VisitRoots visits every live reference of the store outside of exceptions: slots (stack, globals) and tables, each with its
+// static type. Preconditions: as for Collect.
+func (s *Store) VisitRoots(slot func(*uint64, wasm.ValType), table func([]Ref, wasm.ValType)) {
+	s.thread.Engine.StackRefs(s.thread, slot)
+	for _, g := range s.globals {
+		if g.Type.Type.IsRef() {
+			slot(slotAt(g.addr), g.Type.Type)
+		}
+	}
+	for _, t := range s.tables {
+		table(t.Refs(), t.Type.Elem)
+	}
+	for _, inst := range s.Instances {
+		inst.visitElems(table)
+	}
+}

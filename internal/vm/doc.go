@@ -1,0 +1,10 @@
+// Package vm holds what every engine shares: stores, instances, linear memories, tables, globals, tags and exceptions, guest
+// stacks, the safepoint word, blocking, and the rules of linking and instantiation.
+//
+// All guest state lives off the Go heap. The Go objects of this package describe it and can be rebuilt from it.
+//
+// Ownership: a Store, with its instances, belongs to one Thread. At any time at most one goroutine owns a Thread (Enter to
+// Leave); only the owner touches the store. Shared memories belong to several stores and are safe for concurrent use.
+//
+// Lock order: Thread.mu, then Memory.mu, then a wait queue's lock.
+package vm

@@ -1,0 +1,200 @@
+package vm
+
+import (
+	"slices"
+
+	"github.com/spindle-wasm/spindle/internal/wasm"
+)
+
+// Instance is an instantiated module in a store.
+type Instance struct {
+	Index    uint32 // in the store
+	Store    *Store
+	Module   *wasm.Module
+	Code     Code
+	Imports  []ImportedFunc // by function index
+	Memories []*Memory      // by index, imports included, as are the following
+	Tables   []*Table
+	Globals  []*Global
+	Tags     []*Tag
+	// Data belongs to the embedding API.
+	Data any
+
+	view struct{ mems, tables, globals, impGlobals uintptr }
+	// The arrays behind view: pointer-free, kept alive here.
+	memDescs, tableDescs, impGlobals []uintptr
+
+	refBase Ref            // identity of Module.DeclaredFuncs[0]
+	refs    map[uint32]Ref // identities of other functions, made when the host asks for them
+	elems   []elemState
+	dropped []bool // data segments
+}
+
+// ImportedFunc is what an imported function is bound to: Host, or function Func of Inst.
+type ImportedFunc struct {
+	Host *HostFunc
+	Inst *Instance
+	Func uint32
+	Type wasm.TypeID
+}
+
+// elemState is a segment at run time. Segments of function indices need no storage.
+type elemState struct {
+	dropped bool
+	addr    uintptr // evaluated expressions
+	n       int
+}
+
+// Func is a function as the host sees it.
+type Func struct {
+	Type  wasm.TypeID
+	Inst  *Instance // nil for a host function
+	Index uint32
+	Host  *HostFunc
+
+	ref      Ref
+	refStore *Store
+}
+
+// NewHostFunc makes a host function of a type of the space.
+func NewHostFunc(ts *wasm.TypeSpace, name string, ft wasm.FuncType, fn func(*Thread, []uint64) error) (*Func, error) {
+	id, err := ts.FuncTypeID(ft)
+	if err != nil {
+		return nil, err
+	}
+	h := &HostFunc{Name: name, Fn: fn}
+	for _, t := range ft.Params {
+		h.Params += t.Slots()
+	}
+	for _, t := range ft.Results {
+		h.Results += t.Slots()
+	}
+	return &Func{Type: id, Host: h}, nil
+}
+
+// FuncTypeID returns the canonical type of a function of the index space.
+func (i *Instance) FuncTypeID(fn uint32) wasm.TypeID { return i.Module.TypeIDs[i.Module.Funcs[fn]] }
+
+// Func returns a function of the index space, followed through its import.
+func (i *Instance) Func(fn uint32) *Func {
+	if int(fn) < len(i.Imports) {
+		im := &i.Imports[fn]
+		if im.Host != nil {
+			return &Func{Type: im.Type, Host: im.Host}
+		}
+		return im.Inst.Func(im.Func)
+	}
+	return &Func{Type: i.FuncTypeID(fn), Inst: i, Index: fn}
+}
+
+// FuncRef returns the reference to a function of the index space (ref.func).
+func (i *Instance) FuncRef(fn uint32) Ref {
+	if k, ok := slices.BinarySearch(i.Module.DeclaredFuncs, fn); ok {
+		return i.refBase + Ref(k)
+	}
+	if r, ok := i.refs[fn]; ok {
+		return r
+	}
+	if i.refs == nil {
+		i.refs = map[uint32]Ref{}
+	}
+	r := i.Store.addFunc(i.desc(fn))
+	i.refs[fn] = r
+	return r
+}
+
+// desc describes a function; an import is described as what it is bound to.
+func (i *Instance) desc(fn uint32) FuncDesc {
+	if int(fn) < len(i.Imports) {
+		im := &i.Imports[fn]
+		if im.Host == nil {
+			return im.Inst.desc(im.Func)
+		}
+		i.Store.hostFuncs = append(i.Store.hostFuncs, im.Host)
+		return FuncDesc{Type: uint32(im.Type), Func: uint32(len(i.Store.hostFuncs) - 1)}
+	}
+	return FuncDesc{Code: i.Code.FuncAddr(fn), Type: uint32(i.FuncTypeID(fn)), Instance: i.Index, Func: fn}
+}
+
+// Extern is something that can be imported or exported.
+type Extern struct {
+	Kind   wasm.ExternKind
+	Func   *Func
+	Table  *Table
+	Memory *Memory
+	Global *Global
+	Tag    *Tag
+}
+
+// Export returns the export of that name.
+func (i *Instance) Export(name string) (Extern, bool) {
+	for k := range i.Module.Exports {
+		if e := &i.Module.Exports[k]; e.Name == name {
+			return i.Extern(e.Kind, e.Index), true
+		}
+	}
+	return Extern{}, false
+}
+
+// Extern returns an entity of one of the instance's index spaces.
+func (i *Instance) Extern(kind wasm.ExternKind, idx uint32) Extern {
+	x := Extern{Kind: kind}
+	switch kind {
+	case wasm.ExternFunc:
+		x.Func = i.Func(idx)
+	case wasm.ExternTable:
+		x.Table = i.Tables[idx]
+	case wasm.ExternMemory:
+		x.Memory = i.Memories[idx]
+	case wasm.ExternGlobal:
+		x.Global = i.Globals[idx]
+	case wasm.ExternTag:
+		x.Tag = i.Tags[idx]
+	}
+	return x
+}
+
+// DropData makes a data segment empty (data.drop).
+func (i *Instance) DropData(seg uint32) { i.dropped[seg] = true }
+
+// DropElem makes an element segment empty (elem.drop).
+func (i *Instance) DropElem(seg uint32) {
+	e := &i.elems[seg]
+	i.Store.release(e.addr, (e.n+1)/2)
+	*e = elemState{dropped: true}
+}
+
+// data returns what is left of a data segment.
+func (i *Instance) data(seg uint32) []byte {
+	if i.dropped[seg] {
+		return nil
+	}
+	return i.Module.Datas[seg].Init
+}
+
+// DataBytes returns the bytes of a data segment, empty once it is dropped.
+func (i *Instance) DataBytes(seg uint32) []byte { return i.data(seg) }
+
+// elemLen returns the length of what is left of an element segment.
+func (i *Instance) elemLen(seg uint32) uint64 {
+	if i.elems[seg].dropped {
+		return 0
+	}
+	return uint64(i.Module.Elems[seg].Len())
+}
+
+// elem returns an element; k < elemLen.
+func (i *Instance) elem(seg uint32, k uint64) Ref {
+	if e := &i.elems[seg]; e.n > 0 {
+		return refsAt(e.addr, e.n)[k]
+	}
+	return i.FuncRef(i.Module.Elems[seg].Funcs[k])
+}
+
+func (i *Instance) visitElems(visit func([]Ref, wasm.ValType)) {
+	for k := range i.elems {
+		if e := &i.elems[k]; e.n > 0 {
+			visit(refsAt(e.addr, e.n), i.Module.Canon(i.Module.Elems[k].Type))
+		}
+	}
+}

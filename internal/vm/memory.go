@@ -1,0 +1,143 @@
+package vm
+
+import (
+	"fmt"
+	"math/bits"
+	"sync"
+	"sync/atomic"
+
+	"github.com/spindle-wasm/spindle/internal/mem"
+	"github.com/spindle-wasm/spindle/internal/wasm"
+)
+
+// Memory is a linear memory. An unshared one belongs to one store; a shared one is safe for concurrent use, never moves, and
+// grows atomically.
+type Memory struct {
+	Type wasm.MemoryType
+	Desc *MemDesc
+
+	pools    *Pools
+	maxPages uint64 // limit of grow: the type's maximum and the embedder's
+
+	mu     sync.Mutex  // serialises grow, and close
+	region *mem.Region // guarded by mu
+	waits  waitQueues  // of a shared memory
+}
+
+// MemoryLimits bound what a module may ask for.
+type MemoryLimits struct {
+	MaxPages uint64 // 0: no limit besides the system's
+}
+
+// maxReserve bounds the address space reserved for a 64-bit memory that can move; a larger one grows by moving.
+const maxReserve = 8 << 30
+
+// NewMemory makes a zeroed memory of the type's minimum size.
+func NewMemory(pools *Pools, t wasm.MemoryType, lim MemoryLimits) (*Memory, error) {
+	maxPages := uint64(maxAddressable / wasm.PageSize)
+	if !t.Is64 {
+		maxPages = min(maxPages, 1<<16)
+	}
+	if t.HasMax {
+		maxPages = min(maxPages, t.Max)
+	}
+	if lim.MaxPages > 0 {
+		maxPages = min(maxPages, lim.MaxPages)
+	}
+	if t.Min > maxPages {
+		return nil, &LimitError{Limit: "memory pages", Max: maxPages, Got: t.Min}
+	}
+	reserve := maxPages * wasm.PageSize
+	if !t.Shared {
+		reserve = min(reserve, max(maxReserve, t.Min*wasm.PageSize))
+	}
+	if reserve == 0 {
+		reserve = wasm.PageSize
+	}
+	if r := uint64(1) << bits.Len64(reserve-1); r <= maxReserve {
+		reserve = r // few sizes, so that the pool serves most
+	}
+	if reserve > maxAddressable {
+		return nil, &LimitError{Limit: "memory bytes", Max: maxAddressable, Got: reserve}
+	}
+	region, err := pools.get(int(reserve), int(t.Min*wasm.PageSize))
+	if err != nil {
+		return nil, fmt.Errorf("linear memory: %w", err)
+	}
+	return &Memory{Type: t, Desc: &MemDesc{Base: region.Base(), Len: t.Min * wasm.PageSize}, pools: pools, maxPages: maxPages, region: region}, nil
+}
+
+// Len returns the size in bytes.
+func (m *Memory) Len() uint64 { return atomic.LoadUint64(&m.Desc.Len) }
+
+// Pages returns the size in pages.
+func (m *Memory) Pages() uint64 { return m.Len() / wasm.PageSize }
+
+// Shared reports whether the memory is shared.
+func (m *Memory) Shared() bool { return m.Type.Shared }
+
+// Bytes views the whole memory as it is now. The view must not be used after the memory's store is closed, nor, for an
+// unshared memory, after it has grown.
+func (m *Memory) Bytes() []byte { return bytesAt(m.Desc.Base, int(m.Len())) }
+
+// Grow adds pages and returns the old size in pages; ok is false if the memory cannot grow that far (specification 4.4.7,
+// memory.grow). On a shared memory it is an atomic read-modify-write of the size.
+func (m *Memory) Grow(delta uint64) (old uint64, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	old = m.Pages()
+	if m.region == nil || delta > m.maxPages || old+delta > m.maxPages {
+		return old, false
+	}
+	if delta == 0 {
+		return old, true
+	}
+	n := int((old + delta) * wasm.PageSize)
+	if n > m.region.Size() {
+		if !m.moveLocked(n) {
+			return old, false
+		}
+	} else if m.region.Commit(n) != nil {
+		return old, false
+	}
+	atomic.StoreUint64(&m.Desc.Len, uint64(n))
+	return old, true
+}
+
+// moveLocked gives an unshared memory a larger reservation.
+func (m *Memory) moveLocked(n int) bool {
+	if m.Type.Shared || uint64(n) > maxAddressable/2 {
+		return false
+	}
+	r, err := m.pools.get(min(2*n, int(m.maxPages*wasm.PageSize)), n)
+	if err != nil {
+		return false
+	}
+	copy(r.Bytes(n), m.Bytes())
+	m.pools.put(m.region, int(m.Len()))
+	m.region = r
+	m.Desc.Base = r.Base()
+	return true
+}
+
+// Close gives the memory back. Preconditions: no thread uses it.
+func (m *Memory) Close() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.region != nil {
+		m.pools.put(m.region, int(m.Len()))
+		m.region = nil
+		*m.Desc = MemDesc{}
+	}
+}
+
+// LimitError says that an instance needs more than its limits allow.
+type LimitError struct {
+	Limit string
+	Max   uint64
+	Got   uint64
+}
+
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("limit reached: %s: %d wanted, at most %d allowed", e.Limit, e.Got, e.Max)
+}

@@ -1,0 +1,189 @@
+package vm
+
+import (
+	"math/bits"
+
+	"github.com/spindle-wasm/spindle/internal/wasm"
+)
+
+// Store holds everything that one thread's code can reach, other than shared memories: instances, the identities behind
+// references, and the slots of globals, small tables and exceptions. What it hands to guest code are indices.
+type Store struct {
+	Instances []*Instance
+
+	thread    *Thread
+	types     *wasm.TypeSpace
+	funcs     []FuncDesc  // pointer-free; its address is in the context. Index 0 is null
+	hostFuncs []*HostFunc // by FuncDesc.Func of host functions
+	tables    []*Table    // owned
+	memories  []*Memory   // owned: the unshared ones
+	globals   []*Global   // owned
+	tags      []*Tag      // by exception record
+	externs   handles
+	exns      exceptions
+
+	next uintptr           // bump pointer in the thread's region
+	free map[int][]uintptr // freed blocks by size class (slots)
+}
+
+func newStore(t *Thread) *Store {
+	s := &Store{thread: t, next: t.region.Base() + contextSize, funcs: make([]FuncDesc, 1, 8)}
+	t.Ctx.Funcs = addrOf(s.funcs)
+	return s
+}
+
+// Thread returns the thread that owns the store.
+func (s *Store) Thread() *Thread { return s.thread }
+
+// commitStep is how much of the region becomes accessible at once.
+const commitStep = 64 << 10
+
+// sizeClass rounds a number of slots up to a power of two, so that freed blocks fit again.
+func sizeClass(slots int) int { return 1 << bits.Len(uint(slots-1)) }
+
+// alloc returns zeroed guest-owned memory of that many slots, aligned to 16 bytes if it has at least two.
+func (s *Store) alloc(slots int) (uintptr, error) {
+	if slots == 0 {
+		return s.next, nil
+	}
+	c := sizeClass(slots)
+	if l := s.free[c]; len(l) > 0 {
+		a := l[len(l)-1]
+		s.free[c] = l[:len(l)-1]
+		clear(slotsAt(a, c))
+		return a, nil
+	}
+	a := s.next
+	if c > 1 {
+		a = (a + 15) &^ 15
+	}
+	base := s.thread.region.Base()
+	end := int(a-base) + c*8
+	if end > s.thread.region.Size() {
+		return 0, &LimitError{Limit: "store bytes", Max: uint64(s.thread.region.Size()), Got: uint64(end)}
+	}
+	if end > s.thread.region.Committed() {
+		if err := s.thread.region.Commit(min((end+commitStep-1)/commitStep*commitStep, s.thread.region.Size())); err != nil {
+			return 0, err
+		}
+	}
+	s.next = base + uintptr(end)
+	return a, nil
+}
+
+// release gives a block of alloc back for reuse.
+func (s *Store) release(addr uintptr, slots int) {
+	if slots == 0 {
+		return
+	}
+	if s.free == nil {
+		s.free = map[int][]uintptr{}
+	}
+	c := sizeClass(slots)
+	s.free[c] = append(s.free[c], addr)
+}
+
+// used is the number of bytes of the region that may be other than zero.
+func (s *Store) used() uintptr { return s.next - s.thread.region.Base() }
+
+// addFunc gives a function its identity.
+func (s *Store) addFunc(d FuncDesc) Ref {
+	s.funcs = append(s.funcs, d)
+	s.thread.Ctx.Funcs = addrOf(s.funcs)
+	return Ref(len(s.funcs) - 1)
+}
+
+// Func returns what a funcref refers to; r must not be null.
+func (s *Store) Func(r Ref) *FuncDesc { return &s.funcs[r] }
+
+// HostFunc returns a host function by FuncDesc.Func.
+func (s *Store) HostFunc(i uint32) *HostFunc { return s.hostFuncs[i] }
+
+// FuncOf returns the function behind a funcref; r must not be null.
+func (s *Store) FuncOf(r Ref) *Func {
+	d := &s.funcs[r]
+	if d.Code == 0 {
+		return &Func{Host: s.hostFuncs[d.Func], Type: wasm.TypeID(d.Type), ref: r}
+	}
+	return &Func{Inst: s.Instances[d.Instance], Index: d.Func, Type: wasm.TypeID(d.Type), ref: r}
+}
+
+// RefOf returns a reference to f, which is a function of this store or a host function.
+func (s *Store) RefOf(f *Func) Ref {
+	if f.Host != nil {
+		if f.ref == 0 || f.refStore != s {
+			s.hostFuncs = append(s.hostFuncs, f.Host)
+			f.ref, f.refStore = s.addFunc(FuncDesc{Type: uint32(f.Type), Func: uint32(len(s.hostFuncs) - 1)}), s
+		}
+		return f.ref
+	}
+	return f.Inst.FuncRef(f.Index)
+}
+
+// Types returns the type space of the store's Runtime.
+func (s *Store) Types() *wasm.TypeSpace { return s.types }
+
+func (s *Store) close() {
+	for _, t := range s.tables {
+		t.close()
+	}
+	for _, m := range s.memories {
+		m.Close()
+	}
+}
+
+// Global is a global variable; its value lives in its store's region.
+type Global struct {
+	Type wasm.GlobalType // canonical
+	addr uintptr
+}
+
+// NewGlobal makes a global holding value (two slots, the second for v128 only).
+func (s *Store) NewGlobal(t wasm.GlobalType, lo, hi uint64) (*Global, error) {
+	addr, err := s.alloc(GlobalSize / 8)
+	if err != nil {
+		return nil, err
+	}
+	return s.globalAt(t, addr, lo, hi), nil
+}
+
+func (s *Store) globalAt(t wasm.GlobalType, addr uintptr, lo, hi uint64) *Global {
+	g := &Global{Type: t, addr: addr}
+	g.Set(lo, hi)
+	s.globals = append(s.globals, g)
+	return g
+}
+
+// Get returns the value in slot form.
+func (g *Global) Get() (lo, hi uint64) {
+	s := slotsAt(g.addr, 2)
+	return s[0], s[1]
+}
+
+// Set stores a value in slot form.
+func (g *Global) Set(lo, hi uint64) {
+	s := slotsAt(g.addr, 2)
+	s[0], s[1] = lo, hi
+}
+
+// Addr is the address of the global's storage.
+func (g *Global) Addr() uintptr { return g.addr }
+
+// Tag is an exception tag; its identity is that of the Go object.
+type Tag struct {
+	Type  wasm.TypeID
+	Func  wasm.FuncType // params are the exception's fields; canonical
+	slots int
+}
+
+// NewTag makes a tag with a new identity.
+func NewTag(id wasm.TypeID, ft wasm.FuncType) *Tag {
+	t := &Tag{Type: id, Func: ft}
+	for _, p := range ft.Params {
+		t.slots += p.Slots()
+	}
+	return t
+}
+
+// Slots is the number of slots that the tag's fields take.
+func (t *Tag) Slots() int { return t.slots }

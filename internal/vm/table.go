@@ -1,0 +1,121 @@
+package vm
+
+import (
+	"fmt"
+
+	"github.com/spindle-wasm/spindle/internal/mem"
+	"github.com/spindle-wasm/spindle/internal/wasm"
+)
+
+// Table is a table of references. It belongs to one store.
+type Table struct {
+	Type wasm.TableType // Elem is canonical
+	Desc *TableDesc
+
+	pools   *Pools
+	max     uint64
+	region  *mem.Region // nil for a table in its store's region
+	storage uint64      // elements that fit without moving
+}
+
+// maxTable bounds a table's size (as the JS API does, where it is 10,000,000 elements).
+const maxTable = 10_000_000
+
+// smallTable is up to how many elements a table lives in its store's region.
+const smallTable = 1024
+
+func (s *Store) newTable(t wasm.TableType, init Ref) (*Table, error) {
+	limit := uint64(maxTable)
+	if t.HasMax {
+		limit = min(limit, t.Max)
+	}
+	if t.Min > limit {
+		return nil, &LimitError{Limit: "table elements", Max: limit, Got: t.Min}
+	}
+	tb := &Table{Type: t, Desc: &TableDesc{}, pools: s.thread.pools, max: limit}
+	s.tables = append(s.tables, tb)
+	if err := tb.reserve(s, t.Min); err != nil {
+		return nil, err
+	}
+	tb.Desc.Len = t.Min
+	tb.fill(0, t.Min, init)
+	return tb, nil
+}
+
+// reserve makes room for n elements; existing ones stay.
+func (t *Table) reserve(s *Store, n uint64) error {
+	if n <= t.storage {
+		return nil
+	}
+	if t.region == nil && n <= smallTable && t.storage == 0 {
+		slots := int(n+1) / 2
+		addr, err := s.alloc(slots)
+		if err != nil {
+			return err
+		}
+		t.Desc.Base, t.storage = addr, uint64(slots)*2
+		return nil
+	}
+	if t.region == nil {
+		// All of the table's possible size is reserved at once: its base then stays.
+		r, err := t.pools.get(int(t.max)*4, int(n)*4)
+		if err != nil {
+			return fmt.Errorf("table: %w", err)
+		}
+		copy(refsAt(r.Base(), int(t.Desc.Len)), t.Refs())
+		t.region, t.Desc.Base = r, r.Base()
+	} else if err := t.region.Commit(int(n) * 4); err != nil {
+		return fmt.Errorf("table: %w", err)
+	}
+	t.storage = n
+	return nil
+}
+
+// Refs views the elements.
+func (t *Table) Refs() []Ref { return refsAt(t.Desc.Base, int(t.Desc.Len)) }
+
+// Size returns the number of elements.
+func (t *Table) Size() uint64 { return t.Desc.Len }
+
+// Get returns an element; ok is false beyond the end.
+func (t *Table) Get(i uint64) (r Ref, ok bool) {
+	if i >= t.Desc.Len {
+		return 0, false
+	}
+	return t.Refs()[i], true
+}
+
+// Set stores an element; it reports false beyond the end.
+func (t *Table) Set(i uint64, r Ref) bool {
+	if i >= t.Desc.Len {
+		return false
+	}
+	t.Refs()[i] = r
+	return true
+}
+
+// Grow adds elements and returns the old size; ok is false if the table cannot grow that far.
+func (t *Table) Grow(s *Store, delta uint64, init Ref) (old uint64, ok bool) {
+	old = t.Desc.Len
+	if delta > t.max || old+delta > t.max || t.reserve(s, old+delta) != nil {
+		return old, false
+	}
+	t.Desc.Len = old + delta
+	t.fill(old, delta, init)
+	return old, true
+}
+
+func (t *Table) fill(at, n uint64, r Ref) {
+	refs := t.Refs()[at : at+n]
+	for i := range refs {
+		refs[i] = r
+	}
+}
+
+func (t *Table) close() {
+	if t.region != nil {
+		t.pools.put(t.region, int(t.storage)*4)
+		t.region = nil
+	}
+	*t.Desc = TableDesc{}
+}

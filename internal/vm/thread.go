@@ -1,0 +1,446 @@
+package vm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/spindle-wasm/spindle/internal/mem"
+)
+
+// State tells where a thread is. Stoppers wait only for threads in StateRunning.
+type State uint32
+
+const (
+	StateIdle    State = iota // no goroutine owns the thread; no guest frames but those of an abandoned call
+	StateRunning              // in guest code, or in a host function that may touch guest state
+	StateBlocked              // in a blocking operation; touches no guest state until it is back
+	StateParked               // at a safepoint, waiting to be resumed
+)
+
+func (s State) String() string {
+	return [...]string{"idle", "running", "blocked", "parked"}[s]
+}
+
+// ErrThreadBusy is returned by Enter while another goroutine owns the thread.
+var ErrThreadBusy = errors.New("the guest thread is in use by another goroutine")
+
+// Activation is one nested run of an engine on a thread: what the engine found in the context when it began.
+type Activation struct {
+	PC, FP   uintptr
+	Top      uintptr
+	Instance uint32
+}
+
+// Thread is one guest thread: a store, a guest stack and the safepoint machinery. See the package doc for ownership.
+type Thread struct {
+	Ctx    *Context
+	Store  *Store
+	Engine Engine
+	ID     uint32 // tid; 0 is the main thread
+
+	// Activations is a stack, kept by the engine: one entry for each engine run below the innermost one.
+	Activations []Activation
+	// Top is the first free address of the guest stack while the thread is outside of guest code; set by the engine when
+	// it leaves guest code. A nested Call starts its frames there.
+	Top uintptr
+
+	// HostData belongs to the embedding API (its Caller).
+	HostData any
+
+	owned   atomic.Bool
+	state   atomic.Uint32
+	inHost  atomic.Pointer[HostFunc]
+	stack   *mem.Region
+	region  *mem.Region
+	pools   *Pools
+	callCtx context.Context
+
+	mu        sync.Mutex
+	stopCause error         // guarded by mu; set while FlagTerminate is
+	stopCh    chan struct{} // guarded by mu; made on demand, closed by Stop
+	pausers   int           // guarded by mu
+	resumed   sync.Cond     // of mu: pausers fell to 0
+	settled   sync.Cond     // of mu: the state changed to one other than running
+	closed    bool          // guarded by mu
+	frozenRun bool
+}
+
+// ThreadConfig sizes a thread.
+type ThreadConfig struct {
+	StackSize int // bytes of guest stack; 0 means DefaultStackSize
+}
+
+// DefaultStackSize holds well over 100,000 simple frames.
+const DefaultStackSize = 8 << 20
+
+// regionSize is address space for globals and exceptions of a thread's store; it is committed as it fills.
+const regionSize = 64 << 20
+
+// contextSize is what the Context takes of the region, rounded to a cache line multiple.
+const contextSize = 256
+
+// stackReserve is kept free above the stack limit: operands of the instructions that run between two checks.
+const stackReserve = 1024
+
+// NewThread makes an idle thread with an empty store.
+func NewThread(e Engine, pools *Pools, cfg ThreadConfig) (*Thread, error) {
+	size := cfg.StackSize
+	if size <= 0 {
+		size = DefaultStackSize
+	}
+	if size < 4*stackReserve {
+		size = 4 * stackReserve
+	}
+	stack, err := pools.get(size, size)
+	if err != nil {
+		return nil, fmt.Errorf("guest stack: %w", err)
+	}
+	region, err := pools.get(regionSize, contextSize)
+	if err != nil {
+		pools.put(stack, 0)
+		return nil, fmt.Errorf("thread region: %w", err)
+	}
+	t := &Thread{Engine: e, stack: stack, region: region, pools: pools}
+	t.resumed.L, t.settled.L = &t.mu, &t.mu
+	t.Ctx = contextAt(region)
+	t.Ctx.StackBase = stack.Base()
+	t.Ctx.stackTop = stack.Base() + uintptr(size) - stackReserve
+	atomic.StoreUintptr(&t.Ctx.stackLimit, t.Ctx.stackTop)
+	t.Top = t.Ctx.StackBase
+	t.Store = newStore(t)
+	return t, nil
+}
+
+// Enter makes the calling goroutine the thread's owner for one call from outside. ctx ends the call when it is done: the
+// guest is stopped wherever it is and the call returns an error that wraps context.Cause(ctx).
+// The returned function must be called when the call is over; it gives the thread back and forgets a stop that came from ctx.
+func (t *Thread) Enter(ctx context.Context) (leave func(), err error) {
+	if err := t.acquire(ctx); err != nil {
+		return nil, err
+	}
+	if ctx.Done() == nil {
+		return t.release, nil
+	}
+	return t.watch(ctx), nil
+}
+
+// EnterBackground is Enter for a context that is never done; leave with Leave. It allocates nothing.
+func (t *Thread) EnterBackground(ctx context.Context) error { return t.acquire(ctx) }
+
+// Leave ends EnterBackground.
+func (t *Thread) Leave() { t.release() }
+
+func (t *Thread) acquire(ctx context.Context) error {
+	if !t.owned.CompareAndSwap(false, true) {
+		return ErrThreadBusy
+	}
+	t.callCtx = ctx
+	t.state.Store(uint32(StateRunning))
+	if t.Ctx.Flag() != 0 {
+		if err := t.Poll(); err != nil {
+			t.release()
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *Thread) release() {
+	t.callCtx = nil
+	t.setState(StateIdle)
+	t.owned.Store(false)
+}
+
+// watch stops the thread when ctx is done, until the returned function is called.
+func (t *Thread) watch(ctx context.Context) func() {
+	done := make(chan struct{})
+	var mine error
+	unhook := context.AfterFunc(ctx, func() {
+		defer close(done)
+		mine = context.Cause(ctx)
+		t.Stop(mine)
+	})
+	return func() {
+		if !unhook() {
+			<-done // the stop must have happened before it can be taken back
+			t.clearStop(mine)
+		}
+		t.release()
+	}
+}
+
+// Stop makes guest code end with an error that wraps cause, as soon as possible, wherever it is: in a loop, a deep call, or
+// blocked. The first cause wins. The thread stays stopped until it is closed, or until the call ends whose context asked for the stop.
+func (t *Thread) Stop(cause error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.stopCause != nil {
+		return
+	}
+	t.stopCause = cause
+	t.setFlagLocked(FlagTerminate)
+	if t.stopCh == nil {
+		t.stopCh = make(chan struct{})
+	}
+	close(t.stopCh)
+	t.resumed.Broadcast() // a parked thread unwinds too
+}
+
+func (t *Thread) clearStop(cause error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.stopCause != cause || t.closed { //nolint:errorlint // identity: only the stop that this call caused
+		return
+	}
+	t.stopCause, t.stopCh = nil, nil
+	t.clearFlagLocked(FlagTerminate)
+}
+
+// Stopped returns a channel that is closed when the thread is told to stop. Blocking operations select on it.
+func (t *Thread) Stopped() <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.stopCh == nil {
+		t.stopCh = make(chan struct{})
+	}
+	return t.stopCh
+}
+
+// StopCause returns why the thread was told to stop, nil if it was not.
+func (t *Thread) StopCause() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.stopCause
+}
+
+// setFlagLocked sets a bit and raises the stack limit, in this order: an entry that meets the limit reads the flag.
+func (t *Thread) setFlagLocked(bit uint32) {
+	atomic.OrUint32(&t.Ctx.flag, bit)
+	atomic.StoreUintptr(&t.Ctx.stackLimit, 0)
+}
+
+func (t *Thread) clearFlagLocked(bit uint32) {
+	if atomic.AndUint32(&t.Ctx.flag, ^bit)&^bit == 0 {
+		atomic.StoreUintptr(&t.Ctx.stackLimit, t.Ctx.stackTop)
+	}
+}
+
+// Poll answers the safepoint word: it parks while the thread is paused, yields if asked to, and returns an error if the thread must unwind.
+// Engines call it from their driver when a poll or the stack limit tripped, with the context's exit state set.
+func (t *Thread) Poll() error {
+	f := t.Ctx.Flag()
+	if f == 0 {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if f&FlagYield != 0 {
+		t.clearFlagLocked(FlagYield)
+		t.mu.Unlock()
+		runtime.Gosched()
+		t.mu.Lock()
+	}
+	t.parkLocked()
+	if t.stopCause != nil {
+		return t.stopErrorLocked()
+	}
+	return nil
+}
+
+func (t *Thread) parkLocked() {
+	if t.pausers == 0 || t.stopCause != nil {
+		return
+	}
+	t.state.Store(uint32(StateParked))
+	t.settled.Broadcast()
+	for t.pausers > 0 && t.stopCause == nil {
+		t.resumed.Wait()
+	}
+	t.state.Store(uint32(StateRunning))
+}
+
+func (t *Thread) stopErrorLocked() error {
+	return &TrapError{Code: TrapInterrupted, Thread: t.ID, Cause: t.stopCause}
+}
+
+// Pause stops the thread at a safepoint and returns when it is there; Resume lets it go on. Pauses nest. A blocked or idle
+// thread counts as stopped. If ctx is done first the pause is taken back and the error returned.
+func (t *Thread) Pause(ctx context.Context) error {
+	unhook := context.AfterFunc(ctx, func() {
+		t.mu.Lock()
+		t.settled.Broadcast()
+		t.mu.Unlock()
+	})
+	defer unhook()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.pausers++
+	t.setFlagLocked(FlagPause)
+	for State(t.state.Load()) == StateRunning {
+		if ctx.Err() != nil {
+			t.resumeLocked()
+			return context.Cause(ctx)
+		}
+		t.settled.Wait()
+	}
+	return nil
+}
+
+// Resume takes one Pause back.
+func (t *Thread) Resume() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.resumeLocked()
+}
+
+func (t *Thread) resumeLocked() {
+	if t.pausers--; t.pausers == 0 {
+		t.clearFlagLocked(FlagPause)
+		t.resumed.Broadcast()
+	}
+}
+
+func (t *Thread) setState(s State) {
+	t.state.Store(uint32(s))
+	if t.Ctx.Flag()&FlagPause != 0 {
+		t.mu.Lock()
+		t.settled.Broadcast()
+		t.mu.Unlock()
+	}
+}
+
+// State returns where the thread is.
+func (t *Thread) State() State { return State(t.state.Load()) }
+
+// Block runs f, which may block and must not touch guest state, with the thread counted as stopped. It returns when f has
+// returned and nobody holds the thread paused; the error is set if the thread was told to stop.
+func (t *Thread) Block(f func()) error {
+	t.setState(StateBlocked)
+	f()
+	t.state.Store(uint32(StateRunning))
+	if t.Ctx.Flag() != 0 {
+		return t.Poll()
+	}
+	return nil
+}
+
+// HostFunc is a host function in slot form. Fn reads its arguments from slots and writes its results over them (v128 takes two
+// slots, low half first); slots alias the guest stack and are valid only during the call. len(slots) is the larger of both counts.
+type HostFunc struct {
+	Name    string
+	Params  int // slots
+	Results int // slots
+	Fn      func(t *Thread, slots []uint64) error
+}
+
+// HostPanicError is the cause of a trap when a host function panicked.
+type HostPanicError struct {
+	Func  string
+	Value any
+	Stack []byte
+}
+
+func (e *HostPanicError) Error() string {
+	return fmt.Sprintf("panic in host function %s: %v", e.Func, e.Value)
+}
+
+// Unwrap returns the panic's value if it was an error.
+func (e *HostPanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+// CallHost calls a host function on behalf of guest code. Engines call it with the exit state and Top set. A panic becomes an error.
+func (t *Thread) CallHost(f *HostFunc, slots []uint64) (err error) {
+	outer := t.inHost.Load()
+	t.inHost.Store(f)
+	defer t.endHost(f, outer, &err)
+	return f.Fn(t, slots)
+}
+
+func (t *Thread) endHost(f, outer *HostFunc, err *error) {
+	t.inHost.Store(outer)
+	if v := recover(); v != nil {
+		*err = &HostPanicError{Func: f.Name, Value: v, Stack: debug.Stack()}
+	}
+}
+
+// InHost returns the host function that the thread is in, nil if it is in none.
+func (t *Thread) InHost() *HostFunc { return t.inHost.Load() }
+
+// SwitchTo makes inst the running instance of the context.
+func (t *Thread) SwitchTo(inst *Instance) {
+	c := t.Ctx
+	c.Instance = inst.Index
+	c.Mems, c.Tables, c.Globals, c.ImpGlobals = inst.view.mems, inst.view.tables, inst.view.globals, inst.view.impGlobals
+}
+
+// Current returns the running instance: in a host function, the one that called it.
+func (t *Thread) Current() *Instance { return t.Store.Instances[t.Ctx.Instance] }
+
+// Trap makes a trap at the thread's innermost frame.
+func (t *Thread) Trap(code TrapCode) *TrapError { return t.Backtrace(&TrapError{Code: code}) }
+
+// maxBacktrace bounds the frames kept of a backtrace; the outermost ones go first.
+const maxBacktrace = 100
+
+// Backtrace fills in the thread and its frames unless e has them already.
+func (t *Thread) Backtrace(e *TrapError) *TrapError {
+	if e.Frames != nil {
+		return e
+	}
+	e.Thread = t.ID
+	t.Engine.Frames(t, func(f Frame) bool {
+		e.Frames = append(e.Frames, f.Info())
+		return len(e.Frames) < maxBacktrace
+	})
+	return e
+}
+
+// Info makes a frame readable without its instance.
+func (f Frame) Info() FrameInfo {
+	m := f.Instance.Module
+	return FrameInfo{Module: m.Names().Module, Func: f.Func, Name: m.FuncName(f.Func), Offset: f.Offset}
+}
+
+// Close gives the thread's memory back. A running guest is stopped first and waited for by the caller.
+// Preconditions: nobody owns the thread.
+func (t *Thread) Close() {
+	t.mu.Lock()
+	if t.closed {
+		t.mu.Unlock()
+		return
+	}
+	t.closed = true
+	t.mu.Unlock()
+	t.Store.close()
+	t.pools.put(t.stack, -1)
+	t.pools.put(t.region, int(t.Store.used()))
+	t.Ctx = nil
+}
+
+// Deadline, Done, Err and Value make a Thread the context of the host functions that it calls: done when the call's context is,
+// and also when the thread is stopped for another reason.
+type threadContext struct{ t *Thread }
+
+func (c threadContext) Deadline() (time.Time, bool) { return c.t.callCtx.Deadline() }
+func (c threadContext) Done() <-chan struct{}       { return c.t.Stopped() }
+func (c threadContext) Err() error {
+	if cause := c.t.StopCause(); cause != nil {
+		if errors.Is(cause, context.DeadlineExceeded) {
+			return context.DeadlineExceeded
+		}
+		return context.Canceled
+	}
+	return nil
+}
+func (c threadContext) Value(key any) any { return c.t.callCtx.Value(key) }
+
+// Context returns the context for a host function on this thread.
+func (t *Thread) Context() context.Context { return threadContext{t} }

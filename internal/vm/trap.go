@@ -1,0 +1,109 @@
+package vm
+
+import (
+	"fmt"
+	"strings"
+)
+
+// TrapCode says why guest code trapped (specification 4.4: "trap").
+type TrapCode uint8
+
+const (
+	TrapUnreachable TrapCode = iota + 1
+	TrapMemoryOutOfBounds
+	TrapTableOutOfBounds
+	TrapUndefinedElement // call_indirect beyond the table
+	TrapUninitializedElement
+	TrapIndirectCallType
+	TrapIntegerOverflow
+	TrapIntegerDivideByZero
+	TrapInvalidConversion
+	TrapStackExhausted
+	TrapNullReference
+	TrapNullFunction
+	TrapNullException
+	TrapNullI31
+	TrapCastFailure
+	TrapUnalignedAtomic
+	TrapExpectedShared
+	TrapUncaughtException
+	TrapUnsupported // an instruction that this build can validate but not run
+	TrapHost        // a host function failed; see Cause
+	TrapInterrupted // a context, deadline or Close stopped the guest; see Cause
+	TrapArrayOutOfBounds
+	TrapNullStructure
+	TrapNullArray
+	TrapOutOfMemory
+)
+
+// The words are those of the official test suite.
+var trapNames = [...]string{
+	TrapUnreachable: "unreachable", TrapMemoryOutOfBounds: "out of bounds memory access", TrapTableOutOfBounds: "out of bounds table access",
+	TrapUndefinedElement: "undefined element", TrapUninitializedElement: "uninitialized element",
+	TrapIndirectCallType: "indirect call type mismatch", TrapIntegerOverflow: "integer overflow",
+	TrapIntegerDivideByZero: "integer divide by zero", TrapInvalidConversion: "invalid conversion to integer",
+	TrapStackExhausted: "call stack exhausted", TrapNullReference: "null reference", TrapNullFunction: "null function reference",
+	TrapNullException: "null exception reference", TrapNullI31: "null i31 reference", TrapCastFailure: "cast failure",
+	TrapUnalignedAtomic: "unaligned atomic", TrapExpectedShared: "expected shared memory", TrapUncaughtException: "uncaught exception",
+	TrapUnsupported: "unsupported instruction", TrapHost: "host function failed", TrapInterrupted: "interrupted",
+	TrapArrayOutOfBounds: "out of bounds array access", TrapNullStructure: "null structure reference", TrapNullArray: "null array reference",
+	TrapOutOfMemory: "out of memory",
+}
+
+func (c TrapCode) String() string {
+	if int(c) < len(trapNames) && trapNames[c] != "" {
+		return trapNames[c]
+	}
+	return fmt.Sprintf("trap(%d)", uint8(c))
+}
+
+// TrapError is a trap, with the guest's backtrace.
+type TrapError struct {
+	Code   TrapCode
+	Detail string // more about it, may be empty
+	Thread uint32 // tid; 0 is the main thread
+	Frames []FrameInfo
+	Cause  error // what a host function returned, or a context's cause
+}
+
+// FrameInfo is one line of a guest backtrace, readable after the guest is gone.
+type FrameInfo struct {
+	Module string // the module's name, may be empty
+	Func   uint32 // function index
+	Name   string // function name
+	Offset uint32 // of the instruction in the module's binary
+}
+
+func (f FrameInfo) String() string {
+	s := f.Name
+	if f.Module != "" {
+		s = f.Module + "!" + s
+	}
+	return fmt.Sprintf("%s (func %d, at %#x)", s, f.Func, f.Offset)
+}
+
+func (e *TrapError) Error() string {
+	s := "trap: " + e.Code.String()
+	if e.Detail != "" {
+		s += ": " + e.Detail
+	}
+	if e.Cause != nil {
+		s += ": " + e.Cause.Error()
+	}
+	return s
+}
+
+// Unwrap returns the cause.
+func (e *TrapError) Unwrap() error { return e.Cause }
+
+// Backtrace formats the frames, innermost first, one a line.
+func (e *TrapError) Backtrace() string {
+	var b strings.Builder
+	for i, f := range e.Frames {
+		fmt.Fprintf(&b, "%4d: %s\n", i, f)
+	}
+	return b.String()
+}
+
+// NewTrap makes a trap without a backtrace; Thread.Trap adds it.
+func NewTrap(code TrapCode) *TrapError { return &TrapError{Code: code} }
