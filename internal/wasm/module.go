@@ -1,5 +1,7 @@
 package wasm
 
+import "sync"
+
 // ExternKind is the kind of an import or export (specification 5.5.5).
 type ExternKind uint8
 
@@ -50,8 +52,17 @@ type Module struct {
 	// DeclaredFuncs are the functions that ref.func may name (specification 3.5.19: C.refs), sorted. They are those
 	// which can escape as references; engines need a reference identity for these only.
 	DeclaredFuncs []uint32
+	// Enabled are the features that the module was decoded with.
+	Enabled Features
 	// BranchHints by function index, from the metadata.code.branch_hint section; offsets ascend.
 	BranchHints map[uint32][]BranchHint
+
+	space    *TypeSpace
+	defs     []*typeDef // definition of each type index, set with TypeIDs
+	declared []uint64   // bit set of DeclaredFuncs
+
+	namesOnce sync.Once
+	names     *Names
 }
 
 // Import is one import; exactly the field that its kind tells is set.

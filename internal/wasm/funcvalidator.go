@@ -1,0 +1,323 @@
+package wasm
+
+import "fmt"
+
+// FuncValidator checks one function body, instruction by instruction, with the algorithm of the specification's appendix A.3,
+// and shows the operand types and labels on the way: it is the typed view of a body for engines. Use:
+//
+//	v.Reset(m, fn)
+//	r.Reset(body.Code, body.Offset)
+//	for r.More() { r.Next(&in); look at v; v.Step(&in) }
+//
+// The accessors tell the state before the next Step. A FuncValidator is reusable and allocates nothing once its slices have
+// grown; it is not safe for concurrent use. Bodies of a validated module never give errors.
+type FuncValidator struct {
+	m        *Module
+	fn       int64 // -1 in a constant expression
+	at       uint32
+	features Features
+	used     Features
+
+	stack  []ValType
+	labels []Label
+	floor  int  // Height of the innermost label
+	dead   bool // Unreachable of the innermost label
+
+	locals []ValType
+	// Locals without a default value start unset (specification 3.4.7.1): unset counts those that are unset now, isSet has a
+	// bit for each local, and setLog lists the locals in the order in which they were set, so that the end of a block can
+	// undo what was set in it.
+	unset  int
+	isSet  []uint64
+	setLog []uint32
+
+	// arena backs the result lists of block types that are written as one value type.
+	arena []ValType
+	// globals bounds the globals that a constant expression may name.
+	globals uint32
+}
+
+// LabelFunction is the Op of the outermost label: the body itself. No instruction has this opcode.
+const LabelFunction Opcode = NumOpcodes
+
+// Label is a structured control instruction that is open, or the function itself.
+type Label struct {
+	Op          Opcode // OpBlock, OpLoop, OpIf, OpElse, OpTryTable or LabelFunction
+	Unreachable bool   // the rest of the block cannot be reached
+	Height      int    // operands below the block's parameters
+	Params      []ValType
+	Results     []ValType
+
+	sets int // length of setLog at entry
+}
+
+// Targets returns the types of the operands that a branch to the label takes.
+func (l *Label) Targets() []ValType {
+	if l.Op == OpLoop {
+		return l.Params
+	}
+	return l.Results
+}
+
+// Reset starts the body of the defined function fn (an index of the function index space).
+// Precondition: m went through Validate, which may be what calls it.
+func (v *FuncValidator) Reset(m *Module, fn uint32) error {
+	i := int64(fn) - int64(m.NumImportedFuncs)
+	if i < 0 || i >= int64(len(m.Bodies)) || int(fn) >= len(m.Funcs) {
+		return fmt.Errorf("wasm: function %d has no body", fn)
+	}
+	v.m, v.fn, v.features = m, int64(fn), m.Enabled
+	t, body := m.FuncType(fn), &m.Bodies[i]
+	v.locals = append(v.locals[:0], t.Params...)
+	params := len(v.locals)
+	v.unset = 0
+	for _, run := range body.Locals {
+		if !run.Type.Defaultable() {
+			v.unset += int(run.Count)
+		}
+		for range run.Count {
+			v.locals = append(v.locals, run.Type)
+		}
+	}
+	v.setLog = v.setLog[:0]
+	if v.unset > 0 {
+		v.initSets(params)
+	}
+	v.begin(nil, t.Results)
+	return nil
+}
+
+// initSets fills isSet: parameters and locals of defaultable types are set.
+func (v *FuncValidator) initSets(params int) {
+	words := (len(v.locals) + 63) / 64
+	if cap(v.isSet) < words {
+		v.isSet = make([]uint64, words)
+	}
+	v.isSet = v.isSet[:words]
+	clear(v.isSet)
+	for i, t := range v.locals {
+		if i < params || t.Defaultable() {
+			v.isSet[i/64] |= 1 << (i % 64)
+		}
+	}
+}
+
+// begin opens the outermost label.
+func (v *FuncValidator) begin(params, results []ValType) {
+	v.stack = v.stack[:0]
+	v.arena = v.arena[:0]
+	v.labels = append(v.labels[:0], Label{Op: LabelFunction, Params: params, Results: results})
+	v.floor, v.dead = 0, false
+}
+
+// Height returns the number of operands of the function.
+func (v *FuncValidator) Height() int { return len(v.stack) }
+
+// TypeAt returns the type of an operand, 0 for the topmost. It is Bottom where unreachable code makes one up.
+func (v *FuncValidator) TypeAt(depthFromTop int) ValType {
+	if n := len(v.stack) - 1 - depthFromTop; n >= v.floor {
+		return v.stack[n]
+	}
+	return Bottom
+}
+
+// Unreachable reports whether the next instruction cannot be reached.
+func (v *FuncValidator) Unreachable() bool { return v.dead }
+
+// Done reports whether the body's last end has been stepped over.
+func (v *FuncValidator) Done() bool { return len(v.labels) == 0 }
+
+// NumLabels returns the number of open labels; the function's own counts.
+func (v *FuncValidator) NumLabels() int { return len(v.labels) }
+
+// Label returns a label by its depth, 0 for the innermost. It is good until the next Step.
+// Precondition: depth < NumLabels.
+func (v *FuncValidator) Label(depth uint32) *Label { return &v.labels[len(v.labels)-1-int(depth)] }
+
+// NumLocals returns the number of locals, parameters included.
+func (v *FuncValidator) NumLocals() int { return len(v.locals) }
+
+// LocalType returns the type of a local.
+func (v *FuncValidator) LocalType(i uint32) ValType { return v.locals[i] }
+
+// Locals returns the types of all locals, parameters first. They are good until the next Reset.
+func (v *FuncValidator) Locals() []ValType { return v.locals }
+
+// Step checks an instruction and moves the state behind it. The error is a *ValidationError, *MalformedError, *FeatureError or
+// *LimitError; after an error only Reset may follow.
+func (v *FuncValidator) Step(in *Instr) error {
+	if in.Op >= NumOpcodes || len(v.labels) == 0 {
+		return &MalformedError{Offset: in.Offset, Msg: msgSize}
+	}
+	r := &rules[in.Op]
+	v.at = in.Offset
+	v.used |= r.feature
+	if r.feature&^v.features != 0 {
+		return v.needs(r.feature, in.Op.String())
+	}
+	return r.step(v, in, r)
+}
+
+// need records the use of a feature.
+func (v *FuncValidator) need(f Features, what string) error {
+	v.used |= f
+	if f&^v.features != 0 {
+		return v.needs(f, what)
+	}
+	return nil
+}
+
+func (v *FuncValidator) needs(f Features, what string) error {
+	return &FeatureError{Feature: (f &^ v.features).String(), What: what, Offset: v.at}
+}
+
+func (v *FuncValidator) errorf(format string, args ...any) error {
+	return &ValidationError{Func: v.fn, Offset: v.at, Msg: fmt.Sprintf(format, args...)}
+}
+
+// mismatch reports an operand that is missing (got is Bottom) or of the wrong type.
+func (v *FuncValidator) mismatch(want string, got ValType) error {
+	if got == Bottom {
+		return v.errorf("type mismatch: %s expected but nothing on stack", want)
+	}
+	return v.errorf("type mismatch: %s expected but %s on stack", want, got)
+}
+
+func (v *FuncValidator) push(t ValType) { v.stack = append(v.stack, t) }
+
+func (v *FuncValidator) pushAll(ts []ValType) { v.stack = append(v.stack, ts...) }
+
+// pop takes an operand of a subtype of want.
+func (v *FuncValidator) pop(want ValType) error {
+	n := len(v.stack) - 1
+	if n >= v.floor {
+		got := v.stack[n]
+		if got == want || matchVal(v.m.defs, got, want) {
+			v.stack = v.stack[:n]
+			return nil
+		}
+		return v.mismatch(want.String(), got)
+	}
+	if v.dead {
+		return nil
+	}
+	return v.mismatch(want.String(), Bottom)
+}
+
+// popAll takes operands of the given types, the last one topmost.
+func (v *FuncValidator) popAll(want []ValType) error {
+	for i := len(want) - 1; i >= 0; i-- {
+		if err := v.pop(want[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// popAny takes an operand of any type: Bottom if unreachable code makes it up.
+func (v *FuncValidator) popAny() (ValType, error) {
+	n := len(v.stack) - 1
+	if n >= v.floor {
+		t := v.stack[n]
+		v.stack = v.stack[:n]
+		return t, nil
+	}
+	if v.dead {
+		return Bottom, nil
+	}
+	return Bottom, v.mismatch("an operand", Bottom)
+}
+
+// popRef takes a reference: (ref bot) if unreachable code makes it up.
+func (v *FuncValidator) popRef() (ValType, error) {
+	t, err := v.popAny()
+	if err != nil {
+		return t, err
+	}
+	if t == Bottom {
+		return RefTo(HeapBottom, false), nil
+	}
+	if !t.IsRef() {
+		return t, v.mismatch("a reference", t)
+	}
+	return t, nil
+}
+
+// retype pops operands of the given types and pushes these very types, which may be supertypes of what was there: what an
+// instruction does that may branch and may fall through.
+func (v *FuncValidator) retype(ts []ValType) error {
+	if len(ts) == 0 {
+		return nil
+	}
+	if err := v.popAll(ts); err != nil {
+		return err
+	}
+	v.pushAll(ts)
+	return nil
+}
+
+// check tests the topmost operands against types without taking them.
+func (v *FuncValidator) check(want []ValType) error {
+	n := len(v.stack)
+	for i := len(want) - 1; i >= 0; i-- {
+		n--
+		if n < v.floor {
+			if v.dead {
+				return nil
+			}
+			return v.mismatch(want[i].String(), Bottom)
+		}
+		if got := v.stack[n]; got != want[i] && !matchVal(v.m.defs, got, want[i]) {
+			return v.mismatch(want[i].String(), got)
+		}
+	}
+	return nil
+}
+
+// setDead makes the rest of the innermost block unreachable.
+func (v *FuncValidator) setDead() {
+	v.stack = v.stack[:v.floor]
+	v.dead = true
+	v.labels[len(v.labels)-1].Unreachable = true
+}
+
+// open pops a block's parameters and opens its label.
+func (v *FuncValidator) open(op Opcode, params, results []ValType) error {
+	if err := v.popAll(params); err != nil {
+		return err
+	}
+	v.labels = append(v.labels, Label{Op: op, Height: len(v.stack), Params: params, Results: results, sets: len(v.setLog)})
+	v.floor, v.dead = len(v.stack), false
+	v.pushAll(params)
+	return nil
+}
+
+// close checks that exactly the results of the innermost label are there, and takes them.
+func (v *FuncValidator) close() error {
+	l := &v.labels[len(v.labels)-1]
+	if err := v.popAll(l.Results); err != nil {
+		return err
+	}
+	if n := len(v.stack) - v.floor; n != 0 {
+		return v.errorf("type mismatch: %d values remaining on stack at end of block", n)
+	}
+	v.unwindSets(l.sets)
+	return nil
+}
+
+// unwindSets forgets the locals that were set since the log had n entries.
+func (v *FuncValidator) unwindSets(n int) {
+	for _, x := range v.setLog[n:] {
+		v.isSet[x/64] &^= 1 << (x % 64)
+		v.unset++
+	}
+	v.setLog = v.setLog[:n]
+}
+
+// label returns the label that a branch names.
+func (v *FuncValidator) label(depth uint32) (*Label, error) {
+	if uint64(depth) >= uint64(len(v.labels)) {
+		return nil, v.errorf("unknown label %d", depth)
+	}
+	return v.Label(depth), nil
+}

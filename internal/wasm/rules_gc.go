@@ -1,0 +1,310 @@
+package wasm
+
+var gcRules = []special{
+	{OpStructNew, stepStructNew},
+	{OpStructNewDefault, stepStructNew},
+	{OpStructGet, stepStructGet},
+	{OpStructGetS, stepStructGet},
+	{OpStructGetU, stepStructGet},
+	{OpStructSet, stepStructSet},
+	{OpArrayNew, stepArrayNew},
+	{OpArrayNewDefault, stepArrayNew},
+	{OpArrayNewFixed, stepArrayNewFixed},
+	{OpArrayNewData, stepArrayNewData},
+	{OpArrayNewElem, stepArrayNewElem},
+	{OpArrayGet, stepArrayGet},
+	{OpArrayGetS, stepArrayGet},
+	{OpArrayGetU, stepArrayGet},
+	{OpArraySet, stepArraySet},
+	{OpArrayLen, stepArrayLen},
+	{OpArrayFill, stepArrayFill},
+	{OpArrayCopy, stepArrayCopy},
+	{OpArrayInitData, stepArrayInitData},
+	{OpArrayInitElem, stepArrayInitElem},
+}
+
+// maxArrayNewFixed is the JS API's limit on the operands of array.new_fixed.
+const maxArrayNewFixed = 10_000
+
+// fields returns the fields of a struct type, or the one field of an array type.
+func (v *FuncValidator) fields(x uint32, kind CompKind) ([]FieldType, error) {
+	if uint64(x) >= uint64(len(v.m.Types)) {
+		return nil, v.errorf("unknown type %d", x)
+	}
+	t := &v.m.Types[x]
+	if t.Kind != kind {
+		return nil, v.errorf("type mismatch: type %d is not %s type", x, [...]string{"a function", "a struct", "an array"}[kind])
+	}
+	return t.Fields, nil
+}
+
+func (v *FuncValidator) array(x uint32) (FieldType, error) {
+	f, err := v.fields(x, CompArray)
+	if err != nil {
+		return FieldType{}, err
+	}
+	return f[0], nil
+}
+
+func (v *FuncValidator) mutableArray(x uint32) (FieldType, error) {
+	f, err := v.array(x)
+	if err == nil && !f.Mutable {
+		err = v.errorf("immutable array type %d", x)
+	}
+	return f, err
+}
+
+// packed checks that get_s and get_u are used for packed fields and get for the others.
+func (v *FuncValidator) packed(t ValType, signed bool) error {
+	switch isPacked := t.Unpacked() != t; {
+	case isPacked && !signed:
+		return v.errorf("type mismatch: field is packed")
+	case !isPacked && signed:
+		return v.errorf("type mismatch: field is unpacked")
+	}
+	return nil
+}
+
+func stepStructNew(v *FuncValidator, in *Instr, _ *rule) error {
+	fields, err := v.fields(in.Index, CompStruct)
+	if err != nil {
+		return err
+	}
+	for i := len(fields) - 1; i >= 0; i-- {
+		t := fields[i].Type
+		if in.Op == OpStructNewDefault {
+			if !t.Defaultable() {
+				return v.errorf("type mismatch: field %d has no default value", i)
+			}
+		} else if err := v.pop(t.Unpacked()); err != nil {
+			return err
+		}
+	}
+	v.push(RefTo(HeapType(in.Index), false))
+	return nil
+}
+
+func (v *FuncValidator) field(x, i uint32) (FieldType, error) {
+	fields, err := v.fields(x, CompStruct)
+	if err != nil {
+		return FieldType{}, err
+	}
+	if uint64(i) >= uint64(len(fields)) {
+		return FieldType{}, v.errorf("unknown field %d", i)
+	}
+	return fields[i], nil
+}
+
+func stepStructGet(v *FuncValidator, in *Instr, _ *rule) error {
+	f, err := v.field(in.Index, in.Index2)
+	if err != nil {
+		return err
+	}
+	if err := v.packed(f.Type, in.Op != OpStructGet); err != nil {
+		return err
+	}
+	if err := v.pop(RefTo(HeapType(in.Index), true)); err != nil {
+		return err
+	}
+	v.push(f.Type.Unpacked())
+	return nil
+}
+
+func stepStructSet(v *FuncValidator, in *Instr, _ *rule) error {
+	f, err := v.field(in.Index, in.Index2)
+	if err != nil {
+		return err
+	}
+	if !f.Mutable {
+		return v.errorf("immutable field %d", in.Index2)
+	}
+	if err := v.pop(f.Type.Unpacked()); err != nil {
+		return err
+	}
+	return v.pop(RefTo(HeapType(in.Index), true))
+}
+
+func stepArrayNew(v *FuncValidator, in *Instr, _ *rule) error {
+	f, err := v.array(in.Index)
+	if err != nil {
+		return err
+	}
+	if err := v.pop(I32); err != nil {
+		return err
+	}
+	if in.Op == OpArrayNewDefault {
+		if !f.Type.Defaultable() {
+			return v.errorf("type mismatch: array elements have no default value")
+		}
+	} else if err := v.pop(f.Type.Unpacked()); err != nil {
+		return err
+	}
+	v.push(RefTo(HeapType(in.Index), false))
+	return nil
+}
+
+func stepArrayNewFixed(v *FuncValidator, in *Instr, _ *rule) error {
+	f, err := v.array(in.Index)
+	if err != nil {
+		return err
+	}
+	if in.Index2 > maxArrayNewFixed {
+		return &LimitError{Limit: "operands of array.new_fixed", Max: maxArrayNewFixed, Got: uint64(in.Index2), Offset: v.at}
+	}
+	for range in.Index2 {
+		if err := v.pop(f.Type.Unpacked()); err != nil {
+			return err
+		}
+	}
+	v.push(RefTo(HeapType(in.Index), false))
+	return nil
+}
+
+// dataElements checks that an array's elements can be filled from a data segment.
+func (v *FuncValidator) dataElements(f FieldType, segment uint32) error {
+	if f.Type.IsRef() {
+		return v.errorf("array type is not numeric or vector")
+	}
+	return v.data(segment)
+}
+
+func (v *FuncValidator) elemElements(f FieldType, segment uint32) error {
+	e, err := v.elem(segment)
+	if err != nil {
+		return err
+	}
+	if !matchVal(v.m.defs, e.Type, f.Type) {
+		return v.errorf("type mismatch: array elements are %s, segment has %s", f.Type, e.Type)
+	}
+	return nil
+}
+
+// newFromSegment is the common end of array.new_data and array.new_elem.
+func (v *FuncValidator) newFromSegment(x uint32) error {
+	if err := v.pop(I32); err != nil {
+		return err
+	}
+	if err := v.pop(I32); err != nil {
+		return err
+	}
+	v.push(RefTo(HeapType(x), false))
+	return nil
+}
+
+func stepArrayNewData(v *FuncValidator, in *Instr, _ *rule) error {
+	f, err := v.array(in.Index)
+	if err != nil {
+		return err
+	}
+	if err := v.dataElements(f, in.Index2); err != nil {
+		return err
+	}
+	return v.newFromSegment(in.Index)
+}
+
+func stepArrayNewElem(v *FuncValidator, in *Instr, _ *rule) error {
+	f, err := v.array(in.Index)
+	if err != nil {
+		return err
+	}
+	if err := v.elemElements(f, in.Index2); err != nil {
+		return err
+	}
+	return v.newFromSegment(in.Index)
+}
+
+func stepArrayGet(v *FuncValidator, in *Instr, _ *rule) error {
+	f, err := v.array(in.Index)
+	if err != nil {
+		return err
+	}
+	if err := v.packed(f.Type, in.Op != OpArrayGet); err != nil {
+		return err
+	}
+	if err := v.pop(I32); err != nil {
+		return err
+	}
+	if err := v.pop(RefTo(HeapType(in.Index), true)); err != nil {
+		return err
+	}
+	v.push(f.Type.Unpacked())
+	return nil
+}
+
+func stepArraySet(v *FuncValidator, in *Instr, _ *rule) error {
+	f, err := v.mutableArray(in.Index)
+	if err != nil {
+		return err
+	}
+	return v.popThree(RefTo(HeapType(in.Index), true), I32, f.Type.Unpacked())
+}
+
+func stepArrayLen(v *FuncValidator, _ *Instr, _ *rule) error {
+	if err := v.pop(ArrayRef); err != nil {
+		return err
+	}
+	v.push(I32)
+	return nil
+}
+
+func stepArrayFill(v *FuncValidator, in *Instr, _ *rule) error {
+	f, err := v.mutableArray(in.Index)
+	if err != nil {
+		return err
+	}
+	if err := v.popThree(I32, f.Type.Unpacked(), I32); err != nil {
+		return err
+	}
+	return v.pop(RefTo(HeapType(in.Index), true))
+}
+
+func stepArrayCopy(v *FuncValidator, in *Instr, _ *rule) error {
+	dst, err := v.mutableArray(in.Index)
+	if err != nil {
+		return err
+	}
+	src, err := v.array(in.Index2)
+	if err != nil {
+		return err
+	}
+	if !matchVal(v.m.defs, src.Type, dst.Type) {
+		return v.errorf("array types do not match: %s to %s", src.Type, dst.Type)
+	}
+	if err := v.popThree(RefTo(HeapType(in.Index2), true), I32, I32); err != nil {
+		return err
+	}
+	if err := v.pop(I32); err != nil {
+		return err
+	}
+	return v.pop(RefTo(HeapType(in.Index), true))
+}
+
+// initFromSegment is the common end of array.init_data and array.init_elem.
+func (v *FuncValidator) initFromSegment(x uint32) error {
+	if err := v.popThree(I32, I32, I32); err != nil {
+		return err
+	}
+	return v.pop(RefTo(HeapType(x), true))
+}
+
+func stepArrayInitData(v *FuncValidator, in *Instr, _ *rule) error {
+	f, err := v.mutableArray(in.Index)
+	if err != nil {
+		return err
+	}
+	if err := v.dataElements(f, in.Index2); err != nil {
+		return err
+	}
+	return v.initFromSegment(in.Index)
+}
+
+func stepArrayInitElem(v *FuncValidator, in *Instr, _ *rule) error {
+	f, err := v.mutableArray(in.Index)
+	if err != nil {
+		return err
+	}
+	if err := v.elemElements(f, in.Index2); err != nil {
+		return err
+	}
+	return v.initFromSegment(in.Index)
+}

@@ -1,0 +1,337 @@
+package wasm
+
+var variableRules = []special{
+	{OpLocalGet, stepLocalGet},
+	{OpLocalSet, stepLocalSet},
+	{OpLocalTee, stepLocalTee},
+	{OpGlobalGet, stepGlobalGet},
+	{OpGlobalSet, stepGlobalSet},
+}
+
+var memoryRules = []special{
+	{OpMemoryInit, stepMemoryInit},
+	{OpDataDrop, stepDataDrop},
+	{OpMemoryCopy, stepMemoryCopy},
+	{OpMemoryFill, stepMemoryFill},
+}
+
+var tableRules = []special{
+	{OpTableGet, stepTableGet},
+	{OpTableSet, stepTableSet},
+	{OpTableSize, stepTableSize},
+	{OpTableGrow, stepTableGrow},
+	{OpTableFill, stepTableFill},
+	{OpTableCopy, stepTableCopy},
+	{OpTableInit, stepTableInit},
+	{OpElemDrop, stepElemDrop},
+}
+
+func stepLocalGet(v *FuncValidator, in *Instr, _ *rule) error {
+	x := in.Index
+	if uint64(x) >= uint64(len(v.locals)) {
+		return v.errorf("unknown local %d", x)
+	}
+	if v.unset > 0 && v.isSet[x/64]&(1<<(x%64)) == 0 {
+		return v.errorf("uninitialized local %d", x)
+	}
+	v.stack = append(v.stack, v.locals[x])
+	return nil
+}
+
+func stepLocalSet(v *FuncValidator, in *Instr, _ *rule) error {
+	x := in.Index
+	if uint64(x) >= uint64(len(v.locals)) {
+		return v.errorf("unknown local %d", x)
+	}
+	if err := v.pop(v.locals[x]); err != nil {
+		return err
+	}
+	if v.unset > 0 {
+		v.setLocal(x)
+	}
+	return nil
+}
+
+func stepLocalTee(v *FuncValidator, in *Instr, r *rule) error {
+	if err := stepLocalSet(v, in, r); err != nil {
+		return err
+	}
+	v.push(v.locals[in.Index])
+	return nil
+}
+
+func (v *FuncValidator) setLocal(x uint32) {
+	if bit := uint64(1) << (x % 64); v.isSet[x/64]&bit == 0 {
+		v.isSet[x/64] |= bit
+		v.setLog = append(v.setLog, x)
+		v.unset--
+	}
+}
+
+func (v *FuncValidator) global(x uint32) (*GlobalType, error) {
+	if uint64(x) >= uint64(len(v.m.Globals)) {
+		return nil, v.errorf("unknown global %d", x)
+	}
+	return &v.m.Globals[x].Type, nil
+}
+
+func stepGlobalGet(v *FuncValidator, in *Instr, _ *rule) error {
+	g, err := v.global(in.Index)
+	if err != nil {
+		return err
+	}
+	v.push(g.Type)
+	return nil
+}
+
+func stepGlobalSet(v *FuncValidator, in *Instr, _ *rule) error {
+	g, err := v.global(in.Index)
+	if err != nil {
+		return err
+	}
+	if !g.Mutable {
+		return v.errorf("immutable global %d", in.Index)
+	}
+	return v.pop(g.Type)
+}
+
+// memory returns a memory's type.
+func (v *FuncValidator) memory(x uint32) (*MemoryType, error) {
+	if uint64(x) >= uint64(len(v.m.Memories)) {
+		return nil, v.errorf("unknown memory %d", x)
+	}
+	if x != 0 {
+		if err := v.need(FeatureMultiMemory, "a memory index"); err != nil {
+			return nil, err
+		}
+	}
+	return &v.m.Memories[x], nil
+}
+
+// access checks a memory argument and returns the address type (specification 3.4.10.1).
+func (v *FuncValidator) access(a *MemArg, width uint8) (ValType, error) {
+	mem, err := v.memory(a.Memory)
+	if err != nil {
+		return 0, err
+	}
+	if a.Align > 4 || uint8(1)<<a.Align > width {
+		return 0, v.errorf("alignment must not be larger than natural")
+	}
+	if mem.Is64 {
+		return I64, nil
+	}
+	if a.Offset>>32 != 0 {
+		return 0, v.errorf("offset out of range")
+	}
+	return I32, nil
+}
+
+func stepAccess(v *FuncValidator, in *Instr, r *rule) error {
+	addr, err := v.access(&in.Mem, r.width)
+	if err != nil {
+		return err
+	}
+	return v.apply(r, addr)
+}
+
+// stepAtomic: atomic accesses state exactly their natural alignment (threads proposal, "Alignment").
+func stepAtomic(v *FuncValidator, in *Instr, r *rule) error {
+	addr, err := v.access(&in.Mem, r.width)
+	if err != nil {
+		return err
+	}
+	if uint8(1)<<in.Mem.Align != r.width {
+		return v.errorf("atomic alignment must be natural")
+	}
+	return v.apply(r, addr)
+}
+
+func stepAccessLane(v *FuncValidator, in *Instr, r *rule) error {
+	addr, err := v.access(&in.Mem, r.width)
+	if err != nil {
+		return err
+	}
+	if in.Lane >= 16/r.width {
+		return v.errorf("invalid lane index %d", in.Lane)
+	}
+	return v.apply(r, addr)
+}
+
+func stepMemory(v *FuncValidator, in *Instr, r *rule) error {
+	mem, err := v.memory(in.Index)
+	if err != nil {
+		return err
+	}
+	return v.apply(r, mem.AddrType())
+}
+
+// popThree takes three operands, c topmost.
+func (v *FuncValidator) popThree(a, b, c ValType) error {
+	if err := v.pop(c); err != nil {
+		return err
+	}
+	if err := v.pop(b); err != nil {
+		return err
+	}
+	return v.pop(a)
+}
+
+// lesser returns the address type that both a and b can hold: the type of a length between two memories or tables.
+func lesser(a, b ValType) ValType {
+	if a == I64 && b == I64 {
+		return I64
+	}
+	return I32
+}
+
+// data checks a data segment index. Bodies that name one need the data count section, since they come before the segments
+// (specification 5.5.16).
+func (v *FuncValidator) data(x uint32) error {
+	if v.m.DataCount < 0 {
+		return &MalformedError{Offset: v.at, Msg: "data count section required"}
+	}
+	if uint64(x) >= uint64(len(v.m.Datas)) {
+		return v.errorf("unknown data segment %d", x)
+	}
+	return nil
+}
+
+func stepMemoryInit(v *FuncValidator, in *Instr, _ *rule) error {
+	mem, err := v.memory(in.Index2)
+	if err != nil {
+		return err
+	}
+	if err := v.data(in.Index); err != nil {
+		return err
+	}
+	return v.popThree(mem.AddrType(), I32, I32)
+}
+
+func stepDataDrop(v *FuncValidator, in *Instr, _ *rule) error { return v.data(in.Index) }
+
+func stepMemoryCopy(v *FuncValidator, in *Instr, _ *rule) error {
+	dst, err := v.memory(in.Index)
+	if err != nil {
+		return err
+	}
+	src, err := v.memory(in.Index2)
+	if err != nil {
+		return err
+	}
+	d, s := dst.AddrType(), src.AddrType()
+	return v.popThree(d, s, lesser(d, s))
+}
+
+func stepMemoryFill(v *FuncValidator, in *Instr, _ *rule) error {
+	mem, err := v.memory(in.Index)
+	if err != nil {
+		return err
+	}
+	return v.popThree(mem.AddrType(), I32, mem.AddrType())
+}
+
+// table returns a table's type.
+func (v *FuncValidator) table(x uint32) (*TableType, error) {
+	if uint64(x) >= uint64(len(v.m.Tables)) {
+		return nil, v.errorf("unknown table %d", x)
+	}
+	return &v.m.Tables[x].Type, nil
+}
+
+func stepTableGet(v *FuncValidator, in *Instr, _ *rule) error {
+	t, err := v.table(in.Index)
+	if err != nil {
+		return err
+	}
+	if err := v.pop(t.AddrType()); err != nil {
+		return err
+	}
+	v.push(t.Elem)
+	return nil
+}
+
+func stepTableSet(v *FuncValidator, in *Instr, _ *rule) error {
+	t, err := v.table(in.Index)
+	if err != nil {
+		return err
+	}
+	if err := v.pop(t.Elem); err != nil {
+		return err
+	}
+	return v.pop(t.AddrType())
+}
+
+func stepTableSize(v *FuncValidator, in *Instr, _ *rule) error {
+	t, err := v.table(in.Index)
+	if err != nil {
+		return err
+	}
+	v.push(t.AddrType())
+	return nil
+}
+
+func stepTableGrow(v *FuncValidator, in *Instr, _ *rule) error {
+	t, err := v.table(in.Index)
+	if err != nil {
+		return err
+	}
+	if err := v.pop(t.AddrType()); err != nil {
+		return err
+	}
+	if err := v.pop(t.Elem); err != nil {
+		return err
+	}
+	v.push(t.AddrType())
+	return nil
+}
+
+func stepTableFill(v *FuncValidator, in *Instr, _ *rule) error {
+	t, err := v.table(in.Index)
+	if err != nil {
+		return err
+	}
+	return v.popThree(t.AddrType(), t.Elem, t.AddrType())
+}
+
+func stepTableCopy(v *FuncValidator, in *Instr, _ *rule) error {
+	dst, err := v.table(in.Index)
+	if err != nil {
+		return err
+	}
+	src, err := v.table(in.Index2)
+	if err != nil {
+		return err
+	}
+	if !matchVal(v.m.defs, src.Elem, dst.Elem) {
+		return v.errorf("type mismatch: table.copy from elements of type %s to %s", src.Elem, dst.Elem)
+	}
+	d, s := dst.AddrType(), src.AddrType()
+	return v.popThree(d, s, lesser(d, s))
+}
+
+func (v *FuncValidator) elem(x uint32) (*ElemSegment, error) {
+	if uint64(x) >= uint64(len(v.m.Elems)) {
+		return nil, v.errorf("unknown elem segment %d", x)
+	}
+	return &v.m.Elems[x], nil
+}
+
+func stepTableInit(v *FuncValidator, in *Instr, _ *rule) error {
+	t, err := v.table(in.Index2)
+	if err != nil {
+		return err
+	}
+	e, err := v.elem(in.Index)
+	if err != nil {
+		return err
+	}
+	if !matchVal(v.m.defs, e.Type, t.Elem) {
+		return v.errorf("type mismatch: table.init from elements of type %s to %s", e.Type, t.Elem)
+	}
+	return v.popThree(t.AddrType(), I32, I32)
+}
+
+func stepElemDrop(v *FuncValidator, in *Instr, _ *rule) error {
+	_, err := v.elem(in.Index)
+	return err
+}

@@ -1,0 +1,194 @@
+package wasm
+
+var refRules = []special{
+	{OpRefNull, stepRefNull},
+	{OpRefIsNull, stepRefIsNull},
+	{OpRefFunc, stepRefFunc},
+	{OpRefEq, stepRefEq},
+	{OpRefAsNonNull, stepRefAsNonNull},
+	{OpBrOnNull, stepBrOnNull},
+	{OpBrOnNonNull, stepBrOnNonNull},
+	{OpRefTest, stepRefTest},
+	{OpRefTestNull, stepRefTest},
+	{OpRefCast, stepRefTest},
+	{OpRefCastNull, stepRefTest},
+	{OpBrOnCast, stepBrOnCast},
+	{OpBrOnCastFail, stepBrOnCast},
+	{OpAnyConvertExtern, stepConvert},
+	{OpExternConvertAny, stepConvert},
+	{OpRefI31, stepRefI31},
+	{OpI31GetS, stepI31Get},
+	{OpI31GetU, stepI31Get},
+}
+
+func stepRefNull(v *FuncValidator, in *Instr, _ *rule) error {
+	t := RefTo(in.Heap, true)
+	if err := v.valType(t); err != nil {
+		return err
+	}
+	v.push(t)
+	return nil
+}
+
+func stepRefIsNull(v *FuncValidator, _ *Instr, _ *rule) error {
+	if _, err := v.popRef(); err != nil {
+		return err
+	}
+	v.push(I32)
+	return nil
+}
+
+func stepRefFunc(v *FuncValidator, in *Instr, _ *rule) error {
+	x := in.Index
+	if uint64(x) >= uint64(len(v.m.Funcs)) {
+		return v.errorf("unknown function %d", x)
+	}
+	if v.fn >= 0 && v.m.declared[x/64]&(1<<(x%64)) == 0 {
+		return v.errorf("undeclared function reference %d", x)
+	}
+	v.push(RefTo(HeapType(v.m.Funcs[x]), false))
+	return nil
+}
+
+func stepRefEq(v *FuncValidator, _ *Instr, _ *rule) error {
+	if err := v.pop(EqRef); err != nil {
+		return err
+	}
+	if err := v.pop(EqRef); err != nil {
+		return err
+	}
+	v.push(I32)
+	return nil
+}
+
+func stepRefAsNonNull(v *FuncValidator, _ *Instr, _ *rule) error {
+	t, err := v.popRef()
+	if err != nil {
+		return err
+	}
+	v.push(t.WithNull(false))
+	return nil
+}
+
+func stepBrOnNull(v *FuncValidator, in *Instr, _ *rule) error {
+	l, err := v.label(in.Index)
+	if err != nil {
+		return err
+	}
+	t, err := v.popRef()
+	if err != nil {
+		return err
+	}
+	if err := v.retype(l.Targets()); err != nil {
+		return err
+	}
+	v.push(t.WithNull(false))
+	return nil
+}
+
+func stepBrOnNonNull(v *FuncValidator, in *Instr, _ *rule) error {
+	l, err := v.label(in.Index)
+	if err != nil {
+		return err
+	}
+	t, err := v.popRef()
+	if err != nil {
+		return err
+	}
+	return v.branchWith(l, in.Index, t.WithNull(false))
+}
+
+// branchWith checks a conditional branch that passes a reference of type t above the other operands of the label.
+func (v *FuncValidator) branchWith(l *Label, depth uint32, t ValType) error {
+	target := l.Targets()
+	n := len(target) - 1
+	if n < 0 || !target[n].IsRef() {
+		return v.errorf("type mismatch: label %d does not take a reference", depth)
+	}
+	if !matchVal(v.m.defs, t, target[n]) {
+		return v.errorf("type mismatch: branch passes %s, label %d takes %s", t, depth, target[n])
+	}
+	return v.retype(target[:n])
+}
+
+// stepRefTest: the operand may be of any type of the target's hierarchy (specification 3.4.9.6).
+func stepRefTest(v *FuncValidator, in *Instr, _ *rule) error {
+	if err := v.valType(in.Ref); err != nil {
+		return err
+	}
+	if err := v.pop(RefTo(topHeap(v.m.defs, in.Heap), true)); err != nil {
+		return err
+	}
+	if in.Op == OpRefTest || in.Op == OpRefTestNull {
+		v.push(I32)
+	} else {
+		v.push(in.Ref)
+	}
+	return nil
+}
+
+func stepBrOnCast(v *FuncValidator, in *Instr, _ *rule) error {
+	l, err := v.label(in.Index)
+	if err != nil {
+		return err
+	}
+	from, to := in.Ref, in.Ref2
+	if err := v.valType(from); err != nil {
+		return err
+	}
+	if err := v.valType(to); err != nil {
+		return err
+	}
+	if !matchVal(v.m.defs, to, from) {
+		return v.errorf("type mismatch: cast from %s to %s, which is not below", from, to)
+	}
+	// What is left if the cast fails: null only if the cast would not have taken it (specification 3.3.6, difference).
+	rest := from
+	if to.Nullable() {
+		rest = from.WithNull(false)
+	}
+	if err := v.pop(from); err != nil {
+		return err
+	}
+	branch, next := to, rest
+	if in.Op == OpBrOnCastFail {
+		branch, next = rest, to
+	}
+	if err := v.branchWith(l, in.Index, branch); err != nil {
+		return err
+	}
+	v.push(next)
+	return nil
+}
+
+func stepConvert(v *FuncValidator, in *Instr, _ *rule) error {
+	from, to := HeapExtern, HeapAny
+	if in.Op == OpExternConvertAny {
+		from, to = HeapAny, HeapExtern
+	}
+	t, err := v.popRef()
+	if err != nil {
+		return err
+	}
+	if !matchVal(v.m.defs, t, RefTo(from, true)) {
+		return v.mismatch(RefTo(from, true).String(), t)
+	}
+	v.push(RefTo(to, t.Nullable()))
+	return nil
+}
+
+func stepRefI31(v *FuncValidator, _ *Instr, _ *rule) error {
+	if err := v.pop(I32); err != nil {
+		return err
+	}
+	v.push(RefTo(HeapI31, false))
+	return nil
+}
+
+func stepI31Get(v *FuncValidator, _ *Instr, _ *rule) error {
+	if err := v.pop(I31Ref); err != nil {
+		return err
+	}
+	v.push(I32)
+	return nil
+}
