@@ -45,15 +45,12 @@ type elemState struct {
 	n       int
 }
 
-// Func is a function as the host sees it.
+// Func is a function as the host sees it. It is immutable; that of a host function may be used in any store of its Runtime.
 type Func struct {
 	Type  wasm.TypeID
 	Inst  *Instance // nil for a host function
 	Index uint32
 	Host  *HostFunc
-
-	ref      Ref
-	refStore *Store
 }
 
 // NewHostFunc makes a host function of a type of the space.

@@ -180,7 +180,7 @@ func (i *Instance) initialize() error {
 		}
 		t := m.Tables[k].Type
 		t.Elem = m.Canon(t.Elem)
-		tb, err := s.newTable(t, Ref(init))
+		tb, err := s.NewTable(t, Ref(init))
 		if err != nil {
 			return err
 		}

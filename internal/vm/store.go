@@ -15,10 +15,11 @@ type Store struct {
 	types     *wasm.TypeSpace
 	funcs     []FuncDesc  // pointer-free; its address is in the context. Index 0 is null
 	hostFuncs []*HostFunc // by FuncDesc.Func of host functions
-	tables    []*Table    // owned
-	memories  []*Memory   // owned: the unshared ones
-	globals   []*Global   // owned
-	tags      []*Tag      // by exception record
+	hostRefs  map[*HostFunc]Ref
+	tables    []*Table  // owned
+	memories  []*Memory // owned: the unshared ones
+	globals   []*Global // owned
+	tags      []*Tag    // by exception record
 	externs   handles
 	exns      exceptions
 
@@ -103,19 +104,24 @@ func (s *Store) HostFunc(i uint32) *HostFunc { return s.hostFuncs[i] }
 func (s *Store) FuncOf(r Ref) *Func {
 	d := &s.funcs[r]
 	if d.Code == 0 {
-		return &Func{Host: s.hostFuncs[d.Func], Type: wasm.TypeID(d.Type), ref: r}
+		return &Func{Host: s.hostFuncs[d.Func], Type: wasm.TypeID(d.Type)}
 	}
-	return &Func{Inst: s.Instances[d.Instance], Index: d.Func, Type: wasm.TypeID(d.Type), ref: r}
+	return &Func{Inst: s.Instances[d.Instance], Index: d.Func, Type: wasm.TypeID(d.Type)}
 }
 
 // RefOf returns a reference to f, which is a function of this store or a host function.
 func (s *Store) RefOf(f *Func) Ref {
 	if f.Host != nil {
-		if f.ref == 0 || f.refStore != s {
+		r, ok := s.hostRefs[f.Host]
+		if !ok {
+			if s.hostRefs == nil {
+				s.hostRefs = map[*HostFunc]Ref{}
+			}
 			s.hostFuncs = append(s.hostFuncs, f.Host)
-			f.ref, f.refStore = s.addFunc(FuncDesc{Type: uint32(f.Type), Func: uint32(len(s.hostFuncs) - 1)}), s
+			r = s.addFunc(FuncDesc{Type: uint32(f.Type), Func: uint32(len(s.hostFuncs) - 1)})
+			s.hostRefs[f.Host] = r
 		}
-		return f.ref
+		return r
 	}
 	return f.Inst.FuncRef(f.Index)
 }

@@ -24,7 +24,8 @@ const maxTable = 10_000_000
 // smallTable is up to how many elements a table lives in its store's region.
 const smallTable = 1024
 
-func (s *Store) newTable(t wasm.TableType, init Ref) (*Table, error) {
+// NewTable makes a table whose elements are all init; the element type is canonical.
+func (s *Store) NewTable(t wasm.TableType, init Ref) (*Table, error) {
 	limit := uint64(maxTable)
 	if t.HasMax {
 		limit = min(limit, t.Max)

@@ -57,6 +57,8 @@ type Thread struct {
 	state   atomic.Uint32
 	inHost  atomic.Pointer[HostFunc]
 	stack   *mem.Region
+	ending  atomic.Bool
+	left    chan struct{} // told by release once ending is set
 	region  *mem.Region
 	pools   *Pools
 	callCtx context.Context
@@ -68,7 +70,6 @@ type Thread struct {
 	resumed   sync.Cond     // of mu: pausers fell to 0
 	settled   sync.Cond     // of mu: the state changed to one other than running
 	closed    bool          // guarded by mu
-	frozenRun bool
 }
 
 // ThreadConfig sizes a thread.
@@ -106,7 +107,7 @@ func NewThread(e Engine, pools *Pools, cfg ThreadConfig) (*Thread, error) {
 		pools.put(stack, 0)
 		return nil, fmt.Errorf("thread region: %w", err)
 	}
-	t := &Thread{Engine: e, stack: stack, region: region, pools: pools}
+	t := &Thread{Engine: e, stack: stack, region: region, pools: pools, left: make(chan struct{}, 1)}
 	t.resumed.L, t.settled.L = &t.mu, &t.mu
 	t.Ctx = contextAt(region)
 	t.Ctx.StackBase = stack.Base()
@@ -155,33 +156,61 @@ func (t *Thread) release() {
 	t.callCtx = nil
 	t.setState(StateIdle)
 	t.owned.Store(false)
+	if t.ending.Load() {
+		select {
+		case t.left <- struct{}{}:
+		default:
+		}
+	}
 }
 
-// watch stops the thread when ctx is done, until the returned function is called.
+// Shutdown stops the thread for good with cause, waits until its owner has left, and closes it. Calling it again does nothing.
+// It must not be called by the thread's owner (from a host function).
+func (t *Thread) Shutdown(cause error) {
+	t.Stop(cause)
+	if t.ending.Swap(true) {
+		return
+	}
+	for !t.owned.CompareAndSwap(false, true) {
+		<-t.left
+	}
+	t.close()
+}
+
 func (t *Thread) watch(ctx context.Context) func() {
+	done := t.hook(ctx)
+	return func() {
+		done()
+		t.release()
+	}
+}
+
+// hook stops the thread when ctx is done, until the returned function is called.
+func (t *Thread) hook(ctx context.Context) func() {
 	done := make(chan struct{})
-	var mine error
+	var mine bool
 	unhook := context.AfterFunc(ctx, func() {
 		defer close(done)
-		mine = context.Cause(ctx)
-		t.Stop(mine)
+		mine = t.Stop(context.Cause(ctx))
 	})
 	return func() {
 		if !unhook() {
 			<-done // the stop must have happened before it can be taken back
-			t.clearStop(mine)
+			if mine {
+				t.clearStop()
+			}
 		}
-		t.release()
 	}
 }
 
 // Stop makes guest code end with an error that wraps cause, as soon as possible, wherever it is: in a loop, a deep call, or
 // blocked. The first cause wins. The thread stays stopped until it is closed, or until the call ends whose context asked for the stop.
-func (t *Thread) Stop(cause error) {
+// It reports whether this was the stop that counts.
+func (t *Thread) Stop(cause error) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.stopCause != nil {
-		return
+	if t.stopCause != nil || t.closed {
+		return false
 	}
 	t.stopCause = cause
 	t.setFlagLocked(FlagTerminate)
@@ -190,12 +219,14 @@ func (t *Thread) Stop(cause error) {
 	}
 	close(t.stopCh)
 	t.resumed.Broadcast() // a parked thread unwinds too
+	return true
 }
 
-func (t *Thread) clearStop(cause error) {
+// clearStop takes back the stop that counts. A thread that is shut down stays stopped.
+func (t *Thread) clearStop() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.stopCause != cause || t.closed { //nolint:errorlint // identity: only the stop that this call caused
+	if t.ending.Load() {
 		return
 	}
 	t.stopCause, t.stopCh = nil, nil
@@ -280,6 +311,9 @@ func (t *Thread) Pause(ctx context.Context) error {
 	defer unhook()
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.closed {
+		return nil
+	}
 	t.pausers++
 	t.setFlagLocked(FlagPause)
 	for State(t.state.Load()) == StateRunning {
@@ -300,6 +334,9 @@ func (t *Thread) Resume() {
 }
 
 func (t *Thread) resumeLocked() {
+	if t.closed {
+		return
+	}
 	if t.pausers--; t.pausers == 0 {
 		t.clearFlagLocked(FlagPause)
 		t.resumed.Broadcast()
@@ -409,24 +446,19 @@ func (f Frame) Info() FrameInfo {
 	return FrameInfo{Module: m.Names().Module, Func: f.Func, Name: m.FuncName(f.Func), Offset: f.Offset}
 }
 
-// Close gives the thread's memory back. A running guest is stopped first and waited for by the caller.
-// Preconditions: nobody owns the thread.
-func (t *Thread) Close() {
+// close gives the thread's memory back. Preconditions: the caller is the last owner.
+func (t *Thread) close() {
 	t.mu.Lock()
-	if t.closed {
-		t.mu.Unlock()
-		return
-	}
+	defer t.mu.Unlock()
 	t.closed = true
-	t.mu.Unlock()
 	t.Store.close()
 	t.pools.put(t.stack, -1)
 	t.pools.put(t.region, int(t.Store.used()))
 	t.Ctx = nil
 }
 
-// Deadline, Done, Err and Value make a Thread the context of the host functions that it calls: done when the call's context is,
-// and also when the thread is stopped for another reason.
+// threadContext is the context of the host functions that a thread calls: done when the call's context is, and also when the
+// thread is stopped for another reason.
 type threadContext struct{ t *Thread }
 
 func (c threadContext) Deadline() (time.Time, bool) { return c.t.callCtx.Deadline() }
@@ -440,7 +472,38 @@ func (c threadContext) Err() error {
 	}
 	return nil
 }
-func (c threadContext) Value(key any) any { return c.t.callCtx.Value(key) }
+func (c threadContext) Value(key any) any {
+	if key == (threadKey{}) {
+		return c.t
+	}
+	return c.t.callCtx.Value(key)
+}
+
+type threadKey struct{}
+
+// ThreadOf returns the thread whose host function a context was made for (Thread.Context, or a context derived from it), nil if there is none.
+func ThreadOf(ctx context.Context) *Thread {
+	if c, ok := ctx.(threadContext); ok {
+		return c.t
+	}
+	t, _ := ctx.Value(threadKey{}).(*Thread)
+	return t
+}
+
+// Nested is Enter for a call from a host function of this thread, whose goroutine owns it already: ctx, if it is not
+// the thread's own, ends the nested call.
+func (t *Thread) Nested(ctx context.Context) (leave func()) {
+	if _, own := ctx.(threadContext); own || ctx.Done() == nil {
+		return func() {}
+	}
+	outer := t.callCtx
+	t.callCtx = ctx
+	done := t.hook(ctx)
+	return func() {
+		done()
+		t.callCtx = outer
+	}
+}
 
 // Context returns the context for a host function on this thread.
 func (t *Thread) Context() context.Context { return threadContext{t} }

@@ -1,0 +1,30 @@
+// Package spindle runs WebAssembly: multi-threaded, garbage-collected guests that can be stopped anywhere. Pure Go, no cgo.
+//
+// The way of a program:
+//
+//	rt := spindle.NewRuntime()               // limits, features, caches; many per program
+//	mod, err := rt.Compile(ctx, bytes)       // decode, validate; immutable, shared
+//	inst, err := rt.Instantiate(ctx, mod, spindle.Config{Imports: ...}) // a library: call its exports
+//	res, err := inst.Call(ctx, "add", 1, 2)
+//	p, err := rt.Start(ctx, mod, spindle.Config{Imports: ...})          // a program: runs _start
+//	err = p.Wait(ctx)
+//
+// Every instance belongs to a [Process], the unit of exit, limits and (later) fork. Instances of one Process can import from
+// each other; Processes share nothing but shared memories that the embedder gives to several.
+//
+// # Concurrency
+//
+// Runtimes and Modules are safe for concurrent use. A Process's guest runs on one goroutine at a time: a call while another
+// goroutine's call is under way fails with [ErrBusy]. Process.Close, and contexts, may end a guest from any goroutine.
+//
+// # Values
+//
+// Arguments and results travel in 8-byte slots: i32 and f32 in the low half (zero-extended), i64 and f64 whole, v128 as two
+// slots (low half first), references as opaque words made and read by the Process ([Process.ExternRef], [Func.Ref]).
+// [I32], [F64] and their like convert.
+//
+// # Errors
+//
+// Errors are typed, for errors.As: [*ExitError], [*TrapError], [*LinkError], [*ValidationError], [*MalformedError], [*FeatureError],
+// [*LimitError], [*ExceptionError], [*ImplementationLimitError].
+package spindle

@@ -1,0 +1,117 @@
+package spindle
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spindle-wasm/spindle/internal/vm"
+	"github.com/spindle-wasm/spindle/internal/wasm"
+	"github.com/spindle-wasm/spindle/internal/wat"
+)
+
+type (
+	// TrapError says that guest code trapped, or was stopped, with the guest's backtrace by name.
+	TrapError = vm.TrapError
+	// TrapCode says why.
+	TrapCode = vm.TrapCode
+	// FrameInfo is one line of a guest backtrace.
+	FrameInfo = vm.FrameInfo
+	// LinkError says which import could not be satisfied, and why.
+	LinkError = vm.LinkError
+	// LimitError says which limit of the Runtime or Config was reached.
+	LimitError = vm.LimitError
+	// HostPanicError is the cause of a trap when a host function panicked.
+	HostPanicError = vm.HostPanicError
+	// MalformedError says where bytes are not a WebAssembly module.
+	MalformedError = wasm.MalformedError
+	// ValidationError says where a module breaks a rule of validation.
+	ValidationError = wasm.ValidationError
+	// ImplementationLimitError says that a module is larger in some respect than this implementation takes.
+	ImplementationLimitError = wasm.LimitError
+	// FeatureError says that a module needs a feature that is switched off.
+	FeatureError = wasm.FeatureError
+	// SyntaxError says where a text is not a WebAssembly module in the text format.
+	SyntaxError = wat.SyntaxError
+)
+
+// The reasons of traps.
+const (
+	TrapUnreachable          = vm.TrapUnreachable
+	TrapMemoryOutOfBounds    = vm.TrapMemoryOutOfBounds
+	TrapTableOutOfBounds     = vm.TrapTableOutOfBounds
+	TrapUndefinedElement     = vm.TrapUndefinedElement
+	TrapUninitializedElement = vm.TrapUninitializedElement
+	TrapIndirectCallType     = vm.TrapIndirectCallType
+	TrapIntegerOverflow      = vm.TrapIntegerOverflow
+	TrapIntegerDivideByZero  = vm.TrapIntegerDivideByZero
+	TrapInvalidConversion    = vm.TrapInvalidConversion
+	TrapStackExhausted       = vm.TrapStackExhausted
+	TrapNullReference        = vm.TrapNullReference
+	TrapNullFunction         = vm.TrapNullFunction
+	TrapNullException        = vm.TrapNullException
+	TrapNullI31              = vm.TrapNullI31
+	TrapCastFailure          = vm.TrapCastFailure
+	TrapUnalignedAtomic      = vm.TrapUnalignedAtomic
+	TrapExpectedShared       = vm.TrapExpectedShared
+	TrapUncaughtException    = vm.TrapUncaughtException
+	TrapUnsupported          = vm.TrapUnsupported
+	TrapHost                 = vm.TrapHost
+	TrapInterrupted          = vm.TrapInterrupted
+)
+
+var (
+	// ErrBusy is returned by a call while another goroutine's call runs in the same Process.
+	ErrBusy = vm.ErrThreadBusy
+	// ErrClosed is the cause of what ends because a Process or Runtime was closed.
+	ErrClosed = errors.New("spindle: closed")
+)
+
+// ExitError says that the guest ended itself (proc_exit) with a code. Code 0 is reported by calls into a guest that exits
+// within them; Process.Wait returns nil for it.
+type ExitError struct {
+	Code uint32
+}
+
+func (e *ExitError) Error() string { return fmt.Sprintf("guest exited with code %d", e.Code) }
+
+// ExceptionError says that an exception of the guest left it uncaught. A host function that passes it to Caller.Fail lets
+// it go on into the guest frames below.
+type ExceptionError struct {
+	exn    *vm.Exception
+	fields []uint64
+	tag    *Tag
+}
+
+func (e *ExceptionError) Error() string {
+	return fmt.Sprintf("uncaught exception (%d slots of fields)", len(e.fields))
+}
+
+// Tag returns the exception's tag.
+func (e *ExceptionError) Tag() *Tag { return e.tag }
+
+// Fields returns the exception's fields in slot form.
+func (e *ExceptionError) Fields() []uint64 { return e.fields }
+
+// Backtrace returns where it was thrown, innermost frame first.
+func (e *ExceptionError) Backtrace() []FrameInfo { return e.exn.Trace }
+
+// wrapError turns what an engine or vm returned into the API's errors.
+func (p *Process) wrapError(err error) error {
+	if err == nil {
+		return nil
+	}
+	if t, ok := err.(*vm.TrapError); ok { //nolint:errorlint // exactly this layer's error
+		if t.Code == vm.TrapHost || t.Code == vm.TrapInterrupted {
+			var exit *ExitError
+			if errors.As(t.Cause, &exit) {
+				return exit
+			}
+		}
+		return t
+	}
+	if x, ok := err.(*vm.Exception); ok { //nolint:errorlint // likewise
+		tag, fields := x.Store.Exception(x.Ref)
+		return &ExceptionError{exn: x, fields: append([]uint64(nil), fields...), tag: &Tag{tag: tag, p: p}}
+	}
+	return err
+}

@@ -1,0 +1,120 @@
+package spindle
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spindle-wasm/spindle/internal/vm"
+)
+
+// Func is a function that can be called: an export, or what a reference in a table or global refers to.
+type Func struct {
+	p       *Process
+	fn      *vm.Func
+	typ     *FuncType
+	params  int // slots
+	results int // slots
+}
+
+func (p *Process) newFunc(fn *vm.Func) *Func {
+	f := &Func{p: p, fn: fn, typ: &p.rt.types.Def(fn.Type).Func}
+	for _, t := range f.typ.Params {
+		f.params += t.Slots()
+	}
+	for _, t := range f.typ.Results {
+		f.results += t.Slots()
+	}
+	return f
+}
+
+func (f *Func) extern(p *Process) (vm.Extern, error) {
+	if f.p != p && f.fn.Host == nil {
+		return vm.Extern{}, fmt.Errorf("the function belongs to another Process")
+	}
+	return vm.Extern{Kind: KindFunc, Func: f.fn}, nil
+}
+
+// Type returns the function's type. Concrete heap types in it are canonical ids of the Runtime.
+func (f *Func) Type() *FuncType { return f.typ }
+
+// Name returns the function's name in backtraces.
+func (f *Func) Name() string {
+	if f.fn.Host != nil {
+		return f.fn.Host.Name
+	}
+	return f.fn.Inst.Module.FuncName(f.fn.Index)
+}
+
+// Call calls the function with arguments in slot form and returns its results in slot form. Errors: *TrapError (also for a
+// ctx that is done, which then is its cause), *ExitError, *ExceptionError, ErrBusy. After a trap the instance may be called again.
+//
+// From a host function, call with the Caller's context (or one derived from it) on the same goroutine.
+func (f *Func) Call(ctx context.Context, args ...uint64) ([]uint64, error) {
+	if len(args) != f.params {
+		return nil, fmt.Errorf("function %s takes %d argument slots, not %d", f.Name(), f.params, len(args))
+	}
+	slots := make([]uint64, max(f.params, f.results))
+	copy(slots, args)
+	if err := f.CallSlots(ctx, slots); err != nil {
+		return nil, err
+	}
+	return slots[:f.results], nil
+}
+
+// CallSlots is Call without allocation: slots holds the arguments and receives the results. Its length must be at least the
+// larger of both counts of slots.
+func (f *Func) CallSlots(ctx context.Context, slots []uint64) error {
+	if len(slots) < f.params || len(slots) < f.results {
+		return fmt.Errorf("function %s needs %d slots, not %d", f.Name(), max(f.params, f.results), len(slots))
+	}
+	t := f.p.thread
+	if ctx.Done() == nil {
+		if err := t.EnterBackground(ctx); err != nil {
+			return f.p.wrapError(err)
+		}
+		err := f.run(t, slots)
+		t.Leave()
+		if err == nil {
+			return nil
+		}
+		return f.p.wrapError(err)
+	}
+	if vm.ThreadOf(ctx) == t {
+		defer t.Nested(ctx)()
+		return f.p.wrapError(f.run(t, slots))
+	}
+	leave, err := t.Enter(ctx)
+	if err != nil {
+		return f.p.wrapError(err)
+	}
+	defer leave()
+	return f.p.wrapError(f.run(t, slots))
+}
+
+func (f *Func) run(t *vm.Thread, slots []uint64) error {
+	if f.fn.Host != nil {
+		return t.CallHost(f.fn.Host, slots)
+	}
+	return t.Engine.Call(t, f.fn.Inst, f.fn.Index, slots)
+}
+
+// Ref returns a reference to the function in slot form, for tables, globals and arguments of type funcref.
+// The caller must be the only one who uses the Process.
+func (f *Func) Ref() uint64 { return uint64(f.p.thread.Store.RefOf(f.fn)) }
+
+// FuncRef returns the function that a reference in slot form refers to, nil for null.
+func (p *Process) FuncRef(ref uint64) *Func {
+	if ref == uint64(vm.NullRef) {
+		return nil
+	}
+	return p.newFunc(p.thread.Store.FuncOf(vm.Ref(ref)))
+}
+
+// ExternRef returns the externref for a host value, in slot form; nil is null. The Process keeps the value alive as long as
+// guest code can reach the reference; a comparable value has one reference at a time.
+func (p *Process) ExternRef(v any) uint64 { return uint64(p.thread.Store.HostRef(v)) }
+
+// ExternValue returns the host value of an externref in slot form; ok is false if the reference is not one to a host value.
+func (p *Process) ExternValue(ref uint64) (v any, ok bool) {
+	return p.thread.Store.HostValue(vm.Ref(ref))
+}

@@ -1,0 +1,88 @@
+package spindle
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spindle-wasm/spindle/internal/vm"
+)
+
+// Global is a global variable. It must not be used while another goroutine runs its guest.
+type Global struct {
+	g *vm.Global
+	p *Process
+}
+
+func (g *Global) extern(p *Process) (vm.Extern, error) {
+	if g.p != p {
+		return vm.Extern{}, fmt.Errorf("the global belongs to another Process")
+	}
+	return vm.Extern{Kind: KindGlobal, Global: g.g}, nil
+}
+
+// NewGlobal makes a global for the Process's modules to import, from a value in slot form (a v128 takes two slots). Its
+// type must not name a module's types.
+func (p *Process) NewGlobal(t GlobalType, value ...uint64) (*Global, error) {
+	if len(value) != t.Type.Slots() {
+		return nil, fmt.Errorf("a global of type %s takes %d slots, not %d", t.Type, t.Type.Slots(), len(value))
+	}
+	v := [2]uint64{}
+	copy(v[:], value)
+	g, err := p.thread.Store.NewGlobal(t, v[0], v[1])
+	if err != nil {
+		return nil, err
+	}
+	return &Global{g, p}, nil
+}
+
+// Type returns the global's type.
+func (g *Global) Type() GlobalType { return g.g.Type }
+
+// Get returns the value in slot form.
+func (g *Global) Get() uint64 {
+	lo, _ := g.g.Get()
+	return lo
+}
+
+// GetV128 returns the value of a v128 global.
+func (g *Global) GetV128() V128 {
+	lo, hi := g.g.Get()
+	return V128{lo, hi}
+}
+
+// Set stores a value in slot form; it fails on an immutable global.
+func (g *Global) Set(v uint64) error { return g.set(v, 0) }
+
+// SetV128 stores a vector.
+func (g *Global) SetV128(v V128) error { return g.set(v.Lo, v.Hi) }
+
+func (g *Global) set(lo, hi uint64) error {
+	if !g.g.Type.Mutable {
+		return errors.New("spindle: the global is immutable")
+	}
+	g.g.Set(lo, hi)
+	return nil
+}
+
+// Tag is an exception tag. Every tag has an identity of its own.
+type Tag struct {
+	tag *vm.Tag
+	p   *Process
+}
+
+func (t *Tag) extern(p *Process) (vm.Extern, error) {
+	return vm.Extern{Kind: KindTag, Tag: t.tag}, nil
+}
+
+// NewTag makes a tag for exceptions with fields of the given types.
+func (p *Process) NewTag(fields ...ValueType) (*Tag, error) {
+	ft := FuncType{Params: fields}
+	id, err := p.rt.types.FuncTypeID(ft)
+	if err != nil {
+		return nil, err
+	}
+	return &Tag{vm.NewTag(id, ft), p}, nil
+}
+
+// Fields returns the types of the exception's fields.
+func (t *Tag) Fields() []ValueType { return t.tag.Func.Params }

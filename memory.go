@@ -1,0 +1,124 @@
+package spindle
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/spindle-wasm/spindle/internal/vm"
+	"github.com/spindle-wasm/spindle/internal/wasm"
+)
+
+// PageSize is the size of a page of linear memory.
+const PageSize = wasm.PageSize
+
+// Memory is a linear memory. Offsets and sizes are in bytes and checked; nothing panics on what a guest may pass. An unshared
+// memory must not be used while another goroutine runs its guest. On a shared memory plain reads and writes race as the
+// guest's own do.
+type Memory struct{ m *vm.Memory }
+
+func (m *Memory) extern(p *Process) (vm.Extern, error) {
+	return vm.Extern{Kind: KindMemory, Memory: m.m}, nil
+}
+
+// NewMemory makes a memory for the Process's modules to import. It is closed with the Process.
+func (p *Process) NewMemory(t MemoryType) (*Memory, error) {
+	m, err := vm.NewMemory(p.rt.pools, t, vm.MemoryLimits{MaxPages: p.rt.maxMemory / PageSize})
+	if err != nil {
+		return nil, err
+	}
+	p.OnClose(m.Close)
+	return &Memory{m}, nil
+}
+
+// NewSharedMemory makes a shared memory that modules of several Processes may import. Close it when the last of them is closed.
+func (r *Runtime) NewSharedMemory(t MemoryType) (*Memory, error) {
+	if !t.Shared || !t.HasMax {
+		return nil, fmt.Errorf("a shared memory needs Shared and a maximum")
+	}
+	m, err := vm.NewMemory(r.pools, t, vm.MemoryLimits{MaxPages: r.maxMemory / PageSize})
+	if err != nil {
+		return nil, err
+	}
+	return &Memory{m}, nil
+}
+
+// Close gives a memory made by NewSharedMemory back.
+func (m *Memory) Close() error {
+	m.m.Close()
+	return nil
+}
+
+// Type returns the memory's type.
+func (m *Memory) Type() MemoryType { return m.m.Type }
+
+// Size returns the size in bytes.
+func (m *Memory) Size() uint64 { return m.m.Len() }
+
+// Grow adds pages and returns the old size in pages; ok is false if the memory cannot grow that far.
+func (m *Memory) Grow(pages uint64) (old uint64, ok bool) { return m.m.Grow(pages) }
+
+// View returns n bytes at off without copying: writes go to the guest. ok is false if they are out of bounds. The view ends
+// with the host function that takes it, and when the memory grows.
+func (m *Memory) View(off, n uint64) (b []byte, ok bool) {
+	size := m.m.Len()
+	if n > size || off > size-n {
+		return nil, false
+	}
+	return m.m.Bytes()[off : off+n : off+n], true
+}
+
+// Read copies len(b) bytes at off into b; it reports false if they are out of bounds.
+func (m *Memory) Read(off uint64, b []byte) bool {
+	v, ok := m.View(off, uint64(len(b)))
+	copy(b, v)
+	return ok
+}
+
+// Write copies b to off; it reports false, and writes nothing, if that is out of bounds.
+func (m *Memory) Write(off uint64, b []byte) bool {
+	v, ok := m.View(off, uint64(len(b)))
+	copy(v, b)
+	return ok
+}
+
+// ReadString returns n bytes at off as a string.
+func (m *Memory) ReadString(off, n uint64) (string, bool) {
+	v, ok := m.View(off, n)
+	return string(v), ok
+}
+
+// Uint32 reads a little-endian 32-bit integer.
+func (m *Memory) Uint32(off uint64) (uint32, bool) {
+	v, ok := m.View(off, 4)
+	if !ok {
+		return 0, false
+	}
+	return binary.LittleEndian.Uint32(v), true
+}
+
+// PutUint32 writes a little-endian 32-bit integer.
+func (m *Memory) PutUint32(off uint64, x uint32) bool {
+	v, ok := m.View(off, 4)
+	if ok {
+		binary.LittleEndian.PutUint32(v, x)
+	}
+	return ok
+}
+
+// Uint64 reads a little-endian 64-bit integer.
+func (m *Memory) Uint64(off uint64) (uint64, bool) {
+	v, ok := m.View(off, 8)
+	if !ok {
+		return 0, false
+	}
+	return binary.LittleEndian.Uint64(v), true
+}
+
+// PutUint64 writes a little-endian 64-bit integer.
+func (m *Memory) PutUint64(off uint64, x uint64) bool {
+	v, ok := m.View(off, 8)
+	if ok {
+		binary.LittleEndian.PutUint64(v, x)
+	}
+	return ok
+}

@@ -1,0 +1,282 @@
+package spindle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/spindle-wasm/spindle/internal/vm"
+	"github.com/spindle-wasm/spindle/internal/wasm"
+)
+
+// Config configures a Process.
+type Config struct {
+	// Name names the Process's first instance.
+	Name string
+	// Imports supplies what modules import, by module name.
+	Imports Imports
+	// Entry is the export that Start runs; the default is "_start".
+	Entry string
+	// MaxMemory and StackSize override the Runtime's if they are not 0.
+	MaxMemory uint64
+	StackSize int
+}
+
+// Imports supplies what modules import, by module name.
+type Imports map[string]ImportModule
+
+// ImportModule supplies the entities that a module imports under one module name: a HostModule, an *Instance of the same
+// Process, or an implementation of state for each Process such as package wasi's.
+type ImportModule interface {
+	// Lookup returns the entity of that name for p; ok is false if there is none.
+	Lookup(p *Process, name string) (x Extern, ok bool)
+}
+
+// Extern is something that can be imported: *HostFunc, *Func, *Memory, *Table, *Global or *Tag.
+type Extern interface {
+	extern(p *Process) (vm.Extern, error)
+}
+
+// HostModule is a set of host-made entities.
+type HostModule map[string]Extern
+
+// Lookup implements ImportModule.
+func (h HostModule) Lookup(_ *Process, name string) (Extern, bool) {
+	x, ok := h[name]
+	return x, ok
+}
+
+// Process is a group of instances that live, exit and are closed together.
+type Process struct {
+	rt     *Runtime
+	cfg    Config
+	thread *vm.Thread
+	caller Caller
+
+	mu        sync.Mutex
+	instances map[string]*Instance // guarded by mu; by name
+	onClose   []func()             // guarded by mu; run last first
+	closed    chan struct{}        // closed when Close is complete
+	closing   bool                 // guarded by mu
+
+	done chan struct{} // of Start: closed when the entry has ended
+	err  error         // of Start: how; read after done
+}
+
+// NewProcess makes a Process without instances.
+func (r *Runtime) NewProcess(cfg Config) (*Process, error) {
+	size := cfg.StackSize
+	if size == 0 {
+		size = r.stackSize
+	}
+	t, err := vm.NewThread(r.engine, r.pools, vm.ThreadConfig{StackSize: size})
+	if err != nil {
+		return nil, err
+	}
+	p := &Process{rt: r, cfg: cfg, thread: t, closed: make(chan struct{})}
+	p.caller.p = p
+	t.HostData = &p.caller
+	if err := r.add(p); err != nil {
+		t.Shutdown(err)
+		return nil, err
+	}
+	return p, nil
+}
+
+// Instantiate makes a Process with one instance of m: for modules used as libraries. It runs the start function and, if the module exports it,
+// the reactor's _initialize. Closing the instance's Process ends it.
+func (r *Runtime) Instantiate(ctx context.Context, m *Module, cfg Config) (*Instance, error) {
+	p, err := r.NewProcess(cfg)
+	if err != nil {
+		return nil, err
+	}
+	inst, err := p.Instantiate(ctx, m, cfg.Name)
+	if err == nil {
+		err = inst.initialize(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return inst, nil
+}
+
+// Start makes a Process of m and runs its entry (Config.Entry) on a goroutine of its own; Wait tells how it ended. ctx ends the guest when it is done.
+// Errors are those of instantiation except for what the guest itself does in its start function, which Wait reports.
+func (r *Runtime) Start(ctx context.Context, m *Module, cfg Config) (*Process, error) {
+	entry := cfg.Entry
+	if entry == "" {
+		entry = "_start"
+	}
+	if e, ok := m.Export(entry); !ok || e.Kind != KindFunc {
+		return nil, fmt.Errorf("the module exports no function %q to start", entry)
+	}
+	p, err := r.NewProcess(cfg)
+	if err != nil {
+		return nil, err
+	}
+	inst, start, err := p.link(m, cfg.Name)
+	if err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	p.done = make(chan struct{})
+	go func() {
+		defer close(p.done)
+		if start != nil {
+			if p.err = start(ctx); p.err != nil {
+				return
+			}
+		}
+		p.err = p.runEntry(ctx, inst, entry)
+	}()
+	return p, nil
+}
+
+func (p *Process) runEntry(ctx context.Context, inst *Instance, entry string) error {
+	f, err := inst.Func(entry)
+	if err != nil {
+		return err
+	}
+	_, err = f.Call(ctx)
+	return err
+}
+
+// Wait waits until the entry that Start ran has ended, and returns nil if it returned or exited with code 0, otherwise the reason:
+// *ExitError, *TrapError or *ExceptionError. If ctx is done first its cause is returned and the guest runs on.
+func (p *Process) Wait(ctx context.Context) error {
+	if p.done == nil {
+		return errors.New("spindle: Wait on a Process that Start did not make")
+	}
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	var exit *ExitError
+	if errors.As(p.err, &exit) && exit.Code == 0 {
+		return nil
+	}
+	return p.err
+}
+
+// Done is closed when the entry that Start ran has ended; nil for other Processes.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Instantiate adds an instance of m to the Process and runs its start function (but no _initialize). The instance can be
+// imported by later ones under its name, if it is not empty.
+func (p *Process) Instantiate(ctx context.Context, m *Module, name string) (*Instance, error) {
+	inst, start, err := p.link(m, name)
+	if err != nil {
+		return nil, err
+	}
+	if start != nil {
+		if err := start(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return inst, nil
+}
+
+// link instantiates up to the start function, which it returns if there is one.
+func (p *Process) link(m *Module, name string) (*Instance, func(context.Context) error, error) {
+	if m.rt != p.rt {
+		return nil, nil, errors.New("spindle: the module was compiled by another Runtime")
+	}
+	if err := p.thread.EnterBackground(context.Background()); err != nil {
+		return nil, nil, err
+	}
+	defer p.thread.Leave()
+	lim := p.cfg.MaxMemory
+	if lim == 0 {
+		lim = p.rt.maxMemory
+	}
+	vi, err := vm.Instantiate(p.thread, m.m, m.code, p.resolve, vm.MemoryLimits{MaxPages: lim / wasm.PageSize})
+	if err != nil {
+		return nil, nil, p.wrapError(err)
+	}
+	inst := &Instance{p: p, mod: m, inst: vi, name: name}
+	vi.Data = inst
+	if name != "" {
+		p.Register(name, inst)
+	}
+	if m.m.Start < 0 {
+		return inst, nil, nil
+	}
+	f := inst.fn(uint32(m.m.Start))
+	return inst, func(ctx context.Context) error { return f.CallSlots(ctx, nil) }, nil
+}
+
+// Register makes inst importable under a name, in place of what was importable under it before.
+func (p *Process) Register(name string, inst *Instance) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.instances == nil {
+		p.instances = map[string]*Instance{}
+	}
+	p.instances[name] = inst
+}
+
+// Instance returns the instance registered under a name, nil if there is none.
+func (p *Process) Instance(name string) *Instance {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.instances[name]
+}
+
+func (p *Process) resolve(im *wasm.Import) (vm.Extern, bool, error) {
+	var mod ImportModule
+	if inst := p.Instance(im.Module); inst != nil {
+		mod = inst
+	} else if mod = p.cfg.Imports[im.Module]; mod == nil {
+		return vm.Extern{}, false, nil
+	}
+	x, ok := mod.Lookup(p, im.Name)
+	if !ok || x == nil {
+		return vm.Extern{}, false, nil
+	}
+	v, err := x.extern(p)
+	return v, err == nil, err
+}
+
+// Runtime returns the Process's Runtime.
+func (p *Process) Runtime() *Runtime { return p.rt }
+
+// OnClose has f called when the Process is closed, after its guest has ended and before its memory goes; last registered first.
+func (p *Process) OnClose(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.onClose = append(p.onClose, f)
+}
+
+// Close ends the guest wherever it is, waits until its goroutine has left, and gives everything back. It must not be called
+// from a host function of the Process: that would wait for itself (use Caller.Fail with an ExitError). Closing again waits
+// for the first Close.
+func (p *Process) Close() error {
+	p.mu.Lock()
+	if p.closing {
+		p.mu.Unlock()
+		<-p.closed
+		return nil
+	}
+	p.closing = true
+	hooks := p.onClose
+	p.mu.Unlock()
+	p.thread.Stop(ErrClosed)
+	if p.done != nil {
+		<-p.done
+	}
+	for i := len(hooks) - 1; i >= 0; i-- {
+		hooks[i]()
+	}
+	p.thread.Shutdown(ErrClosed)
+	p.rt.remove(p)
+	close(p.closed)
+	return nil
+}
+
+// Pause stops the guest at a safepoint and returns when it stands there; Resume lets it go on. Pauses nest. A guest that is not running, or that
+// is blocked, counts as stopped; a host function in flight that does not use Caller.Block is waited for, until ctx is done.
+func (p *Process) Pause(ctx context.Context) error { return p.thread.Pause(ctx) }
+
+// Resume takes one Pause back.
+func (p *Process) Resume() { p.thread.Resume() }

@@ -1,0 +1,125 @@
+package spindle
+
+import (
+	"context"
+	"sync"
+
+	"github.com/spindle-wasm/spindle/internal/interp"
+	"github.com/spindle-wasm/spindle/internal/vm"
+	"github.com/spindle-wasm/spindle/internal/wasm"
+	"github.com/spindle-wasm/spindle/internal/wat"
+)
+
+// Features is a set of WebAssembly features.
+type Features = wasm.Features
+
+// AllFeatures are the features that are on by default: WebAssembly 3.0 and the threads proposal.
+const AllFeatures = wasm.AllFeatures
+
+// ParseFeature returns the feature of a name such as "simd" or "tail-call".
+func ParseFeature(name string) (Features, error) { return wasm.ParseFeature(name) }
+
+// Runtime holds what modules and Processes share: the type space, pools of memory, limits. Runtimes are independent of each
+// other, and safe for concurrent use.
+type Runtime struct {
+	features  Features
+	stackSize int
+	maxMemory uint64
+
+	types  *wasm.TypeSpace
+	pools  *vm.Pools
+	engine vm.Engine
+
+	mu        sync.Mutex
+	processes map[*Process]struct{} // guarded by mu
+	closed    bool                  // guarded by mu
+}
+
+// Option configures a Runtime.
+type Option func(*Runtime)
+
+// WithFeatures sets the features that modules may use; the default is AllFeatures.
+func WithFeatures(f Features) Option { return func(r *Runtime) { r.features = f } }
+
+// WithMaxMemory bounds each linear memory of each Process to n bytes (rounded down to whole pages of 64 KiB); 0 means no
+// bound but the module's own. A module that needs more at its start is refused with a LimitError; memory.grow fails.
+func WithMaxMemory(n uint64) Option { return func(r *Runtime) { r.maxMemory = n } }
+
+// WithStackSize sets the size in bytes of guest stacks; the default of 8 MiB holds more than 100,000 simple frames.
+func WithStackSize(n int) Option { return func(r *Runtime) { r.stackSize = n } }
+
+// NewRuntime makes a Runtime.
+func NewRuntime(opts ...Option) *Runtime {
+	r := &Runtime{
+		features: AllFeatures, types: wasm.NewTypeSpace(), pools: vm.NewPools(), engine: interp.New(),
+		processes: map[*Process]struct{}{},
+	}
+	for _, o := range opts {
+		o(r)
+	}
+	return r
+}
+
+// Compile decodes and validates a module in the binary format and prepares its code. It keeps b, which must not be changed
+// afterwards. Errors: *MalformedError, *ValidationError, *ImplementationLimitError, *FeatureError.
+func (r *Runtime) Compile(ctx context.Context, b []byte) (*Module, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	m, err := wasm.Decode(b, wasm.DecodeOptions{Features: r.features})
+	if err != nil {
+		return nil, err
+	}
+	if err := wasm.Validate(m, r.types, wasm.ValidateOptions{Features: r.features}); err != nil {
+		return nil, err
+	}
+	code, err := r.engine.Compile(m, r.types)
+	if err != nil {
+		return nil, err
+	}
+	return &Module{rt: r, m: m, code: code}, nil
+}
+
+// CompileText is Compile for the text format. Errors: also *SyntaxError.
+func (r *Runtime) CompileText(ctx context.Context, text []byte) (*Module, error) {
+	b, err := wat.Assemble(text, wat.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return r.Compile(ctx, b)
+}
+
+// Close closes all Processes and gives memory back. Modules must not be used afterwards.
+func (r *Runtime) Close() error {
+	r.mu.Lock()
+	r.closed = true
+	ps := make([]*Process, 0, len(r.processes))
+	for p := range r.processes {
+		ps = append(ps, p)
+	}
+	r.mu.Unlock()
+	var first error
+	for _, p := range ps {
+		if err := p.Close(); err != nil && first == nil {
+			first = err
+		}
+	}
+	r.pools.Close()
+	return first
+}
+
+func (r *Runtime) add(p *Process) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return ErrClosed
+	}
+	r.processes[p] = struct{}{}
+	return nil
+}
+
+func (r *Runtime) remove(p *Process) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.processes, p)
+}
