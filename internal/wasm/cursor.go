@@ -34,12 +34,43 @@ func (c *cursor) byte() byte {
 	return c.code[c.pos-1]
 }
 
+// u32 and s32 read up to three bytes without a loop: almost all integers in modules.
 func (c *cursor) u32() uint32 {
-	if p := c.pos; p < len(c.code) && c.code[p] < 0x80 {
-		c.pos++
-		return uint32(c.code[p])
+	if p := c.pos; p+2 < len(c.code) {
+		b := c.code[p : p+3 : p+3]
+		if b[0] < 0x80 {
+			c.pos = p + 1
+			return uint32(b[0])
+		}
+		if b[1] < 0x80 {
+			c.pos = p + 2
+			return uint32(b[0]&0x7F) | uint32(b[1])<<7
+		}
+		if b[2] < 0x80 {
+			c.pos = p + 3
+			return uint32(b[0]&0x7F) | uint32(b[1]&0x7F)<<7 | uint32(b[2])<<14
+		}
 	}
 	return uint32(c.unsigned(32))
+}
+
+func (c *cursor) s32() int32 {
+	if p := c.pos; p+2 < len(c.code) {
+		b := c.code[p : p+3 : p+3]
+		if b[0] < 0x80 {
+			c.pos = p + 1
+			return int32(b[0]) << 25 >> 25
+		}
+		if b[1] < 0x80 {
+			c.pos = p + 2
+			return int32(uint32(b[0]&0x7F)|uint32(b[1])<<7) << 18 >> 18
+		}
+		if b[2] < 0x80 {
+			c.pos = p + 3
+			return int32(uint32(b[0]&0x7F)|uint32(b[1]&0x7F)<<7|uint32(b[2])<<14) << 11 >> 11
+		}
+	}
+	return int32(c.signed(32))
 }
 
 func (c *cursor) unsigned(width uint) uint64 {

@@ -33,8 +33,11 @@ type FuncValidator struct {
 
 	// arena backs the result lists of block types that are written as one value type.
 	arena []ValType
-	// globals bounds the globals that a constant expression may name.
-	globals uint32
+
+	// For constant expressions: the type that is wanted, and what reads them.
+	wanted [1]ValType
+	reader InstrReader
+	instr  Instr
 }
 
 // LabelFunction is the Op of the outermost label: the body itself. No instruction has this opcode.
@@ -151,9 +154,10 @@ func (v *FuncValidator) Step(in *Instr) error {
 	}
 	r := &rules[in.Op]
 	v.at = in.Offset
-	v.used |= r.feature
-	if r.feature&^v.features != 0 {
-		return v.needs(r.feature, in.Op.String())
+	if r.feature != FeatureMvp {
+		if v.used |= r.feature; r.feature&^v.features != 0 {
+			return v.needs(r.feature, in.Op.String())
+		}
 	}
 	return r.step(v, in, r)
 }

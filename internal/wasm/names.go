@@ -1,6 +1,13 @@
 package wasm
 
-// Names are the contents of the name section (specification, appendix A.4.1), as far as they are well-formed.
+import (
+	"fmt"
+	"sort"
+	"unicode/utf8"
+)
+
+// Names are the contents of the name section (specification, appendix A.4.1; fields and tags by the GC and exception handling
+// proposals), as far as they are well-formed: what cannot be read is left out. Maps are nil where there is nothing.
 type Names struct {
 	Module   string
 	Funcs    map[uint32]string
@@ -14,4 +21,110 @@ type Names struct {
 	Datas    map[uint32]string
 	Fields   map[uint32]map[uint32]string // by type
 	Tags     map[uint32]string
+}
+
+// Names returns the module's names, which are decoded at the first call; never nil. The result must not be written to.
+func (m *Module) Names() *Names {
+	m.namesOnce.Do(func() {
+		m.names = new(Names)
+		for i := range m.Customs {
+			if m.Customs[i].Name == "name" {
+				m.names.decode(m.Customs[i].Data)
+				return
+			}
+		}
+	})
+	return m.names
+}
+
+// decode reads the subsections. Each is read on its own, so that a broken one costs nothing but itself.
+func (n *Names) decode(b []byte) {
+	flat := map[byte]*map[uint32]string{
+		1: &n.Funcs, 4: &n.Types, 5: &n.Tables, 6: &n.Memories, 7: &n.Globals, 8: &n.Elems, 9: &n.Datas, 11: &n.Tags,
+	}
+	indirect := map[byte]*map[uint32]map[uint32]string{2: &n.Locals, 3: &n.Labels, 10: &n.Fields}
+	c := cursor{code: b}
+	for c.pos < len(b) {
+		id, size := c.byte(), c.u32()
+		if c.msg != "" || uint64(size) > uint64(len(b)-c.pos) {
+			return
+		}
+		sub := cursor{code: b[c.pos : c.pos+int(size)]}
+		c.pos += int(size)
+		switch {
+		case id == 0:
+			if s, ok := sub.looseName(); ok {
+				n.Module = s
+			}
+		case flat[id] != nil && *flat[id] == nil:
+			*flat[id] = sub.nameMap()
+		case indirect[id] != nil && *indirect[id] == nil:
+			out := map[uint32]map[uint32]string{}
+			for k := sub.count(); k > 0 && sub.msg == ""; k-- {
+				x := sub.u32()
+				if names := sub.nameMap(); len(names) > 0 {
+					out[x] = names
+				}
+			}
+			*indirect[id] = out
+		}
+	}
+}
+
+// looseName reads a name; ok is false if it is malformed.
+func (c *cursor) looseName() (s string, ok bool) {
+	n := c.count()
+	if c.msg != "" {
+		return "", false
+	}
+	b := c.code[c.pos : c.pos+int(n)]
+	c.pos += int(n)
+	return string(b), utf8.Valid(b)
+}
+
+func (c *cursor) nameMap() map[uint32]string {
+	n := c.count()
+	// An association takes two bytes at least.
+	out := make(map[uint32]string, min(int(n), (len(c.code)-c.pos)/2))
+	for ; n > 0 && c.msg == ""; n-- {
+		x := c.u32()
+		if s, ok := c.looseName(); ok && c.msg == "" {
+			out[x] = s
+		}
+	}
+	return out
+}
+
+// FuncName returns a name of a function for people: that of the name section, else the one it is exported or imported as, else
+// its index in the form "func[12]". It is meant for backtraces and costs a look-up once the names are decoded.
+func (m *Module) FuncName(fn uint32) string {
+	if s := m.Names().Funcs[fn]; s != "" {
+		return s
+	}
+	for i := range m.Exports {
+		if e := &m.Exports[i]; e.Kind == ExternFunc && e.Index == fn {
+			return e.Name
+		}
+	}
+	if fn < uint32(m.NumImportedFuncs) {
+		x := fn
+		for i := range m.Imports {
+			if im := &m.Imports[i]; im.Kind == ExternFunc {
+				if x == 0 {
+					return im.Module + "." + im.Name
+				}
+				x--
+			}
+		}
+	}
+	return fmt.Sprintf("func[%d]", fn)
+}
+
+// FuncAt returns the defined function whose body holds the module offset; ok is false if there is none.
+func (m *Module) FuncAt(offset uint32) (fn uint32, ok bool) {
+	i := sort.Search(len(m.Bodies), func(i int) bool { return m.Bodies[i].Start > offset }) - 1
+	if i < 0 || offset >= m.Bodies[i].Offset+uint32(len(m.Bodies[i].Code)) {
+		return 0, false
+	}
+	return uint32(m.NumImportedFuncs + i), true
 }

@@ -61,7 +61,7 @@ func (r *InstrReader) Next(in *Instr) error {
 	in.Offset = r.offset + uint32(p)
 	p++
 	imm := shortImm[b]
-	// One-byte immediates, by far the most frequent, are read here; read takes the rest.
+	// The most frequent immediates are read here; read takes the rest.
 	switch imm {
 	case ImmNone:
 		r.pos = p
@@ -143,7 +143,7 @@ func (r *InstrReader) read(in *Instr, imm Imm) error {
 		in.Value = r.fixed(8)
 		in.Value2 = r.fixed(8)
 	case ImmI32:
-		in.Value = uint64(uint32(r.signed(32)))
+		in.Value = uint64(uint32(r.s32()))
 	case ImmI64:
 		in.Value = uint64(r.signed(64))
 	case ImmF32:
@@ -190,6 +190,11 @@ func (r *InstrReader) memArg(m *MemArg) {
 	m.Align, m.Memory = flags&0x3F, 0
 	if flags&0x40 != 0 {
 		m.Memory = r.u32()
+	}
+	if p := r.pos; p+1 < len(r.code) && r.code[p+1] < 0x80 && r.code[p] >= 0x80 {
+		m.Offset = uint64(r.code[p]&0x7F) | uint64(r.code[p+1])<<7
+		r.pos = p + 2
+		return
 	}
 	m.Offset = r.unsigned(64)
 }

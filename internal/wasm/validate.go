@@ -1,0 +1,396 @@
+package wasm
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ValidateOptions tune Validate.
+type ValidateOptions struct {
+	// Workers bounds the goroutines that check function bodies; 0 means GOMAXPROCS.
+	Workers int
+}
+
+// maxSubtypeDepth is the JS API's limit on the length of a chain of supertypes.
+const maxSubtypeDepth = 63
+
+// Validate checks a decoded module (specification 3.5.19) and completes it: TypeIDs, DeclaredFuncs and Used are set. It has to
+// be called once, before the module is shared. The error is a *ValidationError, *MalformedError (instructions are read here
+// for the first time), *FeatureError or *LimitError; a malformed module is reported as such even if it is invalid before the
+// malformed place. Among function bodies the first one in the module that fails decides, whatever the number of workers.
+func Validate(m *Module, ts *TypeSpace, opts ValidateOptions) error {
+	v := ts.validators.Get().(*FuncValidator)
+	defer func() {
+		v.release()
+		ts.validators.Put(v)
+	}()
+	err := validateModule(m, ts, v)
+	if err == nil {
+		err = validateBodies(m, ts, v, opts.Workers)
+	}
+	m.Used |= v.used
+	if err != nil {
+		var invalid *ValidationError
+		if errors.As(err, &invalid) {
+			if malformed := scanBodies(m); malformed != nil {
+				return malformed
+			}
+		}
+	}
+	return err
+}
+
+// release drops what a pooled validator holds of a module, and buffers that an unusual one has made large.
+func (v *FuncValidator) release() {
+	const keep = 1 << 12
+	v.m, v.reader = nil, InstrReader{}
+	if cap(v.labels) > keep || cap(v.stack) > keep || cap(v.locals) > keep || cap(v.arena) > keep || cap(v.setLog) > keep {
+		*v = FuncValidator{}
+	}
+	clear(v.labels[:cap(v.labels)])
+}
+
+// invalid returns an error outside of functions.
+func invalid(offset uint32, format string, args ...any) error {
+	return &ValidationError{Func: -1, Offset: offset, Msg: fmt.Sprintf(format, args...)}
+}
+
+// validateModule checks all but the function bodies. The order of the checks is that of the sections, except that constant
+// expressions come after everything that they refer to by index.
+func validateModule(m *Module, ts *TypeSpace, v *FuncValidator) error {
+	m.space = ts
+	v.m, v.features, v.used = m, m.Enabled, 0
+	for _, check := range []func(*Module, *FuncValidator) error{
+		validateTypes, validateImports, validateFuncs, validateTables, validateMemories, validateTags, validateGlobals,
+		validateExports, validateStart, validateElems, validateDatas, declareFuncs,
+	} {
+		if err := check(m, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// validateTypes checks the type section group by group (specification 3.2.10, 3.2.13) and interns each group.
+func validateTypes(m *Module, _ *FuncValidator) error {
+	n := len(m.Types)
+	m.TypeIDs = make([]TypeID, 0, n)
+	m.defs = make([]*typeDef, 0, n)
+	depth := make([]uint8, n)
+	for gi := range m.RecGroups {
+		g := m.RecGroups[gi]
+		end := g.Start + g.Len
+		for i := g.Start; i < end; i++ {
+			t := &m.Types[i]
+			// A supertype stands before the type, so that chains end.
+			if t.Super >= 0 {
+				if uint32(t.Super) >= i {
+					return invalid(0, "unknown type %d: supertype of type %d", t.Super, i)
+				}
+				depth[i] = depth[t.Super] + 1
+				if depth[i] > maxSubtypeDepth {
+					return &LimitError{Limit: "depth of subtypes", Max: maxSubtypeDepth, Got: uint64(depth[i])}
+				}
+			}
+			if err := t.eachType(func(vt ValType) error { return checkType(vt, end) }); err != nil {
+				return err
+			}
+		}
+		err := m.space.intern(m, g, func() error {
+			for i := g.Start; i < end; i++ {
+				if err := checkSuper(m, i); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachType calls f for the types in a composite type until it returns an error.
+func (t *SubType) eachType(f func(ValType) error) error {
+	for _, list := range [][]ValType{t.Func.Params, t.Func.Results} {
+		for _, vt := range list {
+			if err := f(vt); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range t.Fields {
+		if err := f(t.Fields[i].Type); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkType checks that a type refers to types below a bound.
+func checkType(t ValType, bound uint32) error {
+	if h := t.Heap(); t.IsRef() && h.Concrete() && uint32(h) >= bound {
+		return invalid(0, "unknown type %d", h)
+	}
+	return nil
+}
+
+func checkSuper(m *Module, i uint32) error {
+	t := &m.Types[i]
+	if t.Super < 0 {
+		return nil
+	}
+	super := &m.Types[t.Super]
+	if super.Final || !matchComp(m.defs, t, super) {
+		return invalid(0, "sub type %d does not match super type %d", i, t.Super)
+	}
+	return nil
+}
+
+// funcTypeIndex checks that x is the index of a function type.
+func (m *Module) funcTypeIndex(x uint32, offset uint32) error {
+	if uint64(x) >= uint64(len(m.Types)) {
+		return invalid(offset, "unknown type %d", x)
+	}
+	if m.Types[x].Kind != CompFunc {
+		return invalid(offset, "type mismatch: type %d is not a function type", x)
+	}
+	return nil
+}
+
+func validateImports(m *Module, _ *FuncValidator) error {
+	for i := range m.Imports {
+		im := &m.Imports[i]
+		var err error
+		switch im.Kind {
+		case ExternFunc:
+			err = m.funcTypeIndex(im.Func, im.Offset)
+		case ExternTable:
+			err = validateTable(m, &im.Table)
+		case ExternMemory:
+			err = validateMemory(&im.Memory)
+		case ExternGlobal:
+			err = checkType(im.Global.Type, uint32(len(m.Types)))
+		case ExternTag:
+			err = validateTag(m, im.Tag)
+		}
+		if err != nil {
+			var e *ValidationError
+			if errors.As(err, &e) && e.Offset == 0 {
+				e.Offset = im.Offset
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+func validateFuncs(m *Module, _ *FuncValidator) error {
+	for _, x := range m.Funcs[m.NumImportedFuncs:] {
+		if err := m.funcTypeIndex(x, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// validateLimits: specification 3.2.14.
+func validateLimits(l Limits, most uint64, message string) error {
+	if l.Min > most || l.HasMax && l.Max > most {
+		return invalid(0, "%s", message)
+	}
+	if l.HasMax && l.Min > l.Max {
+		return invalid(0, "size minimum must not be greater than maximum")
+	}
+	return nil
+}
+
+func validateTable(m *Module, t *TableType) error {
+	most, message := uint64(1<<32-1), "table size must be at most 2^32-1"
+	if t.Is64 {
+		most, message = 1<<64-1, ""
+	}
+	if err := validateLimits(t.Limits, most, message); err != nil {
+		return err
+	}
+	return checkType(t.Elem, uint32(len(m.Types)))
+}
+
+func validateTables(m *Module, v *FuncValidator) error {
+	for i := m.NumImportedTables; i < len(m.Tables); i++ {
+		t := &m.Tables[i]
+		if err := validateTable(m, &t.Type); err != nil {
+			return err
+		}
+		if t.Init != nil {
+			// Tables come before globals: only imported ones can be named (specification 3.5.19).
+			if err := v.constant(t.Init, t.Type.Elem, uint32(m.NumImportedGlobals)); err != nil {
+				return err
+			}
+		} else if !t.Type.Elem.Defaultable() {
+			return invalid(0, "type mismatch: table of non-nullable references needs an initialiser")
+		}
+	}
+	if len(m.Tables) > 1 && !m.Enabled.Has(FeatureReferenceTypes) {
+		return invalid(0, "multiple tables")
+	}
+	return nil
+}
+
+func validateMemory(t *MemoryType) error {
+	most, message := uint64(1<<16), "memory size must be at most 65536 pages (4GiB)"
+	if t.Is64 {
+		most, message = 1<<48, "memory size must be at most 2^48 pages"
+	}
+	if err := validateLimits(t.Limits, most, message); err != nil {
+		return err
+	}
+	if t.Shared && !t.HasMax {
+		return invalid(0, "shared memory must have maximum")
+	}
+	return nil
+}
+
+func validateMemories(m *Module, v *FuncValidator) error {
+	for i := m.NumImportedMemories; i < len(m.Memories); i++ {
+		if err := validateMemory(&m.Memories[i]); err != nil {
+			return err
+		}
+	}
+	if len(m.Memories) > 1 {
+		// The words of WebAssembly 2.0, where this is a rule of validation.
+		if !m.Enabled.Has(FeatureMultiMemory) {
+			return invalid(0, "multiple memories")
+		}
+		v.used |= FeatureMultiMemory
+	}
+	return nil
+}
+
+func validateTag(m *Module, t TagType) error {
+	if err := m.funcTypeIndex(t.Type, 0); err != nil {
+		return err
+	}
+	if len(m.Types[t.Type].Func.Results) != 0 {
+		return invalid(0, "non-empty tag result type")
+	}
+	return nil
+}
+
+func validateTags(m *Module, _ *FuncValidator) error {
+	for _, t := range m.Tags[m.NumImportedTags:] {
+		if err := validateTag(m, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func validateGlobals(m *Module, v *FuncValidator) error {
+	for i := m.NumImportedGlobals; i < len(m.Globals); i++ {
+		g := &m.Globals[i]
+		if err := checkType(g.Type.Type, uint32(len(m.Types))); err != nil {
+			return err
+		}
+		// An initialiser may name the globals before it; without garbage collection, imported ones only.
+		visible := uint32(m.NumImportedGlobals)
+		if m.Enabled.Has(FeatureGc) {
+			visible = uint32(i)
+		}
+		if err := v.constant(&g.Init, g.Type.Type, visible); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func validateExports(m *Module, v *FuncValidator) error {
+	sizes := [...]int{
+		ExternFunc: len(m.Funcs), ExternTable: len(m.Tables), ExternMemory: len(m.Memories), ExternGlobal: len(m.Globals),
+		ExternTag: len(m.Tags),
+	}
+	seen := make(map[string]struct{}, len(m.Exports))
+	for i := range m.Exports {
+		e := &m.Exports[i]
+		kind := e.Kind.String()
+		if e.Kind == ExternFunc {
+			kind = "function"
+		}
+		if uint64(e.Index) >= uint64(sizes[e.Kind]) {
+			return invalid(0, "unknown %s %d", kind, e.Index)
+		}
+		if e.Kind == ExternGlobal && m.Globals[e.Index].Type.Mutable {
+			if err := v.need(FeatureMutableGlobals, "the export of a mutable global"); err != nil {
+				return err
+			}
+		}
+		if _, ok := seen[e.Name]; ok {
+			return invalid(0, "duplicate export name %q", e.Name)
+		}
+		seen[e.Name] = struct{}{}
+	}
+	return nil
+}
+
+func validateStart(m *Module, _ *FuncValidator) error {
+	if m.Start < 0 {
+		return nil
+	}
+	if m.Start >= int64(len(m.Funcs)) {
+		return invalid(0, "unknown function %d", m.Start)
+	}
+	if t := m.FuncType(uint32(m.Start)); len(t.Params)+len(t.Results) != 0 {
+		return invalid(0, "start function has parameters or results")
+	}
+	return nil
+}
+
+func validateElems(m *Module, v *FuncValidator) error {
+	for i := range m.Elems {
+		e := &m.Elems[i]
+		if err := checkType(e.Type, uint32(len(m.Types))); err != nil {
+			return err
+		}
+		for _, x := range e.Funcs {
+			if uint64(x) >= uint64(len(m.Funcs)) {
+				return invalid(e.Offset, "unknown function %d", x)
+			}
+		}
+		for k := range e.Exprs {
+			if err := v.constant(&e.Exprs[k], e.Type, v.allGlobals()); err != nil {
+				return err
+			}
+		}
+		if e.Mode != SegmentActive {
+			continue
+		}
+		if uint64(e.Table) >= uint64(len(m.Tables)) {
+			return invalid(e.Offset, "unknown table %d", e.Table)
+		}
+		t := &m.Tables[e.Table].Type
+		if !matchVal(m.defs, e.Type, t.Elem) {
+			return invalid(e.Offset, "type mismatch: elements of type %s for a table of %s", e.Type, t.Elem)
+		}
+		if err := v.constant(&e.Start, t.AddrType(), v.allGlobals()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func validateDatas(m *Module, v *FuncValidator) error {
+	for i := range m.Datas {
+		s := &m.Datas[i]
+		if s.Mode != SegmentActive {
+			continue
+		}
+		if uint64(s.Memory) >= uint64(len(m.Memories)) {
+			return invalid(s.Offset, "unknown memory %d", s.Memory)
+		}
+		if err := v.constant(&s.Start, m.Memories[s.Memory].AddrType(), v.allGlobals()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
