@@ -158,15 +158,14 @@ var sections = [...]func(*decoder){
 
 func (d *decoder) module() error {
 	b := d.m.Bytes
-	for i, want := range "\x00asm\x01\x00\x00\x00" {
-		switch {
-		case i < len(b) && b[i] == byte(want):
-		case i >= len(b):
-			return &MalformedError{Offset: uint32(i), Msg: "unexpected end"}
-		case i < 4:
-			return &MalformedError{Offset: 0, Msg: "magic header not detected"}
-		default:
-			return &MalformedError{Offset: 4, Msg: "unknown binary version"}
+	for i, field := range []struct{ want, message string }{
+		{"\x00asm", "magic header not detected"}, {"\x01\x00\x00\x00", "unknown binary version"},
+	} {
+		switch at := i * 4; {
+		case len(b) < at+4:
+			return &MalformedError{Offset: uint32(len(b)), Msg: "unexpected end"}
+		case string(b[at:at+4]) != field.want:
+			return &MalformedError{Offset: uint32(at), Msg: field.message}
 		}
 	}
 	d.pos = 8

@@ -74,9 +74,6 @@ func (d *decoder) tableSection() {
 		init := d.constExpr()
 		m.Tables = append(m.Tables, Table{Type: t, Init: &init})
 	}
-	if len(m.Tables) > 1 {
-		d.need(FeatureReferenceTypes, "a second table")
-	}
 }
 
 func (d *decoder) memorySection() {

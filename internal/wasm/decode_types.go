@@ -81,6 +81,9 @@ func (d *decoder) subType() {
 	default:
 		if d.msg == "" {
 			d.pos--
+			if d.peek() >= 0x80 {
+				d.fail(msgLebLong) // the encodings are one-byte LEB128 integers
+			}
 			d.fail("malformed type")
 		}
 	}

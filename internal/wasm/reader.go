@@ -1,5 +1,7 @@
 package wasm
 
+import "fmt"
+
 // InstrReader reads instructions from a byte slice, one at a time and without allocating once the slices of the Instr have
 // grown. It knows the encoding only: indices, nesting and types are the validator's business, so it can run over any bytes.
 //
@@ -100,20 +102,20 @@ func (r *InstrReader) read(in *Instr, imm Imm) error {
 	switch imm {
 	case immPrefix:
 		prefix := byte(in.Op)
-		op, ok := Lookup(prefix, r.u32())
-		if r.msg == "" && !ok {
-			r.pos = int(in.Offset - r.offset)
-			r.fail("illegal opcode")
-		}
+		sub := r.u32()
 		if r.msg != "" {
 			return r.error()
+		}
+		op, ok := Lookup(prefix, sub)
+		if !ok {
+			return &MalformedError{Offset: in.Offset, Msg: fmt.Sprintf("illegal opcode %02x %02x", prefix, sub)}
 		}
 		in.Op = op
 		imm = instructions[op].Imm
 	case immLegacy:
 		return &FeatureError{Feature: "legacy-exceptions", What: legacyNames[byte(in.Op)], Offset: in.Offset}
 	case immIllegal:
-		return &MalformedError{Offset: in.Offset, Msg: "illegal opcode"}
+		return &MalformedError{Offset: in.Offset, Msg: fmt.Sprintf("illegal opcode %02x", byte(in.Op))}
 	}
 
 	switch imm {

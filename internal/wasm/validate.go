@@ -232,8 +232,12 @@ func validateTables(m *Module, v *FuncValidator) error {
 			return invalid(0, "type mismatch: table of non-nullable references needs an initialiser")
 		}
 	}
-	if len(m.Tables) > 1 && !m.Enabled.Has(FeatureReferenceTypes) {
-		return invalid(0, "multiple tables")
+	if len(m.Tables) > 1 {
+		// The words of WebAssembly 1.0, where this is a rule of validation.
+		if !m.Enabled.Has(FeatureReferenceTypes) {
+			return invalid(0, "multiple tables")
+		}
+		v.used |= FeatureReferenceTypes
 	}
 	return nil
 }

@@ -107,6 +107,12 @@ func (v *FuncValidator) body(m *Module, i uint32, r *InstrReader, in *Instr) err
 		return err
 	}
 	b := &m.Bodies[i]
+	for _, run := range b.Locals {
+		if h := run.Type.Heap(); run.Type.IsRef() && h.Concrete() && uint64(h) >= uint64(len(m.Types)) {
+			v.at = b.Start
+			return v.errorf("unknown type %d", h)
+		}
+	}
 	r.Reset(b.Code, b.Offset)
 	for r.More() {
 		if err := r.Next(in); err != nil {
