@@ -1,0 +1,73 @@
+package mem
+
+import "testing"
+
+func TestRegionCommitsZeroedPrefix(t *testing.T) {
+	r, err := Reserve(1 << 30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Release()
+	if r.Committed() != 0 {
+		t.Fatalf("committed %d before Commit", r.Committed())
+	}
+	if err := r.Commit(1); err != nil {
+		t.Fatal(err)
+	}
+	if r.Committed() != PageSize() {
+		t.Fatalf("committed %d, want a page", r.Committed())
+	}
+	b := r.Bytes(PageSize())
+	for i, v := range b {
+		if v != 0 {
+			t.Fatalf("byte %d is %d", i, v)
+		}
+	}
+	b[0], b[len(b)-1] = 1, 2
+	if err := r.Commit(10 * PageSize()); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Bytes(10 * PageSize()); got[0] != 1 || got[PageSize()-1] != 2 || got[PageSize()] != 0 {
+		t.Fatal("a second commit changed or did not add pages")
+	}
+	if err := r.Commit(2 << 30); err == nil {
+		t.Fatal("commit beyond the reservation succeeded")
+	}
+}
+
+func TestDiscardZeroesFromAnyOffset(t *testing.T) {
+	for _, size := range []int{PageSize(), 64 << 10, 1 << 20} {
+		for _, off := range []int{0, 1, PageSize() - 1, PageSize(), size} {
+			r, err := Reserve(size)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := r.Commit(size); err != nil {
+				t.Fatal(err)
+			}
+			b := r.Bytes(size)
+			for i := range b {
+				b[i] = 0xAA
+			}
+			if err := r.Discard(min(off, size)); err != nil {
+				t.Fatal(err)
+			}
+			for i, v := range r.Bytes(size) {
+				if want := byte(0xAA); i < off && v != want || i >= off && v != 0 {
+					t.Fatalf("size %d, discard from %d: byte %d is %#x", size, off, i, v)
+				}
+			}
+			if err := r.Release(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+func TestReserveRefusesNothing(t *testing.T) {
+	for _, n := range []int{0, -1} {
+		if _, err := Reserve(n); err == nil {
+			t.Errorf("Reserve(%d) succeeded", n)
+		}
+	}
+}
