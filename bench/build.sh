@@ -1,5 +1,6 @@
 #!/bin/sh
-# Rebuilds the .wasm files of kernels/ and calls/ from their C sources.
+# Rebuilds the .wasm files beside the C sources of kernels/, calls/ and
+# guests/tiny/.
 #
 # Needs Debian's packages clang-22 and lld-22. Another version works too
 # (CLANG=clang-19 bench/build.sh); the checked-in files are clang-22's.
@@ -10,7 +11,7 @@ command -v "$CLANG" >/dev/null || {
 	echo "build.sh: $CLANG not found: apt-get install clang-22 lld-22" >&2
 	exit 1
 }
-for src in kernels/*.c calls/*.c; do
+for src in kernels/*.c calls/*.c guests/tiny/*.c; do
 	out=${src%.c}.wasm
 	# The features are named one by one, so that a newer compiler's default
 	# set does not change the files. Only *_simd may use vectors.

@@ -4,6 +4,9 @@ go 1.26.0
 
 require github.com/tetratelabs/wazero v1.12.0
 
-require golang.org/x/sys v0.49.0 // indirect
+require (
+	github.com/spindle-wasm/spindle v0.0.0
+	golang.org/x/sys v0.49.0 // indirect
+)
 
 replace github.com/spindle-wasm/spindle => ../

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spindle-wasm/spindle/internal/realworld/fetch"
+)
+
+// A program is a guest whose whole process is timed: from the start of the
+// command that runs it to its exit, nothing cached.
+type program struct {
+	name string
+	bar  string
+	wasm string
+	// mount is a host directory to be the guest's root, or "".
+	mount string
+	args  []string
+	// want must be in the standard output.
+	want string
+}
+
+// runPrograms builds both commands and the guests, and times them in turns. A
+// guest that is not to be had here leaves a row without figures.
+func runPrograms(ctx context.Context, o options, progress func(string)) (*Section, error) {
+	tmp, err := os.MkdirTemp("", "spindle-bench-*")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(tmp)
+	progress("building the commands")
+	spindle, err := command(ctx, o.spindle, tmp, "github.com/spindle-wasm/spindle/cmd/spindle")
+	if err != nil {
+		return nil, err
+	}
+	wazero, err := command(ctx, o.wazero, tmp, "github.com/tetratelabs/wazero/cmd/wazero")
+	if err != nil {
+		return nil, err
+	}
+	// Either command's line for a program.
+	lines := []func(p program) []string{
+		func(p program) []string {
+			line := []string{spindle, "run"}
+			if p.mount != "" {
+				line = append(line, "--dir", p.mount+"::/", "--env", "PWD=/")
+			}
+			return append(append(line, p.wasm), p.args...)
+		},
+		func(p program) []string {
+			line := []string{wazero, "run", "-interpreter"}
+			if p.mount != "" {
+				line = append(line, "-mount", p.mount+":/", "-env", "PWD=/")
+			}
+			return append(append(line, p.wasm), p.args...)
+		},
+	}
+	list, missing, err := programs(ctx, tmp)
+	if err != nil {
+		return nil, err
+	}
+	sec := &Section{Title: "program", Columns: []string{"spindle", "wazero-int"}, Rows: nil}
+	for _, p := range list {
+		progress(p.name)
+		row := &Row{Name: p.name, Kind: p.bar, Samples: samples(len(lines))}
+		for round := range o.runs {
+			for i, line := range lines {
+				took, err := timeProgram(ctx, line(p), p.want)
+				if err != nil {
+					return nil, fmt.Errorf("%s, run %d: %w", p.name, round, err)
+				}
+				row.Samples[i].add(took)
+			}
+		}
+		sec.Rows = append(sec.Rows, row)
+	}
+	for _, err := range missing {
+		sec.Rows = append(sec.Rows, &Row{Name: "(skipped)", Samples: samples(len(lines)), Note: err.Error()})
+	}
+	return sec, nil
+}
+
+// timeProgram runs a command line once and checks what it prints.
+func timeProgram(ctx context.Context, line []string, want string) (time.Duration, error) {
+	cmd := exec.CommandContext(ctx, line[0], line[1:]...)
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	start := time.Now()
+	err := cmd.Run()
+	took := time.Since(start)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w\n%s", strings.Join(line, " "), err, stderr.String())
+	}
+	if !strings.Contains(stdout.String(), want) {
+		return 0, fmt.Errorf("%s printed %q, which lacks %q", strings.Join(line, " "), stdout.String(), want)
+	}
+	return took, nil
+}
+
+// command is a given path, or the program built from a main package.
+func command(ctx context.Context, path, dir, pkg string) (string, error) {
+	if path != "" {
+		return exec.LookPath(path)
+	}
+	exe := filepath.Join(dir, filepath.Base(pkg)+".exe")
+	return exe, goBuild(ctx, nil, exe, pkg)
+}
+
+func goBuild(ctx context.Context, env []string, out, pkg string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-ldflags=-s -w", "-o", out, pkg)
+	cmd.Env = append(append(os.Environ(), "CGO_ENABLED=0"), env...)
+	if msg, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build %s: %w\n%s", pkg, err, msg)
+	}
+	return nil
+}
+
+// programs prepares the guests in dir. What a registry does not give here is
+// listed in missing.
+func programs(ctx context.Context, dir string) (list []program, missing []error, err error) {
+	tiny, err := modules.ReadFile("guests/tiny/tiny.wasm")
+	if err != nil {
+		return nil, nil, err
+	}
+	tinyPath := filepath.Join(dir, "tiny.wasm")
+	if err := os.WriteFile(tinyPath, tiny, 0o644); err != nil {
+		return nil, nil, err
+	}
+	list = append(list, program{name: "tiny hello", bar: "bar 4 ms", wasm: tinyPath, want: "hello"})
+
+	hello := filepath.Join(dir, "hello.wasm")
+	if err := goBuild(ctx, []string{"GOOS=wasip1", "GOARCH=wasm"}, hello, "github.com/spindle-wasm/spindle/bench/guests/hello"); err != nil {
+		return nil, nil, err
+	}
+	list = append(list, program{name: "Go hello", bar: "bar 100 ms", wasm: hello, want: "hello from Go"})
+
+	esbuild, err := fetch.Esbuild.File(ctx, "esbuild.wasm")
+	if errors.Is(err, fetch.ErrUnavailable) {
+		return list, []error{err}, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	project, err := typescript(ctx, dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	return append(list,
+		program{name: "esbuild --version", bar: "bar 0.5 s", wasm: esbuild, args: []string{"--version"}, want: fetch.Esbuild.Version},
+		program{name: "esbuild bundle", bar: "5 small files", wasm: esbuild, mount: project,
+			args: []string{"--bundle", "src/main.ts", "--platform=node", "--minify"}, want: "Cheap"},
+	), nil, nil
+}
+
+// typescript copies the real-world tests' project, because wazero's mounts are
+// writable.
+func typescript(ctx context.Context, dir string) (string, error) {
+	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/spindle-wasm/spindle").Output()
+	if err != nil {
+		return "", fmt.Errorf("go list: %w", err)
+	}
+	from := filepath.Join(strings.TrimSpace(string(root)), "internal", "realworld", "testdata", "typescript")
+	to := filepath.Join(dir, "typescript")
+	return to, os.CopyFS(to, os.DirFS(from))
+}
