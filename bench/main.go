@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/pprof"
 	"strings"
 
 	"github.com/tetratelabs/wazero"
@@ -24,6 +25,7 @@ type options struct {
 	wazero    string
 	minRatio  float64
 	minMean   float64
+	profile   string
 }
 
 func main() {
@@ -39,6 +41,7 @@ func main() {
 	flag.StringVar(&o.wazero, "wazero", "", "wazero's command for whole-process rows (default: built from this module's dependency)")
 	flag.Float64Var(&o.minRatio, "min", 0, "fail if a kernel's ratio to wazero's interpreter is below this")
 	flag.Float64Var(&o.minMean, "min-mean", 0, "fail if the kernels' geometric mean is below this")
+	flag.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of the whole run to this file")
 	flag.Parse()
 	if flag.NArg() > 0 || o.runs < 1 {
 		flag.Usage()
@@ -53,6 +56,17 @@ func main() {
 }
 
 func bench(ctx context.Context, o options, out io.Writer) error {
+	if o.profile != "" {
+		f, err := os.Create(o.profile)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
 	list, err := selectKernels(o.filter)
 	if err != nil {
 		return err
