@@ -52,6 +52,9 @@ func (v *FuncValidator) constant(e *ConstExpr, want ValType, globals uint32) err
 			if in.Index >= globals {
 				return v.errorf("unknown global %d", in.Index)
 			}
+			if in.Index >= uint32(v.m.NumImportedGlobals) {
+				v.used |= FeatureGc // which lifts the restriction to imported globals
+			}
 			if v.m.Globals[in.Index].Type.Mutable {
 				return v.errorf("constant expression required: global %d is mutable", in.Index)
 			}

@@ -34,7 +34,7 @@ func (c *cursor) byte() byte {
 	return c.code[c.pos-1]
 }
 
-// u32 and s32 read up to three bytes without a loop: almost all integers in modules.
+// u32 and s32 read up to three and four bytes without a loop: almost all integers in modules.
 func (c *cursor) u32() uint32 {
 	if p := c.pos; p+2 < len(c.code) {
 		b := c.code[p : p+3 : p+3]
@@ -55,8 +55,8 @@ func (c *cursor) u32() uint32 {
 }
 
 func (c *cursor) s32() int32 {
-	if p := c.pos; p+2 < len(c.code) {
-		b := c.code[p : p+3 : p+3]
+	if p := c.pos; p+3 < len(c.code) {
+		b := c.code[p : p+4 : p+4]
 		if b[0] < 0x80 {
 			c.pos = p + 1
 			return int32(b[0]) << 25 >> 25
@@ -68,6 +68,10 @@ func (c *cursor) s32() int32 {
 		if b[2] < 0x80 {
 			c.pos = p + 3
 			return int32(uint32(b[0]&0x7F)|uint32(b[1]&0x7F)<<7|uint32(b[2])<<14) << 11 >> 11
+		}
+		if b[3] < 0x80 {
+			c.pos = p + 4
+			return int32(uint32(b[0]&0x7F)|uint32(b[1]&0x7F)<<7|uint32(b[2]&0x7F)<<14|uint32(b[3])<<21) << 4 >> 4
 		}
 	}
 	return int32(c.signed(32))

@@ -182,9 +182,9 @@ func (v *FuncValidator) errorf(format string, args ...any) error {
 // mismatch reports an operand that is missing (got is Bottom) or of the wrong type.
 func (v *FuncValidator) mismatch(want string, got ValType) error {
 	if got == Bottom {
-		return v.errorf("type mismatch: %s expected but nothing on stack", want)
+		return v.errorf("type mismatch: instruction requires [%s] but stack has []", want)
 	}
-	return v.errorf("type mismatch: %s expected but %s on stack", want, got)
+	return v.errorf("type mismatch: instruction requires [%s] but stack has [%s]", want, got)
 }
 
 func (v *FuncValidator) push(t ValType) { v.stack = append(v.stack, t) }
@@ -229,7 +229,7 @@ func (v *FuncValidator) popAny() (ValType, error) {
 	if v.dead {
 		return Bottom, nil
 	}
-	return Bottom, v.mismatch("an operand", Bottom)
+	return Bottom, v.mismatch("any type", Bottom)
 }
 
 // popRef takes a reference: (ref bot) if unreachable code makes it up.
@@ -242,7 +242,7 @@ func (v *FuncValidator) popRef() (ValType, error) {
 		return RefTo(HeapBottom, false), nil
 	}
 	if !t.IsRef() {
-		return t, v.mismatch("a reference", t)
+		return t, v.mismatch("any reference", t)
 	}
 	return t, nil
 }
@@ -303,7 +303,7 @@ func (v *FuncValidator) close() error {
 		return err
 	}
 	if n := len(v.stack) - v.floor; n != 0 {
-		return v.errorf("type mismatch: %d values remaining on stack at end of block", n)
+		return v.errorf("type mismatch: block requires [] but stack has [%s] and %d more values above its results", v.stack[v.floor], n-1)
 	}
 	v.unwindSets(l.sets)
 	return nil

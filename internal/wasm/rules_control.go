@@ -88,11 +88,15 @@ func stepBlock(v *FuncValidator, in *Instr, _ *rule) error {
 	return v.open(in.Op, params, results)
 }
 
-func stepIf(v *FuncValidator, in *Instr, r *rule) error {
+func stepIf(v *FuncValidator, in *Instr, _ *rule) error {
+	params, results, err := v.blockType(in.Block)
+	if err != nil {
+		return err
+	}
 	if err := v.pop(I32); err != nil {
 		return err
 	}
-	return stepBlock(v, in, r)
+	return v.open(OpIf, params, results)
 }
 
 func stepElse(v *FuncValidator, in *Instr, _ *rule) error {
