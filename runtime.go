@@ -70,7 +70,7 @@ func (r *Runtime) Compile(ctx context.Context, b []byte) (*Module, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := wasm.Validate(m, r.types, wasm.ValidateOptions{Features: r.features}); err != nil {
+	if err := wasm.Validate(m, r.types, wasm.ValidateOptions{}); err != nil {
 		return nil, err
 	}
 	code, err := r.engine.Compile(m, r.types)

@@ -1,6 +1,10 @@
 package spindle
 
-import "math"
+import (
+	"math"
+
+	"github.com/spindle-wasm/spindle/internal/vm"
+)
 
 // I32 returns a 32-bit integer in slot form.
 func I32(v int32) uint64 { return uint64(uint32(v)) }
@@ -13,3 +17,13 @@ func F32(v float32) uint64 { return uint64(math.Float32bits(v)) }
 
 // F64 returns a 64-bit float in slot form.
 func F64(v float64) uint64 { return math.Float64bits(v) }
+
+// I31 returns an i31ref that holds the low 31 bits of v, in slot form.
+func I31(v int32) uint64 { return uint64(vm.I31Ref(uint32(v))) }
+
+// I31Value returns the sign-extended value of an i31ref in slot form; ok is false if the reference, which must be of the any or
+// extern hierarchy, is not one.
+func I31Value(ref uint64) (v int32, ok bool) {
+	r := vm.Ref(ref)
+	return int32(r) >> 1, r != vm.NullRef && vm.IsI31(r)
+}
