@@ -84,7 +84,12 @@ func (a *assembler) appendHintSection(b []byte) []byte {
 	if len(a.out.hints) == 0 {
 		return b
 	}
-	body := appendU(appendName(nil, "metadata.code.branch_hint"), uint64(len(a.out.hints)))
+	return appendBytes(append(b, byte(wasm.SectionCustom)), append(appendName(nil, branchHintSection), a.hintSection()...))
+}
+
+// hintSection encodes the branch hints.
+func (a *assembler) hintSection() []byte {
+	body := appendU(nil, uint64(len(a.out.hints)))
 	for _, f := range a.out.hints {
 		body = appendU(appendU(body, uint64(f.fn)), uint64(len(f.hints)))
 		for _, h := range f.hints {
@@ -95,5 +100,5 @@ func (a *assembler) appendHintSection(b []byte) []byte {
 			body = append(appendU(body, uint64(h.Offset)), 1, likely)
 		}
 	}
-	return appendBytes(append(b, byte(wasm.SectionCustom)), body)
+	return body
 }
