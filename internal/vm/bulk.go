@@ -69,11 +69,7 @@ func (t *Thread) TableInit(inst *Instance, seg uint32, tb *Table, d, s, n uint64
 		return NewTrap(TrapTableOutOfBounds)
 	}
 	refs := tb.Refs()[d : d+n]
-	return t.chunks(n, func(o, c uint64) {
-		for k := o; k < o+c; k++ {
-			refs[k] = inst.elem(seg, s+k)
-		}
-	})
+	return t.chunks(n, func(o, c uint64) { inst.copyElems(refs[o:o+c], seg, s+o) })
 }
 
 // TableCopy is table.copy.

@@ -180,12 +180,28 @@ func (i *Instance) elemLen(seg uint32) uint64 {
 	return uint64(i.Module.Elems[seg].Len())
 }
 
-// elem returns an element; k < elemLen.
-func (i *Instance) elem(seg uint32, k uint64) Ref {
-	if e := &i.elems[seg]; e.n > 0 {
-		return refsAt(e.addr, e.n)[k]
+// copyElems fills dst with a segment's elements from `from` on, which must exist.
+func (i *Instance) copyElems(dst []Ref, seg uint32, from uint64) {
+	if len(dst) == 0 {
+		return
 	}
-	return i.FuncRef(i.Module.Elems[seg].Funcs[k])
+	if e := &i.elems[seg]; e.n > 0 {
+		copy(dst, refsAt(e.addr, e.n)[from:])
+		return
+	}
+	// Compilers emit tables in ascending order of functions, as DeclaredFuncs is: the next one is most often the one behind the last.
+	declared, next := i.Module.DeclaredFuncs, 0
+	for k, fn := range i.Module.Elems[seg].Funcs[from : from+uint64(len(dst))] {
+		if next >= len(declared) || declared[next] != fn {
+			var ok bool
+			if next, ok = slices.BinarySearch(declared, fn); !ok {
+				dst[k] = i.FuncRef(fn)
+				continue
+			}
+		}
+		dst[k] = i.refBase + Ref(next)
+		next++
+	}
 }
 
 func (i *Instance) visitElems(visit func([]Ref, wasm.ValType)) {
