@@ -37,7 +37,7 @@ func (i *Instance) Lookup(_ *Process, name string) (Extern, bool) {
 	case KindFunc:
 		return i.p.newFunc(x.Func), true
 	case KindMemory:
-		return &Memory{x.Memory}, true
+		return &Memory{m: x.Memory}, true
 	case KindTable:
 		return &Table{x.Table, i.p}, true
 	case KindGlobal:

@@ -14,7 +14,10 @@ const PageSize = wasm.PageSize
 // Memory is a linear memory. Offsets and sizes are in bytes and checked; nothing panics on what a guest may pass. An unshared
 // memory must not be used while another goroutine runs its guest. On a shared memory plain reads and writes race as the
 // guest's own do.
-type Memory struct{ m *vm.Memory }
+type Memory struct {
+	m    *vm.Memory
+	held bool // by NewSharedMemory's caller
+}
 
 func (m *Memory) extern(p *Process) (vm.Extern, error) {
 	return vm.Extern{Kind: KindMemory, Memory: m.m}, nil
@@ -22,29 +25,31 @@ func (m *Memory) extern(p *Process) (vm.Extern, error) {
 
 // NewMemory makes a memory for the Process's modules to import. It is closed with the Process.
 func (p *Process) NewMemory(t MemoryType) (*Memory, error) {
-	m, err := vm.NewMemory(p.rt.pools, t, vm.MemoryLimits{MaxPages: p.rt.maxMemory / PageSize})
+	m, err := p.thread.Store.AddMemory(t, p.memoryLimits())
 	if err != nil {
 		return nil, err
 	}
-	p.OnClose(m.Close)
-	return &Memory{m}, nil
+	return &Memory{m: m}, nil
 }
 
-// NewSharedMemory makes a shared memory that modules of several Processes may import. Close it when the last of them is closed.
+// NewSharedMemory makes a shared memory that modules of several Processes may import. They keep it alive; Close gives back the caller's own hold on it.
 func (r *Runtime) NewSharedMemory(t MemoryType) (*Memory, error) {
 	if !t.Shared || !t.HasMax {
 		return nil, fmt.Errorf("a shared memory needs Shared and a maximum")
 	}
-	m, err := vm.NewMemory(r.pools, t, vm.MemoryLimits{MaxPages: r.maxMemory / PageSize})
+	m, err := vm.NewMemory(r.pools, t, memoryLimits(r.maxMemory))
 	if err != nil {
 		return nil, err
 	}
-	return &Memory{m}, nil
+	return &Memory{m: m, held: true}, nil
 }
 
-// Close gives a memory made by NewSharedMemory back.
+// Close gives back the hold of whoever called NewSharedMemory; other memories are closed with their Process.
 func (m *Memory) Close() error {
-	m.m.Close()
+	if m.held {
+		m.held = false
+		m.m.Close()
+	}
 	return nil
 }
 

@@ -186,11 +186,7 @@ func (p *Process) link(m *Module, name string) (*Instance, func(context.Context)
 		return nil, nil, err
 	}
 	defer p.thread.Leave()
-	lim := p.cfg.MaxMemory
-	if lim == 0 {
-		lim = p.rt.maxMemory
-	}
-	vi, err := vm.Instantiate(p.thread, m.m, m.code, p.resolve, vm.MemoryLimits{MaxPages: lim / wasm.PageSize})
+	vi, err := vm.Instantiate(p.thread, m.m, m.code, p.resolve, p.memoryLimits())
 	if err != nil {
 		return nil, nil, p.wrapError(err)
 	}
@@ -204,6 +200,18 @@ func (p *Process) link(m *Module, name string) (*Instance, func(context.Context)
 	}
 	f := inst.fn(uint32(m.m.Start))
 	return inst, func(ctx context.Context) error { return f.CallSlots(ctx, nil) }, nil
+}
+
+func (p *Process) memoryLimits() vm.MemoryLimits {
+	n := p.cfg.MaxMemory
+	if n == 0 {
+		n = p.rt.maxMemory
+	}
+	return memoryLimits(n)
+}
+
+func memoryLimits(n uint64) vm.MemoryLimits {
+	return vm.MemoryLimits{MaxPages: n / wasm.PageSize, Limited: n != 0}
 }
 
 // Register makes inst importable under a name, in place of what was importable under it before.

@@ -93,6 +93,15 @@ func (i *Instance) bind(im *wasm.Import, x Extern) string {
 		if !limitsMatch(mm.Pages(), mm.Type.Limits, im.Memory.Limits) {
 			return "memory limits differ"
 		}
+		switch {
+		case mm.Type.Shared:
+			if !mm.retain() {
+				return "the memory is closed"
+			}
+			i.Store.memories = append(i.Store.memories, mm)
+		case mm.owner != i.Store:
+			return "the memory belongs to another store"
+		}
 		i.Memories = append(i.Memories, mm)
 	case wasm.ExternGlobal:
 		want, got := m.Canon(im.Global.Type), x.Global.Type
@@ -117,12 +126,10 @@ func limitsMatch(size uint64, got, want wasm.Limits) bool {
 func (i *Instance) allocate(lim MemoryLimits) error {
 	m, s := i.Module, i.Store
 	for _, mt := range m.Memories[m.NumImportedMemories:] {
-		mm, err := NewMemory(s.thread.pools, mt, lim)
+		mm, err := s.AddMemory(mt, lim)
 		if err != nil {
 			return err
 		}
-		// A shared memory outlives the store if other threads use it; whoever makes the threads closes it.
-		s.memories = append(s.memories, mm)
 		i.Memories = append(i.Memories, mm)
 	}
 	for _, tag := range m.Tags[m.NumImportedTags:] {

@@ -21,12 +21,15 @@ type Memory struct {
 
 	mu     sync.Mutex  // serialises grow, and close
 	region *mem.Region // guarded by mu
+	refs   int         // guarded by mu; stores and host handles that keep a shared memory
+	owner  *Store      // of an unshared memory
 	waits  waitQueues  // of a shared memory
 }
 
 // MemoryLimits bound what a module may ask for.
 type MemoryLimits struct {
-	MaxPages uint64 // 0: no limit besides the system's
+	MaxPages uint64
+	Limited  bool // MaxPages counts; otherwise the system is the only limit
 }
 
 // maxReserve bounds the address space reserved for a 64-bit memory that can move; a larger one grows by moving.
@@ -41,7 +44,7 @@ func NewMemory(pools *Pools, t wasm.MemoryType, lim MemoryLimits) (*Memory, erro
 	if t.HasMax {
 		maxPages = min(maxPages, t.Max)
 	}
-	if lim.MaxPages > 0 {
+	if lim.Limited {
 		maxPages = min(maxPages, lim.MaxPages)
 	}
 	if t.Min > maxPages {
@@ -64,7 +67,7 @@ func NewMemory(pools *Pools, t wasm.MemoryType, lim MemoryLimits) (*Memory, erro
 	if err != nil {
 		return nil, fmt.Errorf("linear memory: %w", err)
 	}
-	return &Memory{Type: t, Desc: &MemDesc{Base: region.Base(), Len: t.Min * wasm.PageSize}, pools: pools, maxPages: maxPages, region: region}, nil
+	return &Memory{Type: t, Desc: &MemDesc{Base: region.Base(), Len: t.Min * wasm.PageSize}, pools: pools, maxPages: maxPages, region: region, refs: 1}, nil
 }
 
 // Len returns the size in bytes.
@@ -120,15 +123,39 @@ func (m *Memory) moveLocked(n int) bool {
 	return true
 }
 
-// Close gives the memory back. Preconditions: no thread uses it.
+// retain keeps a shared memory for one more store; it reports false if the memory is closed.
+func (m *Memory) retain() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.region == nil {
+		return false
+	}
+	m.refs++
+	return true
+}
+
+// Close takes back one use; the last one gives the memory back. Preconditions: the user does not touch it any more.
 func (m *Memory) Close() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.region != nil {
+	if m.refs--; m.refs == 0 {
 		m.pools.put(m.region, int(m.Len()))
 		m.region = nil
 		*m.Desc = MemDesc{}
 	}
+}
+
+// AddMemory makes a memory that belongs to the store, for its modules to import.
+func (s *Store) AddMemory(t wasm.MemoryType, lim MemoryLimits) (*Memory, error) {
+	m, err := NewMemory(s.thread.pools, t, lim)
+	if err != nil {
+		return nil, err
+	}
+	if !t.Shared {
+		m.owner = s
+	}
+	s.memories = append(s.memories, m)
+	return m, nil
 }
 
 // LimitError says that an instance needs more than its limits allow.

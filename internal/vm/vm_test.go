@@ -84,7 +84,7 @@ func TestMemoryGrowsWithinItsLimits(t *testing.T) {
 		}
 	}
 	m.Close()
-	if _, err := NewMemory(pools, wasm.MemoryType{Limits: wasm.Limits{Min: 10}}, MemoryLimits{MaxPages: 9}); err == nil {
+	if _, err := NewMemory(pools, wasm.MemoryType{Limits: wasm.Limits{Min: 10}}, MemoryLimits{MaxPages: 9, Limited: true}); err == nil {
 		t.Fatal("a memory beyond the embedder's limit was made")
 	}
 	if pools.Live() != 0 {
