@@ -56,11 +56,10 @@ func (a *assembler) bindLocal() { a.bind(&a.code.locals) }
 // funcField reads a function (specification 6.6.5).
 func (a *assembler) funcField(f field) {
 	c := &a.code
-	a.resetLocals()
 	if a.inlineHead(f, wasm.ExternFunc) {
-		a.noteLocals(f.index)
 		return
 	}
+	a.resetLocals()
 	use := a.useType(paramsLocal)
 	c.locals.n = uint32(use.params)
 	c.runs = c.runs[:0]

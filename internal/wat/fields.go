@@ -12,7 +12,7 @@ func (a *assembler) emitFields() {
 		case fieldType, fieldRec:
 			continue
 		case fieldImport:
-			a.importField()
+			a.importField(f)
 		case fieldFunc:
 			a.funcField(f)
 		case fieldTable:
@@ -53,23 +53,24 @@ func (a *assembler) export(name string, k wasm.ExternKind, x uint32) {
 }
 
 // importField reads an import from its names on.
-func (a *assembler) importField() {
+func (a *assembler) importField(f field) {
 	module, name := a.name(), a.name()
 	a.lparen()
 	k := a.externKind()
 	a.id()
-	a.externType(module, name, k)
+	a.externType(module, name, k, f)
 	a.rparen()
 }
 
 // externType reads the type of an import of kind k and writes the import.
-func (a *assembler) externType(module, name string, k wasm.ExternKind) {
+func (a *assembler) externType(module, name string, k wasm.ExternKind, f field) {
 	s := a.sec(wasm.SectionImport)
 	b := append(appendName(appendName(s.buf, module), name), byte(k))
 	switch k {
 	case wasm.ExternFunc:
 		a.resetLocals()
 		b = appendU(b, uint64(a.useType(paramsLocal).index))
+		a.noteLocals(f.index)
 	case wasm.ExternTable:
 		l := a.limits()
 		t := a.refType()
@@ -97,7 +98,7 @@ func (a *assembler) inlineHead(f field, k wasm.ExternKind) (imported bool) {
 	}
 	module, name := a.name(), a.name()
 	a.rparen()
-	a.externType(module, name, k)
+	a.externType(module, name, k, f)
 	return true
 }
 

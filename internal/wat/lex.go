@@ -142,8 +142,7 @@ func (l *lexer) next(inAnnot bool) bool {
 		case chID, chQuote, chPunct:
 			l.run()
 		case chHigh:
-			l.rune()
-			failAt(src, l.i, "illegal character %q", src[l.i:l.i+1])
+			failAt(src, l.i, "illegal character %q", src[l.i:l.i+l.rune()])
 		default:
 			failAt(src, l.i, "illegal character %q", c)
 		}

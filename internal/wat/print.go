@@ -117,11 +117,11 @@ func (p *printer) name(s string) {
 	p.w.Write(p.buf)
 }
 
-// data writes the bytes of a segment or section as strings, in several lines if they are many.
+// data writes the bytes of a segment or section as strings, after a space; in several lines if they are many.
 func (p *printer) data(b []byte) {
 	const perLine = 64
 	if len(b) <= perLine {
-		p.buf = appendString(p.buf[:0], string(b), false)
+		p.buf = appendString(append(p.buf[:0], ' '), string(b), false)
 		p.w.Write(p.buf)
 		return
 	}
@@ -335,7 +335,6 @@ func (p *printer) dataField(x uint32, d *wasm.DataSegment) {
 		}
 		p.expr("offset", d.Start)
 	}
-	p.str(" ")
 	p.data(d.Init)
 	p.str(")")
 }
@@ -356,7 +355,7 @@ func (p *printer) customs() {
 		p.name(c.Name)
 		p.str(" (")
 		p.str(p.placementOf(c.After))
-		p.str(") ")
+		p.str(")")
 		p.data(c.Data)
 		p.str(")")
 	}

@@ -156,26 +156,32 @@ func (p *printer) expr(wrap string, e wasm.ConstExpr) {
 		}
 		n++
 	}
+	open := true
 	switch {
 	case n == 2: // the instruction and its end
 		p.str(" (")
 	case wrap != "":
 		p.str(" (")
 		p.str(wrap)
-		p.str(" ")
+		if n > 1 {
+			p.str(" ")
+		}
 	default:
-		p.str(" ")
+		open = false
+		if n > 1 {
+			p.str(" ")
+		}
 	}
 	p.code(e.Code, e.Offset, nil)
-	if n == 2 || wrap != "" {
+	if open {
 		p.str(")")
 	}
 }
 
 // maxIndent bounds the indentation, which would make the text of deeply nested blocks quadratic.
-const maxIndent = 40
+const maxIndent = 16
 
-const blanks = "                                                                                                "
+const blanks = "                                    "
 
 // newline starts an instruction: on a line of its own in functions.
 func (p *printer) newline(depth int, first bool) {
