@@ -35,11 +35,16 @@ func runPrograms(ctx context.Context, o options, progress func(string)) (*Sectio
 	}
 	defer os.RemoveAll(tmp)
 	progress("building the commands")
-	spindle, err := command(ctx, o.spindle, tmp, "github.com/spindle-wasm/spindle/cmd/spindle")
+	root, err := treeRoot(ctx)
 	if err != nil {
 		return nil, err
 	}
-	wazero, err := command(ctx, o.wazero, tmp, "github.com/tetratelabs/wazero/cmd/wazero")
+	// The command may be a module of its own: it is built where it stands.
+	spindle, err := command(ctx, o.spindle, tmp, filepath.Join(root, "cmd", "spindle"), ".")
+	if err != nil {
+		return nil, err
+	}
+	wazero, err := command(ctx, o.wazero, tmp, "", "github.com/tetratelabs/wazero/cmd/wazero")
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +65,7 @@ func runPrograms(ctx context.Context, o options, progress func(string)) (*Sectio
 			return append(append(line, p.wasm), p.args...)
 		},
 	}
-	list, missing, err := programs(ctx, tmp)
+	list, missing, err := programs(ctx, tmp, root)
 	if err != nil {
 		return nil, err
 	}
@@ -102,27 +107,29 @@ func timeProgram(ctx context.Context, line []string, want string) (time.Duration
 	return took, nil
 }
 
-// command is a given path, or the program built from a main package.
-func command(ctx context.Context, path, dir, pkg string) (string, error) {
+// command is a given path, or the program built from a main package as seen
+// from a directory ("" is the bench's own).
+func command(ctx context.Context, path, tmp, from, pkg string) (string, error) {
 	if path != "" {
 		return exec.LookPath(path)
 	}
-	exe := filepath.Join(dir, filepath.Base(pkg)+".exe")
-	return exe, goBuild(ctx, nil, exe, pkg)
+	exe := filepath.Join(tmp, filepath.Base(filepath.Join(from, pkg))+".exe")
+	return exe, goBuild(ctx, nil, exe, from, pkg)
 }
 
-func goBuild(ctx context.Context, env []string, out, pkg string) error {
+func goBuild(ctx context.Context, env []string, out, from, pkg string) error {
 	cmd := exec.CommandContext(ctx, "go", "build", "-ldflags=-s -w", "-o", out, pkg)
+	cmd.Dir = from
 	cmd.Env = append(append(os.Environ(), "CGO_ENABLED=0"), env...)
 	if msg, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build %s: %w\n%s", pkg, err, msg)
+		return fmt.Errorf("go build %s: %w\n%s", filepath.Join(from, pkg), err, msg)
 	}
 	return nil
 }
 
 // programs prepares the guests in dir. What a registry does not give here is
 // listed in missing.
-func programs(ctx context.Context, dir string) (list []program, missing []error, err error) {
+func programs(ctx context.Context, dir, root string) (list []program, missing []error, err error) {
 	tiny, err := modules.ReadFile("guests/tiny/tiny.wasm")
 	if err != nil {
 		return nil, nil, err
@@ -134,7 +141,7 @@ func programs(ctx context.Context, dir string) (list []program, missing []error,
 	list = append(list, program{name: "tiny hello", bar: "bar 4 ms", wasm: tinyPath, want: "hello"})
 
 	hello := filepath.Join(dir, "hello.wasm")
-	if err := goBuild(ctx, []string{"GOOS=wasip1", "GOARCH=wasm"}, hello, "github.com/spindle-wasm/spindle/bench/guests/hello"); err != nil {
+	if err := goBuild(ctx, []string{"GOOS=wasip1", "GOARCH=wasm"}, hello, "", "github.com/spindle-wasm/spindle/bench/guests/hello"); err != nil {
 		return nil, nil, err
 	}
 	list = append(list, program{name: "Go hello", bar: "bar 100 ms", wasm: hello, want: "hello from Go"})
@@ -146,7 +153,7 @@ func programs(ctx context.Context, dir string) (list []program, missing []error,
 	if err != nil {
 		return nil, nil, err
 	}
-	project, err := typescript(ctx, dir)
+	project, err := typescript(dir, root)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -157,14 +164,18 @@ func programs(ctx context.Context, dir string) (list []program, missing []error,
 	), nil, nil
 }
 
-// typescript copies the real-world tests' project, because wazero's mounts are
-// writable.
-func typescript(ctx context.Context, dir string) (string, error) {
-	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/spindle-wasm/spindle").Output()
+// typescript copies the real-world tests' project, because mounts are writable.
+func typescript(dir, root string) (string, error) {
+	from := filepath.Join(root, "internal", "realworld", "testdata", "typescript")
+	to := filepath.Join(dir, "typescript")
+	return to, os.CopyFS(to, os.DirFS(from))
+}
+
+// treeRoot is the directory of the tree that this bench belongs to.
+func treeRoot(ctx context.Context) (string, error) {
+	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/spindle-wasm/spindle").Output()
 	if err != nil {
 		return "", fmt.Errorf("go list: %w", err)
 	}
-	from := filepath.Join(strings.TrimSpace(string(root)), "internal", "realworld", "testdata", "typescript")
-	to := filepath.Join(dir, "typescript")
-	return to, os.CopyFS(to, os.DirFS(from))
+	return strings.TrimSpace(string(out)), nil
 }

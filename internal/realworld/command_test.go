@@ -33,11 +33,12 @@ func TestMain(m *testing.M) {
 // spindleCommand is the path of the command of this tree, built once.
 var spindleCommand = sync.OnceValues(func() (string, error) { return buildCommand("cmd/spindle") })
 
-// buildCommand builds a main package of the root module.
+// buildCommand builds a main package of this tree, which may be a module of its
+// own: hence the working directory.
 func buildCommand(pkg string) (string, error) {
 	exe := filepath.Join(buildDir, filepath.Base(pkg)+".exe")
-	cmd := exec.Command("go", "build", "-o", exe, "./"+pkg)
-	cmd.Dir = filepath.Join("..", "..")
+	cmd := exec.Command("go", "build", "-o", exe, ".")
+	cmd.Dir = filepath.Join("..", "..", filepath.FromSlash(pkg))
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building %s: %v\n%s", pkg, err, out)
