@@ -1,0 +1,2 @@
+// Package interp is the portable engine: a register machine over pre-decoded code, run by one frameless dispatch loop.
+package interp

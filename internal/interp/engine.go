@@ -1,0 +1,159 @@
+package interp
+
+import (
+	"sync"
+
+	"github.com/spindle-wasm/spindle/internal/vm"
+	"github.com/spindle-wasm/spindle/internal/wasm"
+)
+
+// Engine implements vm.Engine. It is safe for concurrent use.
+type Engine struct {
+	lowerers sync.Pool
+}
+
+// New makes an engine.
+func New() *Engine { return &Engine{} }
+
+var _ vm.Engine = (*Engine)(nil)
+
+// BugError reports a broken invariant of the interpreter. It ends the call that met it, not the program.
+type BugError struct{ Msg string }
+
+func (e *BugError) Error() string { return "bug in the interpreter: " + e.Msg }
+
+// Compile implements vm.Engine. Functions are lowered at their first call.
+func (e *Engine) Compile(m *wasm.Module, _ *wasm.TypeSpace) (vm.Code, error) {
+	if len(m.Memories) > 1<<16 {
+		return nil, &wasm.LimitError{Limit: "memories", Max: 1 << 16, Got: uint64(len(m.Memories))}
+	}
+	return newCode(e, m), nil
+}
+
+func (e *Engine) lowerer() *lowerer {
+	if l, ok := e.lowerers.Get().(*lowerer); ok {
+		return l
+	}
+	return &lowerer{}
+}
+
+// maxKept bounds the memory that an idle lowerer keeps.
+const maxKept = 1 << 14
+
+func (e *Engine) done(l *lowerer) {
+	l.onInstr = nil
+	if cap(l.code) <= maxKept && cap(l.stack) <= maxKept && cap(l.locals) <= maxKept && len(l.oneType) <= maxKept {
+		e.lowerers.Put(l)
+	}
+}
+
+// Stubs that frames return to, in place of a caller's code.
+var (
+	stubDone    = Instr{op: opDone}    // to the host: the activation is over
+	stubRestore = Instr{op: opRestore} // to another instance: see bridge
+)
+
+// Call implements vm.Engine.
+func (e *Engine) Call(t *vm.Thread, inst *vm.Instance, fn uint32, slots []uint64) error {
+	ctx := t.Ctx
+	if ctx.Flag() != 0 {
+		if err := t.Poll(); err != nil {
+			return err
+		}
+	}
+	d := inst.Code.(*Code).desc(fn)
+	fp := t.Top
+	entry := loadEntry(d)
+	if fp+max(frameBytes(entry), uintptr(d.results)*8) > ctx.StackTop() {
+		return t.Trap(vm.TrapStackExhausted)
+	}
+	t.Activations = append(t.Activations, vm.Activation{PC: ctx.PC, FP: ctx.FP, Top: fp, Instance: ctx.Instance})
+	copy(slotsAt(fp, int(d.params)), slots)
+	writeHeader(fp+uintptr(d.params)*8, addrOf(&stubDone), 0)
+	t.SwitchTo(inst)
+	ctx.PC, ctx.FP = entry, fp
+	err := drive(t)
+	if err == nil {
+		copy(slots, slotsAt(fp, int(d.results)))
+	}
+	n := len(t.Activations) - 1
+	outer := &t.Activations[n]
+	ctx.PC, ctx.FP, t.Top = outer.PC, outer.FP, outer.Top
+	if n > 0 {
+		t.SwitchTo(t.Store.Instances[outer.Instance])
+	}
+	t.Activations = t.Activations[:n]
+	return err
+}
+
+// drive runs the innermost activation from the context's exit state until it is over.
+func drive(t *vm.Thread) error {
+	ctx := t.Ctx
+	limitMet := false
+	for {
+		var base uintptr
+		var size uint64
+		if inst := t.Current(); len(inst.Memories) > 0 {
+			base, size = inst.Memories[0].Desc.Base, inst.Memories[0].Len()
+		}
+		x := run(ctx, ptr(ctx.PC), 0, ptr(ctx.FP), ptr(base), size)
+		var err error
+		switch x {
+		case exitCold:
+			in := instrAt(ctx.PC)
+			if in.op == opDone {
+				return nil
+			}
+			h := handlers[in.op]
+			if h == nil {
+				return &BugError{"no handler for " + in.op.String()}
+			}
+			err = h(t, in)
+		case exitPoll:
+			err = poll(t)
+		case exitStack:
+			// The limit is also raised to have a flag looked at, and may be back by now: believe it at the second time.
+			if ctx.Flag() != 0 {
+				err = poll(t)
+			} else if limitMet {
+				err = t.Trap(vm.TrapStackExhausted)
+			} else {
+				limitMet = true
+				continue
+			}
+		case exitBounds:
+			err = bounds(t)
+		default:
+			err = t.Trap(vm.TrapCode(x - exitTrap))
+		}
+		if err != nil {
+			return err
+		}
+		limitMet = false
+	}
+}
+
+// poll answers the safepoint word at the context's exit state.
+func poll(t *vm.Thread) error {
+	if m := codeOf(t.Current()).find(t.Ctx.PC); m != nil {
+		t.Top = t.Ctx.FP + uintptr(m.frame)
+	}
+	return t.Poll()
+}
+
+func codeOf(inst *vm.Instance) *Code { return inst.Code.(*Code) }
+
+// bounds decides about an access that the loop found out of bounds: another thread may have grown the memory since the
+// loop read its size.
+func bounds(t *vm.Thread) error {
+	ctx := t.Ctx
+	seen, memory, back := ctx.Arg, uint16(0), uintptr(0)
+	if w := instrAt(ctx.PC - instrSize); w.op == opMemAddr32 || w.op == opMemAddr64 {
+		seen, memory, back = ctx.Arg2, w.c, instrSize
+	}
+	if t.Current().Memories[memory].Len() > seen {
+		ctx.PC -= back
+		return nil
+	}
+	return t.Trap(vm.TrapMemoryOutOfBounds)
+}

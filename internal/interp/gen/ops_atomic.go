@@ -1,0 +1,4 @@
+package main
+
+// atomics: the threads proposal.
+func atomics() {}

@@ -1,0 +1,4 @@
+package main
+
+// vectors: v128 arithmetic, on two slots each.
+func vectors() {}

@@ -1,0 +1,108 @@
+package interp
+
+import (
+	"github.com/spindle-wasm/spindle/internal/vm"
+	"github.com/spindle-wasm/spindle/internal/wasm"
+)
+
+func tableGet(t *vm.Thread, in *Instr) error {
+	tb, s := t.Current().Tables[uint32(in.imm)], operands(t, in, 1)
+	r, ok := tb.Get(addr(s[0], tb.Type.Is64))
+	if !ok {
+		return t.Trap(vm.TrapTableOutOfBounds)
+	}
+	s[0] = uint64(r)
+	return next(t)
+}
+
+func tableSet(t *vm.Thread, in *Instr) error {
+	tb, s := t.Current().Tables[uint32(in.imm)], operands(t, in, 2)
+	if !tb.Set(addr(s[0], tb.Type.Is64), vm.Ref(s[1])) {
+		return t.Trap(vm.TrapTableOutOfBounds)
+	}
+	return next(t)
+}
+
+func tableSize(t *vm.Thread, in *Instr) error {
+	operands(t, in, 1)[0] = t.Current().Tables[uint32(in.imm)].Size()
+	return next(t)
+}
+
+func tableGrow(t *vm.Thread, in *Instr) error {
+	tb, s := t.Current().Tables[uint32(in.imm)], operands(t, in, 2)
+	is64 := tb.Type.Is64
+	s[0] = growResult(is64)(tb.Grow(t.Store, addr(s[1], is64), vm.Ref(s[0])))
+	return next(t)
+}
+
+func tableFill(t *vm.Thread, in *Instr) error {
+	tb, s := t.Current().Tables[uint32(in.imm)], operands(t, in, 3)
+	is64 := tb.Type.Is64
+	return nextOr(t, t.TableFill(tb, addr(s[0], is64), vm.Ref(s[1]), addr(s[2], is64)))
+}
+
+func tableCopy(t *vm.Thread, in *Instr) error {
+	inst, s := t.Current(), operands(t, in, 3)
+	dst, src := inst.Tables[uint32(in.imm)], inst.Tables[in.imm>>32]
+	d64, s64 := dst.Type.Is64, src.Type.Is64
+	return nextOr(t, t.TableCopy(dst, src, addr(s[0], d64), addr(s[1], s64), addr(s[2], d64 && s64)))
+}
+
+func tableInit(t *vm.Thread, in *Instr) error {
+	inst, s := t.Current(), operands(t, in, 3)
+	tb := inst.Tables[in.imm>>32]
+	return nextOr(t, t.TableInit(inst, uint32(in.imm), tb, addr(s[0], tb.Type.Is64), addr(s[1], false), addr(s[2], false)))
+}
+
+func elemDrop(t *vm.Thread, in *Instr) error {
+	t.Current().DropElem(uint32(in.imm))
+	return next(t)
+}
+
+func refFunc(t *vm.Thread, in *Instr) error {
+	operands(t, in, 1)[0] = uint64(t.Current().FuncRef(uint32(in.imm)))
+	return next(t)
+}
+
+// hasType reports whether a reference is of a canonical reference type (specification 4.2.1: dynamic types of references).
+func hasType(t *vm.Thread, r vm.Ref, typ wasm.ValType) bool {
+	if r == vm.NullRef {
+		return typ.Nullable()
+	}
+	ts, heap := t.Store.Types(), typ.Heap()
+	switch top := ts.TopOf(typ); top {
+	case wasm.HeapFunc:
+		if heap == wasm.HeapFunc {
+			return true
+		}
+		return heap.Concrete() && ts.IsSubtype(wasm.TypeID(t.Store.Func(r).Type), wasm.TypeID(heap))
+	case wasm.HeapExtern, wasm.HeapExn:
+		return heap == top // any non-null reference; the bottom types have none
+	}
+	switch heap {
+	case wasm.HeapAny:
+		return true
+	case wasm.HeapEq, wasm.HeapI31:
+		return vm.IsI31(r) // structs and arrays come with the GC heap
+	}
+	return false
+}
+
+func refTest(t *vm.Thread, in *Instr) error {
+	r := vm.Ref(*slotAt(t.Ctx.FP + uintptr(in.b)*8))
+	v := uint64(0)
+	if hasType(t, r, wasm.ValType(in.imm)) {
+		v = 1
+	}
+	*slotAt(t.Ctx.FP + uintptr(in.a)*8) = v
+	return next(t)
+}
+
+func refCast(t *vm.Thread, in *Instr) error {
+	r := vm.Ref(*slotAt(t.Ctx.FP + uintptr(in.b)*8))
+	if !hasType(t, r, wasm.ValType(in.imm)) {
+		return t.Trap(vm.TrapCastFailure)
+	}
+	*slotAt(t.Ctx.FP + uintptr(in.a)*8) = uint64(r)
+	return next(t)
+}

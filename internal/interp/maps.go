@@ -1,0 +1,57 @@
+package interp
+
+import (
+	"sort"
+
+	"github.com/spindle-wasm/spindle/internal/wasm"
+)
+
+// moment tells which of an instruction's two safepoints a map describes.
+type moment uint32
+
+const (
+	atInstr moment = iota // before the instruction: entries (at the call), loop headers, instructions of the driver
+	inCall                // while the callee runs, which owns the arguments
+)
+
+// stackMap lists the operand slots that hold references at a safepoint. Locals of reference type hold one at any time: they are
+// zeroed at the entry. A safepoint without live operands of reference type has no map.
+type stackMap struct {
+	key   uint32 // code index << 1 | moment
+	slots []refSlot
+}
+
+// refSlot is a slot that holds a reference, with its canonical static type.
+type refSlot struct {
+	slot uint16
+	typ  wasm.ValType
+}
+
+// recordMap notes which of the first n operands are references in their homes.
+func (l *lowerer) recordMap(at int, when moment, n int) {
+	var slots []refSlot
+	for _, o := range l.stack[:n] {
+		if o.where == inHome && o.typ.IsRef() {
+			slots = append(slots, refSlot{uint16(o.home), l.m.Canon(o.typ)})
+		}
+	}
+	if slots == nil {
+		return
+	}
+	key := uint32(at)<<1 | uint32(when)
+	if k := len(l.maps); k > 0 && l.maps[k-1].key == key {
+		l.maps[k-1].slots = slots // a loop's header and its first instruction are the same moment
+		return
+	}
+	l.maps = append(l.maps, stackMap{key, slots})
+}
+
+// findMap returns the references among the operands at a safepoint. Keys ascend.
+func findMap(maps []stackMap, at int, when moment) []refSlot {
+	key := uint32(at)<<1 | uint32(when)
+	i := sort.Search(len(maps), func(i int) bool { return maps[i].key >= key })
+	if i < len(maps) && maps[i].key == key {
+		return maps[i].slots
+	}
+	return nil
+}

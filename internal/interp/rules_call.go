@@ -1,0 +1,111 @@
+package interp
+
+import "github.com/spindle-wasm/spindle/internal/wasm"
+
+func init() {
+	addRules([]row{
+		{wasm.OpCall, rule{lower: lowerCall}},
+		{wasm.OpCallIndirect, rule{lower: lowerCallIndirect}},
+		{wasm.OpCallRef, rule{lower: lowerCallRef}},
+		{wasm.OpReturnCall, rule{lower: lowerTailCall}},
+		{wasm.OpReturnCallIndirect, rule{lower: lowerTailCallIndirect}},
+		{wasm.OpReturnCallRef, rule{lower: lowerTailCallRef}},
+	})
+}
+
+func slotsOf(types []wasm.ValType) (n int) {
+	for _, t := range types {
+		n += t.Slots()
+	}
+	return n
+}
+
+// args puts the arguments of a call into their homes, which will be the callee's first slots, and returns where they are.
+func (l *lowerer) args(ft *wasm.FuncType) (first, slots int) {
+	n := len(ft.Params)
+	l.settle(n)
+	first = l.top
+	if n > 0 {
+		first = l.stack[len(l.stack)-n].home
+	}
+	return first, l.top - first
+}
+
+// emitCall emits a call whose operands are the arguments, then drop operands that only the instruction itself uses.
+func (l *lowerer) emitCall(in Instr, ft *wasm.FuncType) {
+	first, slots := l.args(ft)
+	in.a, in.b = uint16(first), uint16(first+slots)
+	at := len(l.code)
+	l.recordMap(at, atInstr, len(l.stack))
+	l.emit(in)
+	l.recordMap(at, inCall, len(l.stack)-len(ft.Params))
+	l.truncate(len(l.stack) - len(ft.Params))
+	for _, t := range ft.Results {
+		l.pushHome(t)
+	}
+}
+
+func lowerCall(l *lowerer, _ *rule) {
+	fn := l.in.Index
+	if int(fn) < l.m.NumImportedFuncs {
+		l.emitCall(Instr{op: opCallImport, imm: uint64(fn)}, l.m.FuncType(fn))
+		return
+	}
+	l.emitCall(Instr{op: opCall, imm: uint64(l.c.FuncAddr(fn))}, l.m.FuncType(fn))
+}
+
+// calleeSlot takes the operand on top, which tells what to call, to a slot that is not among the arguments'.
+// The callee's operand is popped before the arguments are settled; its home is above theirs, so it stays intact.
+func (l *lowerer) calleeSlot() uint16 { return l.use(l.pop()) }
+
+// indirectImm packs the immediates of call_indirect; the high 16 bits are free for the own header.
+func (l *lowerer) indirectImm() uint64 {
+	if l.in.Index2 > 0xFFFF {
+		panic(&wasm.LimitError{Limit: "table index of call_indirect", Max: 0xFFFF, Got: uint64(l.in.Index2), Offset: l.in.Offset})
+	}
+	return uint64(l.m.TypeIDs[l.in.Index]) | uint64(l.in.Index2)<<32
+}
+
+func lowerCallIndirect(l *lowerer, _ *rule) {
+	o := opCallIndirect
+	if l.m.Tables[l.in.Index2].Type.Is64 {
+		o = opCallIndirect64
+	}
+	l.emitCall(Instr{op: o, c: l.calleeSlot(), imm: l.indirectImm()}, &l.m.Types[l.in.Index].Func)
+}
+
+func lowerCallRef(l *lowerer, _ *rule) {
+	l.emitCall(Instr{op: opCallRef, c: l.calleeSlot()}, &l.m.Types[l.in.Index].Func)
+}
+
+// emitTailCall emits a tail call; the caller has put in what tells the callee and, where it wants it, the own header.
+func (l *lowerer) emitTailCall(in Instr, ft *wasm.FuncType) {
+	first, slots := l.args(ft)
+	in.a, in.b = uint16(first), uint16(slots)
+	at := len(l.code)
+	l.recordMap(at, atInstr, len(l.stack))
+	l.recordMap(at, inCall, len(l.stack)-len(ft.Params))
+	l.emit(in)
+	l.kill()
+}
+
+func lowerTailCall(l *lowerer, _ *rule) {
+	fn := l.in.Index
+	if int(fn) < l.m.NumImportedFuncs {
+		l.emitTailCall(Instr{op: opTailCallImport, c: uint16(l.header), imm: uint64(fn)}, l.m.FuncType(fn))
+		return
+	}
+	l.emitTailCall(Instr{op: opTailCall, c: uint16(l.header), imm: uint64(l.c.FuncAddr(fn))}, l.m.FuncType(fn))
+}
+
+func lowerTailCallIndirect(l *lowerer, _ *rule) {
+	o := opTailCallIndirect
+	if l.m.Tables[l.in.Index2].Type.Is64 {
+		o = opTailCallIndirect64
+	}
+	l.emitTailCall(Instr{op: o, c: l.calleeSlot(), imm: l.indirectImm() | uint64(l.header)<<48}, &l.m.Types[l.in.Index].Func)
+}
+
+func lowerTailCallRef(l *lowerer, _ *rule) {
+	l.emitTailCall(Instr{op: opTailCallRef, c: l.calleeSlot(), imm: uint64(l.header) << 48}, &l.m.Types[l.in.Index].Func)
+}
