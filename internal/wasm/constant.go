@@ -83,7 +83,7 @@ func (m *Module) declare(x uint32) {
 
 // declareFuncs finishes DeclaredFuncs: besides those of constant expressions, exported functions and those in segments
 // (specification 3.5.19). Start and the bodies do not count.
-func declareFuncs(m *Module, _ *FuncValidator) error {
+func declareFuncs(m *Module) {
 	for i := range m.Exports {
 		if m.Exports[i].Kind == ExternFunc {
 			m.declare(m.Exports[i].Index)
@@ -107,7 +107,6 @@ func declareFuncs(m *Module, _ *FuncValidator) error {
 	if m.declared == nil {
 		m.declared = make([]uint64, (len(m.Funcs)+63)/64)
 	}
-	return nil
 }
 
 // asMalformed returns err if it is a MalformedError.

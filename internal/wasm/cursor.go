@@ -77,6 +77,16 @@ func (c *cursor) s32() int32 {
 	return int32(c.signed(32))
 }
 
+func (c *cursor) s64() int64 {
+	if p := c.pos; p+3 < len(c.code) {
+		// The short forms of both widths are the same.
+		if b := c.code[p : p+4 : p+4]; b[0] < 0x80 || b[1] < 0x80 || b[2] < 0x80 || b[3] < 0x80 {
+			return int64(c.s32())
+		}
+	}
+	return c.signed(64)
+}
+
 func (c *cursor) unsigned(width uint) uint64 {
 	v, next := uleb(c.code, c.pos, width)
 	if next < 0 {

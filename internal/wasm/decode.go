@@ -190,6 +190,7 @@ func (d *decoder) module() error {
 			return &MalformedError{Offset: uint32(d.pos), Msg: msgLength}
 		}
 		d.code = b[:d.pos+int(size)]
+		d.m.sections[id] = uint32(d.pos)
 		if id == SectionCustom {
 			d.custom(last)
 		} else {

@@ -15,7 +15,7 @@ func (e *MalformedError) Error() string {
 // ValidationError says that a well-formed module breaks a rule of validation.
 type ValidationError struct {
 	Func   int64  // function index, -1 outside of functions
-	Offset uint32 // in the module; 0 if it concerns the module as a whole
+	Offset uint32 // in the module: of the instruction, or else of the item or its section
 	Msg    string
 }
 

@@ -1,6 +1,9 @@
 package wasm
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // FuncValidator checks one function body, instruction by instruction, with the algorithm of the specification's appendix A.3,
 // and shows the operand types and labels on the way: it is the typed view of a body for engines. Use:
@@ -21,6 +24,7 @@ type FuncValidator struct {
 	stack  []ValType
 	labels []Label
 	floor  int  // Height of the innermost label
+	narrow bool // memory 0 exists and has 32-bit addresses
 	dead   bool // Unreachable of the innermost label
 
 	locals []ValType
@@ -71,6 +75,7 @@ func (v *FuncValidator) Reset(m *Module, fn uint32) error {
 	}
 	v.m, v.fn, v.features = m, int64(fn), m.Enabled
 	t, body := m.FuncType(fn), &m.Bodies[i]
+	v.narrow = len(m.Memories) > 0 && !m.Memories[0].Is64
 	v.locals = append(v.locals[:0], t.Params...)
 	params := len(v.locals)
 	v.unset = 0
@@ -210,13 +215,30 @@ func (v *FuncValidator) pop(want ValType) error {
 
 // popAll takes operands of the given types, the last one topmost.
 func (v *FuncValidator) popAll(want []ValType) error {
+	if v.has(want) {
+		v.stack = v.stack[:len(v.stack)-len(want)]
+		return nil
+	}
 	for i := len(want) - 1; i >= 0; i-- {
+		if v.madeUp() {
+			return nil
+		}
 		if err := v.pop(want[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// has reports whether the topmost operands are exactly of the given types, as is nearly always so.
+func (v *FuncValidator) has(want []ValType) bool {
+	n := len(v.stack) - len(want)
+	return n >= v.floor && slices.Equal(v.stack[n:], want)
+}
+
+// madeUp reports whether all operands that could still be taken are made up by unreachable code. Long lists stop there, or
+// a few bytes of dead code would cost thousands of steps.
+func (v *FuncValidator) madeUp() bool { return v.dead && len(v.stack) == v.floor }
 
 // popAny takes an operand of any type: Bottom if unreachable code makes it up.
 func (v *FuncValidator) popAny() (ValType, error) {
@@ -250,7 +272,7 @@ func (v *FuncValidator) popRef() (ValType, error) {
 // retype pops operands of the given types and pushes these very types, which may be supertypes of what was there: what an
 // instruction does that may branch and may fall through.
 func (v *FuncValidator) retype(ts []ValType) error {
-	if len(ts) == 0 {
+	if v.has(ts) {
 		return nil
 	}
 	if err := v.popAll(ts); err != nil {
@@ -262,6 +284,9 @@ func (v *FuncValidator) retype(ts []ValType) error {
 
 // check tests the topmost operands against types without taking them.
 func (v *FuncValidator) check(want []ValType) error {
+	if v.has(want) {
+		return nil
+	}
 	n := len(v.stack)
 	for i := len(want) - 1; i >= 0; i-- {
 		n--

@@ -58,8 +58,9 @@ type Module struct {
 	BranchHints map[uint32][]BranchHint
 
 	space    *TypeSpace
-	defs     []*typeDef // definition of each type index, set with TypeIDs
-	declared []uint64   // bit set of DeclaredFuncs
+	defs     []*typeDef             // definition of each type index, set with TypeIDs
+	declared []uint64               // bit set of DeclaredFuncs
+	sections [SectionTag + 1]uint32 // offset of each section's contents, 0 without it
 
 	namesOnce sync.Once
 	names     *Names

@@ -80,6 +80,12 @@ func (r *InstrReader) Next(in *Instr) error {
 			r.pos = p + 1
 			return nil
 		}
+	case ImmI64:
+		if uint(p) < uint(len(code)) && code[p] < 0x80 {
+			in.Value = uint64(int64(int8(code[p]<<1)) >> 1)
+			r.pos = p + 1
+			return nil
+		}
 	case ImmMemarg:
 		if uint(p+1) < uint(len(code)) && code[p] < 0x40 && code[p+1] < 0x80 {
 			in.Mem = MemArg{Align: uint32(code[p]), Offset: uint64(code[p+1])}
@@ -147,7 +153,7 @@ func (r *InstrReader) read(in *Instr, imm Imm) error {
 	case ImmI32:
 		in.Value = uint64(uint32(r.s32()))
 	case ImmI64:
-		in.Value = uint64(r.signed(64))
+		in.Value = uint64(r.s64())
 	case ImmF32:
 		in.Value = r.fixed(4)
 	case ImmF64:

@@ -1,5 +1,7 @@
 package wasm
 
+import "math/bits"
+
 // A rule is how the validator steps over one opcode. Instructions whose type the instruction table gives (InstrInfo.Typed)
 // share a handful of steps; the others have a step of their own (rules_*.go).
 type rule struct {
@@ -9,6 +11,7 @@ type rule struct {
 	result   ValType    // Bottom: none
 	nparams  uint8
 	width    uint8 // InstrInfo.Width
+	maxAlign uint8 // log2 of width
 	constant Features
 	isConst  bool // allowed in constant expressions, if the features in constant are on
 }
@@ -29,6 +32,9 @@ func buildRules() (t [NumOpcodes]rule) {
 		r.feature, r.width, r.nparams = info.Feature, info.Width, uint8(len(info.Params))
 		for i := range info.Params {
 			r.params[i] = kinds[info.Params[i]]
+		}
+		if info.Width > 0 {
+			r.maxAlign = uint8(bits.Len8(info.Width) - 1)
 		}
 		if info.Results != "" {
 			r.result = kinds[info.Results[0]]
@@ -61,7 +67,10 @@ func typedStep(info *InstrInfo) func(*FuncValidator, *Instr, *rule) error {
 		if info.Feature == FeatureThreads {
 			return stepAtomic
 		}
-		return stepAccess
+		if info.Params == "a" {
+			return stepLoad
+		}
+		return stepStore
 	case ImmMemargLane:
 		return stepAccessLane
 	case ImmMemory:

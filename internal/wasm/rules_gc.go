@@ -76,6 +76,8 @@ func stepStructNew(v *FuncValidator, in *Instr, _ *rule) error {
 			if !t.Defaultable() {
 				return v.errorf("type mismatch: field %d has no default value", i)
 			}
+		} else if v.madeUp() {
+			break
 		} else if err := v.pop(t.Unpacked()); err != nil {
 			return err
 		}
@@ -152,6 +154,9 @@ func stepArrayNewFixed(v *FuncValidator, in *Instr, _ *rule) error {
 		return &LimitError{Limit: "operands of array.new_fixed", Max: maxArrayNewFixed, Got: uint64(in.Index2), Offset: v.at}
 	}
 	for range in.Index2 {
+		if v.madeUp() {
+			break
+		}
 		if err := v.pop(f.Type.Unpacked()); err != nil {
 			return err
 		}

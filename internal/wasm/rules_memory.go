@@ -109,12 +109,12 @@ func (v *FuncValidator) memory(x uint32) (*MemoryType, error) {
 }
 
 // access checks a memory argument and returns the address type (specification 3.4.10.1).
-func (v *FuncValidator) access(a *MemArg, width uint8) (ValType, error) {
+func (v *FuncValidator) access(a *MemArg, maxAlign uint8) (ValType, error) {
 	mem, err := v.memory(a.Memory)
 	if err != nil {
 		return 0, err
 	}
-	if a.Align > 4 || uint8(1)<<a.Align > width {
+	if a.Align > uint32(maxAlign) {
 		return 0, v.errorf("alignment must not be larger than natural")
 	}
 	if mem.Is64 {
@@ -126,8 +126,31 @@ func (v *FuncValidator) access(a *MemArg, width uint8) (ValType, error) {
 	return I32, nil
 }
 
+// short reports whether a memory argument is of the frequent kind, and right: memory 0, 32-bit addresses.
+func (v *FuncValidator) short(a *MemArg, r *rule) bool {
+	return v.narrow && a.Memory == 0 && a.Align <= uint32(r.maxAlign) && a.Offset>>32 == 0
+}
+
+func stepLoad(v *FuncValidator, in *Instr, r *rule) error {
+	s := v.stack
+	if n := len(s); n-1 >= v.floor && s[n-1] == I32 && v.short(&in.Mem, r) {
+		s[n-1] = r.result
+		return nil
+	}
+	return stepAccess(v, in, r)
+}
+
+func stepStore(v *FuncValidator, in *Instr, r *rule) error {
+	s := v.stack
+	if n := len(s); n-2 >= v.floor && s[n-1] == r.params[1] && s[n-2] == I32 && v.short(&in.Mem, r) {
+		v.stack = s[:n-2]
+		return nil
+	}
+	return stepAccess(v, in, r)
+}
+
 func stepAccess(v *FuncValidator, in *Instr, r *rule) error {
-	addr, err := v.access(&in.Mem, r.width)
+	addr, err := v.access(&in.Mem, r.maxAlign)
 	if err != nil {
 		return err
 	}
@@ -136,18 +159,18 @@ func stepAccess(v *FuncValidator, in *Instr, r *rule) error {
 
 // stepAtomic: atomic accesses state exactly their natural alignment (threads proposal, "Alignment").
 func stepAtomic(v *FuncValidator, in *Instr, r *rule) error {
-	addr, err := v.access(&in.Mem, r.width)
+	addr, err := v.access(&in.Mem, r.maxAlign)
 	if err != nil {
 		return err
 	}
-	if uint8(1)<<in.Mem.Align != r.width {
+	if in.Mem.Align != uint32(r.maxAlign) {
 		return v.errorf("atomic alignment must be natural")
 	}
 	return v.apply(r, addr)
 }
 
 func stepAccessLane(v *FuncValidator, in *Instr, r *rule) error {
-	addr, err := v.access(&in.Mem, r.width)
+	addr, err := v.access(&in.Mem, r.maxAlign)
 	if err != nil {
 		return err
 	}

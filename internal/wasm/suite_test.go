@@ -99,6 +99,8 @@ func TestSuiteVerdicts(t *testing.T) {
 			invalid++
 			if !errors.As(err, &v) {
 				t.Errorf("%s: %v, want invalid: %s", where, err, c.Message)
+			} else if v.Offset == 0 {
+				t.Errorf("%s: %v: no offset", where, err)
 			}
 		case wat.CmdAssertMalformedCustom, wat.CmdAssertInvalidCustom:
 			return // custom sections are advice: the decoder is tolerant of them

@@ -60,15 +60,30 @@ func invalid(offset uint32, format string, args ...any) error {
 func validateModule(m *Module, ts *TypeSpace, v *FuncValidator) error {
 	m.space = ts
 	v.m, v.features, v.used = m, m.Enabled, 0
-	for _, check := range []func(*Module, *FuncValidator) error{
-		validateTypes, validateImports, validateFuncs, validateTables, validateMemories, validateTags, validateGlobals,
-		validateExports, validateStart, validateElems, validateDatas, declareFuncs,
+	for _, s := range [...]struct {
+		id    SectionID
+		check func(*Module, *FuncValidator) error
+	}{
+		{SectionType, validateTypes}, {SectionImport, validateImports}, {SectionFunction, validateFuncs},
+		{SectionTable, validateTables}, {SectionMemory, validateMemories}, {SectionTag, validateTags},
+		{SectionGlobal, validateGlobals}, {SectionExport, validateExports}, {SectionStart, validateStart},
+		{SectionElement, validateElems}, {SectionData, validateDatas},
 	} {
-		if err := check(m, v); err != nil {
-			return err
+		if err := s.check(m, v); err != nil {
+			return at(err, m.sections[s.id])
 		}
 	}
+	declareFuncs(m)
 	return nil
+}
+
+// at puts the place into an error that does not know a better one yet.
+func at(err error, offset uint32) error {
+	var e *ValidationError
+	if errors.As(err, &e) && e.Offset == 0 {
+		e.Offset = offset
+	}
+	return err
 }
 
 // validateTypes checks the type section group by group (specification 3.2.10, 3.2.13) and interns each group.
@@ -176,11 +191,7 @@ func validateImports(m *Module, _ *FuncValidator) error {
 			err = validateTag(m, im.Tag)
 		}
 		if err != nil {
-			var e *ValidationError
-			if errors.As(err, &e) && e.Offset == 0 {
-				e.Offset = im.Offset
-			}
-			return err
+			return at(err, im.Offset)
 		}
 	}
 	return nil
