@@ -70,7 +70,11 @@ func validateModule(m *Module, ts *TypeSpace, v *FuncValidator) error {
 		{SectionElement, validateElems}, {SectionData, validateDatas},
 	} {
 		if err := s.check(m, v); err != nil {
-			return at(err, m.sections[s.id])
+			place := m.sections[s.id]
+			if place == 0 {
+				place = m.sections[SectionImport] // all that is wrong has been imported
+			}
+			return at(err, place)
 		}
 	}
 	declareFuncs(m)
