@@ -12,7 +12,8 @@
 //
 // Contestants take turns, so that a slow minute of a shared machine falls on
 // all alike; the minimum says what the code can do, the median what to quote,
-// and ratios are of medians: how many times faster than the other we are.
+// and a ratio is the median over pairs of runs that followed each other: how
+// many times faster than the other we are.
 //
 // Bench is a module of its own, so that comparing with wazero does not make it
 // a dependency of Spindle.

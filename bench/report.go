@@ -38,12 +38,19 @@ type Row struct {
 	Note string `json:"note,omitempty"`
 }
 
-// ratio is how many times faster column 0 is than column c, by medians.
+// ratio is how many times faster column 0 is than column c: the median of the
+// ratios of runs that followed each other, in which a machine that slows down
+// for a while cancels out.
 func (r *Row) ratio(c int) float64 {
-	if len(r.Samples) <= c || len(r.Samples[0].Times) == 0 || len(r.Samples[c].Times) == 0 {
+	ours, theirs := r.Samples[0].Times, r.Samples[c].Times
+	pairs := make([]float64, 0, len(ours))
+	for i := range min(len(ours), len(theirs)) {
+		pairs = append(pairs, float64(theirs[i])/float64(max(ours[i], 1)))
+	}
+	if len(pairs) == 0 {
 		return math.NaN()
 	}
-	return float64(r.Samples[c].median()) / float64(r.Samples[0].median())
+	return median(pairs)
 }
 
 // geomean is the mean ratio to column c over the rows that have one, and their

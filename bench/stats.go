@@ -16,13 +16,17 @@ func (s *Sample) add(d time.Duration) { s.Times = append(s.Times, d) }
 // min is the run that other work on the machine disturbed least.
 func (s *Sample) min() time.Duration { return slices.Min(s.Times) }
 
-// median is the mean of the two middle runs when their number is even.
-func (s *Sample) median() time.Duration {
-	t := slices.Sorted(slices.Values(s.Times))
-	if n := len(t); n%2 == 0 {
-		return (t[n/2-1] + t[n/2]) / 2
+func (s *Sample) median() time.Duration { return median(s.Times) }
+
+// median is the mean of the two middle values when their number is even. There
+// must be one.
+func median[T ~int64 | ~float64](v []T) T {
+	n := len(v)
+	v = slices.Sorted(slices.Values(v))
+	if n%2 == 0 {
+		return (v[n/2-1] + v[n/2]) / 2
 	}
-	return t[len(t)/2]
+	return v[n/2]
 }
 
 // geomean is NaN for no values.
