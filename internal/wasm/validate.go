@@ -11,9 +11,6 @@ type ValidateOptions struct {
 	Workers int
 }
 
-// maxSubtypeDepth is the JS API's limit on the length of a chain of supertypes.
-const maxSubtypeDepth = 63
-
 // Validate checks a decoded module (specification 3.5.19) and completes it: TypeIDs, DeclaredFuncs and Used are set. It has to
 // be called once, before the module is shared. The error is a *ValidationError, *MalformedError (instructions are read here
 // for the first time), *FeatureError or *LimitError; a malformed module is reported as such even if it is invalid before the
@@ -88,94 +85,6 @@ func at(err error, offset uint32) error {
 		e.Offset = offset
 	}
 	return err
-}
-
-// validateTypes checks the type section group by group (specification 3.2.10, 3.2.13) and interns each group.
-func validateTypes(m *Module, _ *FuncValidator) error {
-	n := len(m.Types)
-	m.TypeIDs = make([]TypeID, 0, n)
-	m.defs = make([]*typeDef, 0, n)
-	depth := make([]uint8, n)
-	for gi := range m.RecGroups {
-		g := m.RecGroups[gi]
-		end := g.Start + g.Len
-		for i := g.Start; i < end; i++ {
-			t := &m.Types[i]
-			// A supertype stands before the type, so that chains end.
-			if t.Super >= 0 {
-				if uint32(t.Super) >= i {
-					return invalid(0, "unknown type %d: supertype of type %d", t.Super, i)
-				}
-				depth[i] = depth[t.Super] + 1
-				if depth[i] > maxSubtypeDepth {
-					return &LimitError{Limit: "depth of subtypes", Max: maxSubtypeDepth, Got: uint64(depth[i])}
-				}
-			}
-			if err := t.eachType(func(vt ValType) error { return checkType(vt, end) }); err != nil {
-				return err
-			}
-		}
-		err := m.space.intern(m, g, func() error {
-			for i := g.Start; i < end; i++ {
-				if err := checkSuper(m, i); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// eachType calls f for the types in a composite type until it returns an error.
-func (t *SubType) eachType(f func(ValType) error) error {
-	for _, list := range [][]ValType{t.Func.Params, t.Func.Results} {
-		for _, vt := range list {
-			if err := f(vt); err != nil {
-				return err
-			}
-		}
-	}
-	for i := range t.Fields {
-		if err := f(t.Fields[i].Type); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// checkType checks that a type refers to types below a bound.
-func checkType(t ValType, bound uint32) error {
-	if h := t.Heap(); t.IsRef() && h.Concrete() && uint32(h) >= bound {
-		return invalid(0, "unknown type %d", h)
-	}
-	return nil
-}
-
-func checkSuper(m *Module, i uint32) error {
-	t := &m.Types[i]
-	if t.Super < 0 {
-		return nil
-	}
-	super := &m.Types[t.Super]
-	if super.Final || !matchComp(m.defs, t, super) {
-		return invalid(0, "sub type %d does not match super type %d", i, t.Super)
-	}
-	return nil
-}
-
-// funcTypeIndex checks that x is the index of a function type.
-func (m *Module) funcTypeIndex(x uint32, offset uint32) error {
-	if uint64(x) >= uint64(len(m.Types)) {
-		return invalid(offset, "unknown type %d", x)
-	}
-	if m.Types[x].Kind != CompFunc {
-		return invalid(offset, "type mismatch: type %d is not a function type", x)
-	}
-	return nil
 }
 
 func validateImports(m *Module, _ *FuncValidator) error {
