@@ -25,7 +25,7 @@ func (r *runner) action(ctx context.Context, a *wat.Action) (values, error) {
 		return values{}, err
 	}
 	if a.Kind == wat.Get {
-		g, err := inst.Global(a.Field)
+		g, err := inst.inst.Global(a.Field)
 		if err != nil {
 			return values{}, err
 		}
@@ -33,6 +33,14 @@ func (r *runner) action(ctx context.Context, a *wat.Action) (values, error) {
 		t := g.Type().Type
 		return values{[]spindle.ValueType{t}, []uint64{v.Lo, v.Hi}[:t.Slots()]}, nil
 	}
+	v, err := r.invoke(ctx, inst.inst, a)
+	if NeedsGC(err) && inst.tainted == nil {
+		inst.tainted = err
+	}
+	return v, err
+}
+
+func (r *runner) invoke(ctx context.Context, inst *spindle.Instance, a *wat.Action) (values, error) {
 	f, err := inst.Func(a.Field)
 	if err != nil {
 		return values{}, err

@@ -14,6 +14,9 @@ type instance struct {
 	inst    *spindle.Instance
 	foreign bool  // of another thread: only its shared memories can be used
 	err     error // it could not be made
+	// tainted is set once a command of the instance ended at an instruction that cannot run yet: its state is not what the script
+	// thinks it is.
+	tainted error
 }
 
 // dependentError says that a command could not run because of how an earlier one ended.
@@ -43,7 +46,7 @@ func (r *runner) instance(name string) (*instance, error) {
 }
 
 // own is instance for what only the instance's thread may do.
-func (r *runner) own(name string) (*spindle.Instance, error) {
+func (r *runner) own(name string) (*instance, error) {
 	inst, err := r.instance(name)
 	if err != nil {
 		return nil, err
@@ -51,11 +54,11 @@ func (r *runner) own(name string) (*spindle.Instance, error) {
 	if inst.foreign {
 		return nil, fmt.Errorf("module $%s belongs to another thread", name)
 	}
-	return inst.inst, nil
+	return inst, nil
 }
 
 func (r *runner) compile(ctx context.Context, m *wat.Module) (*spindle.Module, error) {
-	bin, err := m.Assemble(wat.Options{Off: spindle.AllFeatures &^ r.cfg.Features})
+	bin, err := m.Assemble(wat.Options{Off: r.cfg.Off})
 	if err != nil {
 		return nil, err
 	}

@@ -13,8 +13,8 @@ import (
 
 // Config configures a run.
 type Config struct {
-	// Features that modules may use; 0 means all.
-	Features spindle.Features
+	// Off are the features that modules may not use.
+	Off spindle.Features
 	// Out receives what the functions of the module spectest print; nil discards it.
 	Out io.Writer
 	// Report is called with the result of each command; never by two goroutines at the same time.
@@ -31,10 +31,7 @@ type Result struct {
 // Run runs a script and returns how many of its commands passed and failed. ctx ends it, wherever its guests are: what is left
 // of it then fails.
 func Run(ctx context.Context, script *wat.Script, cfg Config) (passed, failed int) {
-	if cfg.Features == 0 {
-		cfg.Features = spindle.AllFeatures
-	}
-	rt := spindle.NewRuntime(spindle.WithFeatures(cfg.Features))
+	rt := spindle.NewRuntime(spindle.WithFeatures(spindle.AllFeatures &^ cfg.Off))
 	if cfg.Out != nil {
 		cfg.Out = &lockedWriter{w: cfg.Out}
 	}
@@ -95,7 +92,7 @@ func (s *session) run(ctx context.Context, cmds []wat.Command, shared map[string
 	r.proc = proc
 	for i := range cmds {
 		c := &cmds[i]
-		s.report(Result{Pos: c.Pos, Kind: c.Kind, Err: r.command(ctx, c)})
+		s.report(Result{Pos: c.Pos, Kind: c.Kind, Err: r.blame(c, r.command(ctx, c))})
 	}
 	r.join()
 	if err := proc.Close(); err != nil {
@@ -116,6 +113,17 @@ type runner struct {
 
 	threads map[string]chan struct{} // not waited for yet; closed when the thread has ended
 	started []chan struct{}          // all of them
+}
+
+// blame adds the cause to the failure of a command whose instance an earlier one left in an unexpected state.
+func (r *runner) blame(c *wat.Command, err error) error {
+	if err == nil || c.Action == nil || NeedsGC(err) {
+		return err
+	}
+	if inst, ierr := r.own(c.Action.Module); ierr == nil && inst.tainted != nil {
+		return &dependentError{err.Error() + "; after an earlier command's failure", inst.tainted}
+	}
+	return err
 }
 
 func (r *runner) command(ctx context.Context, c *wat.Command) error {
