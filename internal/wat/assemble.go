@@ -9,6 +9,8 @@ type Options struct {
 	// Off are features that are switched off. Only those matter that change the grammar: without memory64, limits and offsets
 	// are 32-bit numbers.
 	Off wasm.Features
+	// Map, if given, is filled so that later errors about the module can be shown in the text.
+	Map *SourceMap
 }
 
 // Assemble turns one text module, with or without "(module ...)" around its fields, into the binary format. It does not validate:
@@ -55,5 +57,8 @@ func assembleFields(s *source, from, to, annotsFrom uint32, opts Options) []byte
 		a.emitFields()
 	}
 	a.finishAnnots()
+	if opts.Map != nil {
+		*opts.Map = SourceMap{text: s.text}
+	}
 	return a.encode()
 }

@@ -22,6 +22,7 @@ type codeState struct {
 	localNames []nestedNames
 	labelNames []nestedNames
 	body       []byte
+	marks      []mark // of the current function's instructions, if there is a source map
 }
 
 type localRun struct {
@@ -82,13 +83,17 @@ func (a *assembler) funcField(f field) {
 	for _, r := range c.runs {
 		b = appendType(appendU(b, uint64(r.n)), r.t)
 	}
-	c.hints, c.inFunc, c.numLabel, c.curNames = nil, true, 0, nil
+	c.hints, c.inFunc, c.numLabel, c.curNames, c.marks = nil, true, 0, nil, c.marks[:0]
 	header := len(b)
 	b = a.constExpr(b)
 	c.inFunc = false
 	c.body = b
 	code := a.sec(wasm.SectionCode)
-	code.buf = appendBytes(code.buf, b)
+	code.buf = appendU(code.buf, uint64(len(b)))
+	for _, m := range c.marks {
+		code.marks = append(code.marks, mark{uint32(len(code.buf)+header) + m.out, m.text})
+	}
+	code.buf = append(code.buf, b...)
 	if c.hints != nil {
 		for i := range c.hints {
 			c.hints[i].Offset += uint32(header)

@@ -78,8 +78,9 @@ func appendLimits(b []byte, l wasm.Limits, shared bool) []byte {
 
 // section is a section's content after its count.
 type section struct {
-	n   uint32
-	buf []byte
+	n     uint32
+	buf   []byte
+	marks []mark
 }
 
 // output holds the sections while they grow; those that other parts hold (types, names) are made at the end.
@@ -104,7 +105,7 @@ var order = [...]wasm.SectionID{
 // encode puts the module together.
 func (a *assembler) encode() []byte {
 	secs := &a.out.secs
-	secs[wasm.SectionType] = section{n: a.numGroups, buf: a.typeGroups}
+	secs[wasm.SectionType] = section{n: a.numGroups, buf: a.typeGroups, marks: a.typeMarks}
 	for _, d := range a.defs[a.explicit:] {
 		s := &secs[wasm.SectionType]
 		s.n++
@@ -137,7 +138,11 @@ func (a *assembler) encode() []byte {
 			var count [binary.MaxVarintLen32]byte
 			n := binary.PutUvarint(count[:], uint64(s.n))
 			b = appendU(append(b, byte(id)), uint64(n+len(s.buf)))
-			b = append(append(b, count[:n]...), s.buf...)
+			b = append(b, count[:n]...)
+			if a.opts.Map != nil {
+				a.opts.Map.add(len(b), s.marks)
+			}
+			b = append(b, s.buf...)
 		}
 		b = appendCustoms(b, customs, placeAfter(i))
 	}

@@ -7,7 +7,7 @@ import (
 // emitFields reads all module fields but types, in the order of the text, and writes their sections.
 func (a *assembler) emitFields() {
 	for _, f := range a.fields {
-		a.i = f.tok + 2
+		a.i, a.field = f.tok+2, f.tok
 		switch f.kw {
 		case fieldType, fieldRec:
 			continue
@@ -44,6 +44,7 @@ func (a *assembler) emitFields() {
 func (a *assembler) sec(id wasm.SectionID) *section {
 	s := &a.out.secs[id]
 	s.n++
+	a.markEntry(s)
 	return s
 }
 

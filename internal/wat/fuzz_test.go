@@ -2,6 +2,7 @@ package wat
 
 import (
 	"errors"
+	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,6 +33,12 @@ func seedTexts(f *testing.F) (texts []string) {
 	return texts
 }
 
+// fuzzing reports whether the fuzzer runs. Only then are the suites' modules seeds: TestRoundTripSuite has them anyway.
+func fuzzing() bool {
+	f := flag.Lookup("test.fuzz")
+	return f != nil && f.Value.String() != ""
+}
+
 // decodeAssembled decodes what the assembler made, which must be well-formed but for the decoder's limits. It returns nil for a
 // module that can't be decoded or isn't valid.
 func decodeAssembled(t *testing.T, bin []byte) *wasm.Module {
@@ -54,6 +61,13 @@ func decodeAssembled(t *testing.T, bin []byte) *wasm.Module {
 func FuzzAssemble(f *testing.F) {
 	for _, s := range seedTexts(f) {
 		f.Add([]byte(s))
+	}
+	if fuzzing() {
+		suiteModules(400, func(m *Module) {
+			if s := m.Source(); s != nil {
+				f.Add(s)
+			}
+		})
 	}
 	f.Fuzz(func(t *testing.T, src []byte) {
 		bin, err := Assemble(src, Options{})
@@ -107,6 +121,13 @@ func FuzzRoundTrip(f *testing.F) {
 		if bin, err := Assemble([]byte(s), Options{}); err == nil {
 			f.Add(bin)
 		}
+	}
+	if fuzzing() {
+		suiteModules(600, func(m *Module) {
+			if bin, err := m.Bytes(); err == nil {
+				f.Add(bin)
+			}
+		})
 	}
 	f.Fuzz(func(t *testing.T, bin []byte) {
 		m, err := wasm.Decode(bin, wasm.DecodeOptions{Features: wasm.AllFeatures})

@@ -27,6 +27,7 @@ type frame struct {
 	hint  int8   // branch hint of a pending instruction, -1 for none
 	start uint32 // of the frame's pending bytes
 	label uint32 // token of an if's identifier, 0 for none
+	word  uint32 // token of a pending instruction's keyword
 }
 
 // constExpr reads instructions up to a closing parenthesis and appends them to b with a final end. It serves function bodies too.
@@ -45,6 +46,7 @@ func (a *assembler) expr(b []byte, base frameKind) []byte {
 		switch a.toks[a.i].kind {
 		case tokRParen:
 			if top.kind == frBase {
+				a.markInstr(a.i)
 				c.frames = c.frames[:0]
 				break
 			}
@@ -92,6 +94,7 @@ func (a *assembler) flat(top *frame) {
 	c := &a.code
 	word := a.i
 	op := a.opcode()
+	a.markInstr(word)
 	switch op {
 	case wasm.OpBlock, wasm.OpLoop, wasm.OpTryTable:
 		label := a.labelID()
@@ -158,6 +161,7 @@ func (a *assembler) openFolded(top *frame) {
 		a.push(frame{kind: frThen})
 		return
 	case top.kind == frAfterThen && a.takeList("else"):
+		a.markInstr(a.i - 1)
 		c.out = append(c.out, byte(wasm.OpElse))
 		a.push(frame{kind: frElse})
 		return
@@ -167,13 +171,14 @@ func (a *assembler) openFolded(top *frame) {
 	paren, word := a.i, a.i+1
 	a.i++
 	op := a.opcode()
-	f := frame{kind: frPlain, hint: -1, start: uint32(len(c.pending))}
+	f := frame{kind: frPlain, hint: -1, start: uint32(len(c.pending)), word: word}
 	if op == wasm.OpIf || op == wasm.OpBrIf {
 		f.hint = a.hintAnnot(paren)
 	}
 	switch op {
 	case wasm.OpBlock, wasm.OpLoop, wasm.OpTryTable:
 		label := a.labelID()
+		a.markInstr(word)
 		a.blockHead(op)
 		a.pushLabel(label)
 		f.kind = frBlock
@@ -198,6 +203,7 @@ func (a *assembler) takePending(f *frame) []byte {
 	if f.hint >= 0 {
 		c.hints = append(c.hints, wasm.BranchHint{Offset: uint32(len(c.out)), Likely: f.hint == 1})
 	}
+	a.markInstr(f.word)
 	out := append(c.out, c.pending[f.start:]...)
 	c.pending = c.pending[:f.start]
 	return out
@@ -211,6 +217,7 @@ func (a *assembler) closeFolded(top *frame) {
 		c.out = a.takePending(top)
 		a.pop()
 	case frBlock, frAfterThen, frAfterElse:
+		a.markInstr(a.i)
 		c.out = append(c.out, byte(wasm.OpEnd))
 		a.popLabel()
 		a.pop()

@@ -24,12 +24,14 @@ type assembler struct {
 	types, funcs, tables, memories, tags, globals, elems, datas space
 
 	fields []field
+	field  uint32            // token of the field that is being emitted
 	inline map[uint32]uint32 // segment index of a table or memory field with an inline segment, by the field's token
 
 	defs        []typeDef
 	implicit    map[string]uint32 // type index of a function type that stands alone in its group, by its encoding
 	typeGroups  []byte            // the type section's content for the explicit types
 	numGroups   uint32
+	typeMarks   []mark
 	explicit    int // number of explicit types
 	forwardType bool
 	fieldNames  []nestedNames // of structs

@@ -161,8 +161,79 @@ func normalize(t *testing.T, m *wasm.Module) *normal {
 		}
 		n.Customs = append(n.Customs, c)
 	}
-	n.Names = *m.Names()
+	n.Names = normalNames(m, n)
 	return n
+}
+
+// normalNames leaves out the names of what isn't there.
+func normalNames(m *wasm.Module, n *normal) wasm.Names {
+	below := func(names map[uint32]string, limit int) map[uint32]string {
+		out := map[uint32]string{}
+		for x, s := range names {
+			if uint64(x) < uint64(limit) {
+				out[x] = s
+			}
+		}
+		return out
+	}
+	nested := func(names map[uint32]map[uint32]string, limit func(x uint32) int) map[uint32]map[uint32]string {
+		out := map[uint32]map[uint32]string{}
+		for x, inner := range names {
+			if kept := below(inner, limit(x)); len(kept) > 0 {
+				out[x] = kept
+			}
+		}
+		return out
+	}
+	body := func(fn uint32) int { return int(fn) - m.NumImportedFuncs }
+	names := m.Names()
+	labels := nested(names.Labels, func(fn uint32) (blocks int) {
+		if i := body(fn); i >= 0 && i < len(n.Bodies) {
+			for _, in := range n.Bodies[i].Code {
+				switch in.Op {
+				case wasm.OpBlock, wasm.OpLoop, wasm.OpIf, wasm.OpTryTable:
+					blocks++
+				}
+			}
+		}
+		return blocks
+	})
+	for fn, list := range labels {
+		for x, s := range list {
+			if s == "" { // no identifier is empty, and labels have no name annotations
+				delete(list, x)
+			}
+		}
+		if len(list) == 0 {
+			delete(labels, fn)
+		}
+	}
+	return wasm.Names{
+		Module: names.Module,
+		Funcs:  below(names.Funcs, len(m.Funcs)),
+		Locals: nested(names.Locals, func(fn uint32) int {
+			if uint64(fn) >= uint64(len(m.Funcs)) {
+				return 0
+			}
+			count := len(m.FuncType(fn).Params)
+			if i := body(fn); i >= 0 {
+				for _, r := range m.Bodies[i].Locals {
+					count += int(r.Count)
+				}
+			}
+			return count
+		}),
+		Labels: labels,
+		Types:  below(names.Types, len(m.Types)), Tables: below(names.Tables, len(m.Tables)),
+		Memories: below(names.Memories, len(m.Memories)), Globals: below(names.Globals, len(m.Globals)),
+		Elems: below(names.Elems, len(m.Elems)), Datas: below(names.Datas, len(m.Datas)), Tags: below(names.Tags, len(m.Tags)),
+		Fields: nested(names.Fields, func(x uint32) int {
+			if uint64(x) >= uint64(len(m.Types)) || m.Types[x].Kind != wasm.CompStruct {
+				return 0
+			}
+			return len(m.Types[x].Fields)
+		}),
+	}
 }
 
 // roundTrip prints a module, assembles the text, and checks that the module is the same and prints the same.

@@ -12,17 +12,51 @@ import (
 // suiteDirs are the wanted parts of the official test data.
 var suiteDirs = []string{"spec", "spec/custom", "spec/proposals/threads", "threads-core"}
 
-// suiteRoot finds the official test data, or skips the test.
-func suiteRoot(t testing.TB) string {
+// findSuite finds the official test data.
+func findSuite() (root string, ok bool) {
 	for _, dir := range []string{os.Getenv("SPINDLE_TESTSUITE"), "../../../shared/testsuite"} {
 		if dir != "" {
 			if _, err := os.Stat(filepath.Join(dir, "spec")); err == nil {
-				return dir
+				return dir, true
 			}
 		}
 	}
-	t.Skip("no official test data: neither $SPINDLE_TESTSUITE nor ../shared/testsuite is there")
-	return ""
+	return "", false
+}
+
+// suiteRoot finds the official test data, or skips the test.
+func suiteRoot(t testing.TB) string {
+	root, ok := findSuite()
+	if !ok {
+		t.Skip("no official test data: neither $SPINDLE_TESTSUITE nor ../shared/testsuite is there")
+	}
+	return root
+}
+
+// suiteModules calls f for every module of the wanted scripts that is at most max bytes of text or binary, if the data is there.
+func suiteModules(max int, f func(m *Module)) {
+	root, ok := findSuite()
+	if !ok {
+		return
+	}
+	for _, dir := range suiteDirs {
+		files, _ := filepath.Glob(filepath.Join(root, dir, "*.wast"))
+		for _, file := range files {
+			src, err := os.ReadFile(file)
+			if err != nil {
+				continue
+			}
+			script, err := ParseScript(src)
+			if err != nil {
+				continue
+			}
+			for _, c := range script.Commands {
+				if m := c.Module; m != nil && len(m.data) <= max && len(m.Source()) <= max {
+					f(m)
+				}
+			}
+		}
+	}
 }
 
 // suiteFiles calls f for each wanted script.

@@ -23,6 +23,9 @@ func (a *assembler) defineTypes() {
 		}
 		a.i = f.tok + 2
 		a.numGroups++
+		if a.opts.Map != nil {
+			a.typeMarks = append(a.typeMarks, mark{uint32(len(a.typeGroups)), a.toks[f.tok].off})
+		}
 		if f.kw == fieldType {
 			a.typeDef(true)
 			a.rparen()
