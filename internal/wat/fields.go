@@ -131,7 +131,7 @@ func (a *assembler) bounds(l *wasm.Limits) {
 }
 
 func (a *assembler) shared() bool {
-	return !a.takeWord("unshared") && a.takeWord("shared")
+	return a.takeWord("shared")
 }
 
 func (a *assembler) tagField(f field) {
@@ -246,7 +246,7 @@ func (a *assembler) tableField(f field) {
 	if a.peekType() { // inline segment: its length is the table's
 		t := a.refType()
 		if !a.takeList("elem") {
-			a.unexpected()
+			a.unexpected("(elem")
 		}
 		offset := zeroOffset(nil, l.Is64)
 		n := a.inlineElems(f.index, offset, t)
@@ -338,7 +338,7 @@ func (a *assembler) elemField() {
 	case e.active && !tableGiven:
 		a.funcElems(&e) // abbreviation: "func" may be left out
 	default:
-		a.unexpected()
+		a.unexpected("func", "a reference type")
 	}
 	a.writeElem(&e)
 }

@@ -154,7 +154,7 @@ func (a *assembler) immLabels(b []byte, _ *wasm.InstrInfo) []byte {
 		n++
 	}
 	if n == 0 {
-		a.unexpected()
+		a.unexpected("a label")
 	}
 	a.i = first
 	b = appendU(b, uint64(n-1))

@@ -85,7 +85,7 @@ func (a *assembler) opcode() wasm.Opcode {
 			return op
 		}
 	}
-	a.unexpected()
+	a.unexpected("an instruction")
 	return 0
 }
 
@@ -227,8 +227,12 @@ func (a *assembler) closeFolded(top *frame) {
 	case frElse:
 		a.pop()
 		c.frames[len(c.frames)-1].kind = frAfterElse
+	case frIf:
+		a.unexpected("(then")
+	case frFlat, frFlatIf:
+		a.unexpected("end")
 	default:
-		a.unexpected()
+		a.unexpected("an instruction")
 	}
 }
 

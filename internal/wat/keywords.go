@@ -29,7 +29,7 @@ var keywords = sync.OnceValue(func() map[string]bool {
 		any none anyref nullref eq eqref i31 i31ref struct structref array arrayref exn noexn exnref nullexnref
 		func nofunc funcref nullfuncref extern noextern externref nullexternref ref null mut field sub final rec
 		type param result local then do catch catch_ref catch_all catch_all_ref
-		start offset item declare module table memory global tag elem data import export shared unshared
+		start offset item declare module table memory global tag elem data import export shared
 		script register invoke get definition instance binary quote assert_malformed assert_invalid assert_unlinkable
 		assert_return assert_trap assert_exception assert_exhaustion assert_malformed_custom assert_invalid_custom
 		thread wait either ref.extern ref.host ref.struct ref.array ref.any nan:canonical nan:arithmetic input output

@@ -148,7 +148,7 @@ func (a *assembler) externKind() wasm.ExternKind {
 			return k
 		}
 	}
-	a.unexpected()
+	a.unexpected("func", "table", "memory", "global", "tag")
 	return 0
 }
 
@@ -164,7 +164,7 @@ func (a *assembler) bindFields(end uint32) {
 	for a.readCustoms(); a.i < end; a.readCustoms() {
 		f := field{tok: a.i}
 		if a.kind() != tokLParen {
-			a.unexpected()
+			a.unexpected("a module field")
 		}
 		close := a.toks[a.i].end
 		a.i++
@@ -173,7 +173,7 @@ func (a *assembler) bindFields(end uint32) {
 			f.kw, ok = fieldKinds[string(a.word(a.i))]
 		}
 		if !ok {
-			a.unexpected()
+			a.unexpected("a module field")
 		}
 		kw := a.i
 		a.i++

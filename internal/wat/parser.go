@@ -1,8 +1,10 @@
 package wat
 
 import (
-	"github.com/spindle-wasm/spindle/internal/wasm"
+	"strings"
 	"unicode/utf8"
+
+	"github.com/spindle-wasm/spindle/internal/wasm"
 )
 
 // parser is a cursor over tokens, shared by modules and scripts.
@@ -27,20 +29,23 @@ func (p *parser) fail(i uint32, format string, args ...any) {
 }
 
 // unexpected fails at the cursor: with "unknown operator" if the token is no word of the language at all, as the reference
-// interpreter's lexer does.
-func (p *parser) unexpected() { p.unexpectedAt(p.i) }
+// interpreter's lexer does. What was expected is said if given.
+func (p *parser) unexpected(want ...string) { p.unexpectedAt(p.i, want...) }
 
-func (p *parser) unexpectedAt(i uint32) {
-	w := p.word(i)
+func (p *parser) unexpectedAt(i uint32, want ...string) {
+	w, what := string(p.word(i)), ""
+	if want != nil {
+		what = ", want " + strings.Join(want, " or ")
+	}
 	switch p.toks[i].kind {
 	case tokEOF:
-		p.fail(i, "unexpected token: end of input")
+		w = "at the end of the text"
 	case tokKeyword, tokNumber, tokReserved:
-		if !knownWord(w) {
-			p.fail(i, "unknown operator %s", w)
+		if !knownWord(p.word(i)) {
+			p.fail(i, "unknown operator %s%s", w, what)
 		}
 	}
-	p.fail(i, "unexpected token %s", w)
+	p.fail(i, "unexpected token %s%s", w, what)
 }
 
 // isWord reports whether the token at the cursor is the keyword.
@@ -71,28 +76,28 @@ func (p *parser) takeList(w string) bool {
 
 func (p *parser) lparen() {
 	if p.kind() != tokLParen {
-		p.unexpected()
+		p.unexpected("(")
 	}
 	p.i++
 }
 
 func (p *parser) rparen() {
 	if p.kind() != tokRParen {
-		p.unexpected()
+		p.unexpected(")")
 	}
 	p.i++
 }
 
 func (p *parser) expectWord(w string) {
 	if !p.takeWord(w) {
-		p.unexpected()
+		p.unexpected(w)
 	}
 }
 
 // bytes reads a string.
 func (p *parser) bytes(dst []byte) []byte {
 	if p.kind() != tokString {
-		p.unexpected()
+		p.unexpected("a string")
 	}
 	p.i++
 	return unquote(dst, p.word(p.i-1))
@@ -139,12 +144,12 @@ func (p *parser) isNat() bool {
 // nat reads an unsigned number of at most the given width.
 func (p *parser) nat(width uint) uint64 {
 	if p.kind() != tokNumber {
-		p.unexpected()
+		p.unexpected("a number")
 	}
 	v, status := parseNat(p.word(p.i))
 	switch {
 	case status == numBad:
-		p.unexpected()
+		p.unexpected("an unsigned number")
 	case status == numTooBig || v > 1<<width-1:
 		p.fail(p.i, "i%d constant out of range", width)
 	}
@@ -163,7 +168,7 @@ func (p *parser) integer(width uint) uint64 {
 	if p.kind() == tokNumber {
 		v, status = parseInt(p.word(p.i), width)
 	}
-	return p.constant(v, status)
+	return p.constant(v, status, "an integer")
 }
 
 // float reads a constant of a float type, as bits.
@@ -172,13 +177,13 @@ func (p *parser) float(width int) uint64 {
 	if p.kind() == tokNumber || p.kind() == tokKeyword {
 		v, status = parseFloat(p.word(p.i), width)
 	}
-	return p.constant(v, status)
+	return p.constant(v, status, "a float")
 }
 
-func (p *parser) constant(v uint64, status numStatus) uint64 {
+func (p *parser) constant(v uint64, status numStatus, what string) uint64 {
 	switch status {
 	case numBad:
-		p.unexpected()
+		p.unexpected(what)
 	case numTooBig:
 		p.fail(p.i, "constant out of range")
 	}
@@ -205,7 +210,7 @@ func (p *parser) shape() shape {
 		s, ok = shapes[string(p.word(p.i))]
 	}
 	if !ok {
-		p.unexpected()
+		p.unexpected("the shape of a vector")
 	}
 	p.i++
 	return s

@@ -17,7 +17,7 @@ type PrintOptions struct {
 
 // Print writes a decoded module, validated or not, as text that Assemble turns back into the same module: the same but for the
 // widths of LEB128 numbers, the grouping of locals, a data count section that no instruction needs, and what a name section says
-// about things that aren't there. Errors are those of w and of malformed function bodies.
+// about things that aren't there, empty names of labels included. Errors are those of w and of malformed function bodies.
 func Print(w io.Writer, m *wasm.Module, opts PrintOptions) error {
 	p := &printer{w: bufio.NewWriterSize(w, 1<<16), m: m, names: &wasm.Names{}}
 	if !opts.NoNames {

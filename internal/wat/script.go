@@ -193,7 +193,7 @@ func (p *scriptParser) command(depth int) Command {
 		kind, ok = commandKinds[string(p.word(p.i))]
 	}
 	if !ok {
-		p.unexpected()
+		p.unexpected("a command")
 	}
 	c := Command{Kind: kind, Pos: p.pos(open)}
 	p.i = open
@@ -233,7 +233,7 @@ func (p *scriptParser) command(depth int) Command {
 		p.threadCommand(&c, depth)
 	case CmdWait:
 		if c.Name = p.id(); c.Name == "" {
-			p.unexpected()
+			p.unexpected("an identifier")
 		}
 	default: // an assertion about a module
 		c.Module = p.module()
@@ -254,7 +254,7 @@ func (p *scriptParser) threadCommand(c *Command, depth int) {
 		p.expectWord("module")
 		id := p.id()
 		if id == "" {
-			p.unexpected()
+			p.unexpected("an identifier")
 		}
 		c.Shared = append(c.Shared, id)
 		p.rparen()
@@ -309,7 +309,7 @@ func (p *scriptParser) action() *Action {
 	case p.takeWord("get"):
 		a.Kind = Get
 	default:
-		p.unexpected()
+		p.unexpected("invoke", "get")
 	}
 	a.Module, a.Field = p.id(), p.name()
 	for a.Kind == Invoke && p.kind() == tokLParen {

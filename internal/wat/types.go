@@ -102,7 +102,7 @@ func (a *assembler) typeDef(alone bool) {
 	case a.takeList("array"):
 		a.typeGroups = a.fieldType(append(a.typeGroups, 0x5E))
 	default:
-		a.unexpected()
+		a.unexpected("(func", "(struct", "(array")
 	}
 	a.rparen()
 	if isSub {
@@ -189,7 +189,7 @@ func (a *assembler) valType() wasm.ValType {
 		}
 	}
 	if !a.takeList("ref") {
-		a.unexpected()
+		a.unexpected("a value type")
 	}
 	null := a.takeWord("null")
 	t := wasm.RefTo(a.heapType(), null)
@@ -201,7 +201,7 @@ func (a *assembler) refType() wasm.ValType {
 	at := a.i
 	t := a.valType()
 	if !t.IsRef() {
-		a.unexpectedAt(at)
+		a.unexpectedAt(at, "a reference type")
 	}
 	return t
 }
@@ -212,7 +212,7 @@ func (a *assembler) heapType() wasm.HeapType {
 	}
 	at := a.i
 	if !a.peekIndex() {
-		a.unexpected()
+		a.unexpected("a heap type")
 	}
 	x := a.index(&a.types)
 	if x > math.MaxInt32 { // an s33 could say it, but no module has so many types
