@@ -12,6 +12,9 @@ import (
 type (
 	// TrapError says that guest code trapped, or was stopped, with the guest's backtrace by name.
 	TrapError = vm.TrapError
+	// ExitError says that the guest ended itself (proc_exit) with a code. Code 0 is reported by calls into a guest that exits
+	// within them; Process.Wait returns nil for it.
+	ExitError = vm.ExitError
 	// TrapCode says why.
 	TrapCode = vm.TrapCode
 	// FrameInfo is one line of a guest backtrace.
@@ -66,14 +69,6 @@ var (
 	ErrClosed = errors.New("spindle: closed")
 )
 
-// ExitError says that the guest ended itself (proc_exit) with a code. Code 0 is reported by calls into a guest that exits
-// within them; Process.Wait returns nil for it.
-type ExitError struct {
-	Code uint32
-}
-
-func (e *ExitError) Error() string { return fmt.Sprintf("guest exited with code %d", e.Code) }
-
 // ExceptionError says that an exception of the guest left it uncaught. A host function that passes it to Caller.Fail lets
 // it go on into the guest frames below.
 type ExceptionError struct {
@@ -101,11 +96,9 @@ func (p *Process) wrapError(err error) error {
 		return nil
 	}
 	if t, ok := err.(*vm.TrapError); ok { //nolint:errorlint // exactly this layer's error
-		if t.Code == vm.TrapHost || t.Code == vm.TrapInterrupted {
-			var exit *ExitError
-			if errors.As(t.Cause, &exit) {
-				return exit
-			}
+		var exit *ExitError
+		if errors.As(t.Cause, &exit) {
+			return exit // of a nested call, or of another thread
 		}
 		return t
 	}

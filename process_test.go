@@ -108,7 +108,7 @@ func TestCyclesLeaveNothingBehind(t *testing.T) {
 // Everything that a guest may be doing ends when its context does, with the context's cause as the reason.
 func TestContextEndsEverything(t *testing.T) {
 	cause := errors.New("enough")
-	entered := make(chan struct{}, 1)
+	var entered chan struct{}
 	block := spindle.Proc0(func(c *spindle.Caller) {
 		entered <- struct{}{}
 		<-c.Context().Done()
@@ -135,6 +135,7 @@ func TestContextEndsEverything(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			rt := newRuntime(t)
+			entered = make(chan struct{}, 1)
 			text := fmt.Sprintf(`(module
 				(import "env" "note" (func $note)) (import "env" "block" (func $block)) (import "env" "blockstopped" (func $blockstopped))
 				(memory 100) (memory $s 1 1 shared) (tag $e) (table funcref (elem $itree)) (type $t (func (param i32)))

@@ -10,6 +10,9 @@ import (
 // Engine implements vm.Engine. It is safe for concurrent use.
 type Engine struct {
 	lowerers sync.Pool
+
+	// onPoll is called at each safepoint that met a flag, before the thread answers it; for tests.
+	onPoll func(t *vm.Thread)
 }
 
 // New makes an engine.
@@ -127,6 +130,9 @@ func drive(t *vm.Thread) error {
 			err = t.Trap(vm.TrapCode(x - exitTrap))
 		}
 		if err != nil {
+			if trap, ok := err.(*vm.TrapError); ok { //nolint:errorlint // a wrapped one has its backtrace
+				t.Backtrace(trap)
+			}
 			return err
 		}
 		limitMet = false
@@ -137,6 +143,9 @@ func drive(t *vm.Thread) error {
 func poll(t *vm.Thread) error {
 	if m := codeOf(t.Current()).find(t.Ctx.PC); m != nil {
 		t.Top = t.Ctx.FP + uintptr(m.frame)
+	}
+	if e, ok := t.Engine.(*Engine); ok && e.onPoll != nil {
+		e.onPoll(t)
 	}
 	return t.Poll()
 }

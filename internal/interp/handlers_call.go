@@ -112,9 +112,15 @@ func hostFailed(t *vm.Thread, h *vm.HostFunc, err error) error {
 	if errors.As(err, &ex) && ex.Store == t.Store {
 		return raise(t, ex.Ref, ex)
 	}
+	var exit *vm.ExitError
+	if errors.As(err, &exit) {
+		return exit // an ordinary end: nobody wants its backtrace
+	}
 	var trap *vm.TrapError
 	if errors.As(err, &trap) {
-		return err // of a nested call, with its own backtrace
+		// Of a nested call, with its own backtrace; or the thread was told to stop.
+		t.Backtrace(trap)
+		return err
 	}
 	return t.Backtrace(&vm.TrapError{Code: vm.TrapHost, Detail: h.Name, Cause: err})
 }

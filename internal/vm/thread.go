@@ -296,6 +296,15 @@ func (t *Thread) parkLocked() {
 	t.state.Store(uint32(StateRunning))
 }
 
+func (t *Thread) stopError() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.stopCause == nil {
+		return nil
+	}
+	return t.stopErrorLocked()
+}
+
 func (t *Thread) stopErrorLocked() error {
 	return &TrapError{Code: TrapInterrupted, Thread: t.ID, Cause: t.stopCause}
 }
@@ -393,12 +402,17 @@ func (e *HostPanicError) Unwrap() error {
 	return err
 }
 
-// CallHost calls a host function on behalf of guest code. Engines call it with the exit state and Top set. A panic becomes an error.
+// CallHost calls a host function on behalf of guest code. Engines call it with the exit state and Top set. A panic becomes an
+// error. If the thread was told to stop meanwhile, that is the error: the guest's next safepoint may be far. A pause waits
+// for that safepoint, as between the host function's return and the guest's use of its results there is none.
 func (t *Thread) CallHost(f *HostFunc, slots []uint64) (err error) {
 	outer := t.inHost.Load()
 	t.inHost.Store(f)
 	defer t.endHost(f, outer, &err)
-	return f.Fn(t, slots)
+	if err = f.Fn(t, slots); err == nil && t.Ctx.Flag()&FlagTerminate != 0 {
+		err = t.stopError()
+	}
+	return err
 }
 
 func (t *Thread) endHost(f, outer *HostFunc, err *error) {

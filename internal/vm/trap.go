@@ -107,3 +107,11 @@ func (e *TrapError) Backtrace() string {
 
 // NewTrap makes a trap without a backtrace; Thread.Trap adds it.
 func NewTrap(code TrapCode) *TrapError { return &TrapError{Code: code} }
+
+// ExitError says that the guest ended itself (proc_exit) with a code. Code 0 is reported by calls into a guest that exits
+// within them; Process.Wait returns nil for it.
+type ExitError struct {
+	Code uint32
+}
+
+func (e *ExitError) Error() string { return fmt.Sprintf("guest exited with code %d", e.Code) }
