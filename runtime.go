@@ -123,3 +123,6 @@ func (r *Runtime) remove(p *Process) {
 	defer r.mu.Unlock()
 	delete(r.processes, p)
 }
+
+// Assemble turns a module in the text format into the binary format. Errors: *SyntaxError.
+func Assemble(text []byte) ([]byte, error) { return wat.Assemble(text, wat.Options{}) }
