@@ -1,0 +1,111 @@
+package main
+
+import (
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/spindle-wasm/spindle"
+	"github.com/spindle-wasm/spindle/internal/wasm"
+	"github.com/spindle-wasm/spindle/internal/wat"
+)
+
+func newWat2wasm(a *app) *cobra.Command {
+	var output string
+	var noNames, noCheck bool
+	cmd := &cobra.Command{
+		Use:   "wat2wasm [flags] FILE",
+		Short: "Assemble text into a binary module",
+		Long: `Assemble a module in the text format (.wat; "-" reads standard input) into the binary format.
+Identifiers go to the name section. The result is validated.`,
+		Example: `  spindle wat2wasm hello.wat               writes hello.wasm
+  spindle wat2wasm hello.wat -o out.wasm
+  spindle wat2wasm - -o - < hello.wat | spindle inspect -`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f, err := a.load(args[0])
+			if err != nil {
+				return err
+			}
+			if output == "" {
+				if output = "-"; args[0] != "-" {
+					output = strings.TrimSuffix(args[0], filepath.Ext(args[0])) + ".wasm"
+				}
+			}
+			if err := f.assemble(wat.Options{NoNames: noNames}); err != nil {
+				return err
+			}
+			if !noCheck {
+				if _, err := decode(f, true); err != nil {
+					return err
+				}
+			}
+			return a.writeFile(output, func(w io.Writer) error {
+				_, err := w.Write(f.bin)
+				return err
+			})
+		},
+	}
+	fileArgs(cmd, true, "wat", "wast")
+	cmd.Flags().StringVarP(&output, "output", "o", "", "`FILE` to write, - is standard output")
+	cmd.Flags().BoolVar(&noNames, "no-names", false, "leave identifiers out of the name section")
+	cmd.Flags().BoolVar(&noCheck, "no-check", false, "do not validate")
+	return cmd
+}
+
+func newWasm2wat(a *app) *cobra.Command {
+	var output string
+	var noNames bool
+	cmd := &cobra.Command{
+		Use:   "wasm2wat [flags] FILE",
+		Short: "Print a binary module as text",
+		Long: `Print a binary module (.wasm; "-" reads standard input) in the text format. The text assembles
+back to the same module. The module must be well-formed, but need not be valid.`,
+		Example: `  spindle wasm2wat app.wasm
+  spindle wasm2wat app.wasm -o app.wat`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f, err := a.load(args[0])
+			if err != nil {
+				return err
+			}
+			if _, err := f.binary(); err != nil {
+				return err
+			}
+			m, err := decode(f, false)
+			if err != nil {
+				return err
+			}
+			done := func() {}
+			if output != "-" {
+				done = a.progress(func() string { return "printing " + filepath.Base(f.name) })
+			}
+			defer done()
+			return f.wrapMalformed(a.writeFile(output, func(w io.Writer) error {
+				return wat.Print(w, m, wat.PrintOptions{NoNames: noNames})
+			}))
+		},
+	}
+	fileArgs(cmd, true, "wasm")
+	cmd.Flags().StringVarP(&output, "output", "o", "-", "`FILE` to write, - is standard output")
+	cmd.Flags().BoolVar(&noNames, "no-names", false, "print indices in place of names")
+	return cmd
+}
+
+// decode decodes a file's module, and validates it if that is asked for.
+func decode(f *file, validate bool) (*wasm.Module, error) {
+	m, err := wasm.Decode(f.bin, wasm.DecodeOptions{Features: spindle.AllFeatures})
+	if err == nil && validate {
+		err = wasm.Validate(m, wasm.NewTypeSpace(), wasm.ValidateOptions{})
+	}
+	return m, f.wrap(err)
+}
+
+// wrapMalformed adds the file's name to errors about its contents.
+func (f *file) wrapMalformed(err error) error {
+	switch err.(type) { //nolint:errorlint // the printer's own errors are not wrapped
+	case *spindle.MalformedError, *spindle.ImplementationLimitError, *spindle.FeatureError:
+		return f.wrap(err)
+	}
+	return err
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/spindle-wasm/spindle"
+	"github.com/spindle-wasm/spindle/internal/wat"
+)
+
+// file is a module's file in memory.
+type file struct {
+	name string // "-" is standard input
+	data []byte
+	bin  []byte // the module in the binary format, once binary has made it
+	// places leads from offsets in bin to the text that it was assembled from; nil for a binary file.
+	places *wat.SourceMap
+}
+
+// load reads a file whole; "-" is standard input.
+func (a *app) load(name string) (*file, error) {
+	f := &file{name: name}
+	var err error
+	if name == "-" {
+		f.name = "standard input"
+		f.data, err = io.ReadAll(a.stdin)
+	} else {
+		// Errors of directories differ between systems, and come late or never.
+		if info, serr := os.Stat(name); serr == nil && info.IsDir() {
+			err = &os.PathError{Op: "read", Path: name, Err: syscall.EISDIR}
+		} else {
+			f.data, err = os.ReadFile(name)
+		}
+	}
+	if err != nil {
+		return nil, &fileError{name: f.name, err: err}
+	}
+	return f, nil
+}
+
+var (
+	magic = []byte("\x00asm")
+	// The version field of a component differs from a core module's in its upper half, the layer.
+	componentLayer = []byte{0x01, 0x00}
+)
+
+// isText tells the text format from the binary one: by the contents, and where these say nothing (an empty file), by the name.
+func (f *file) isText() bool {
+	if bytes.HasPrefix(f.data, magic) {
+		return false
+	}
+	switch filepath.Ext(f.name) {
+	case ".wat", ".wast":
+		return true
+	}
+	head := bytes.TrimLeft(f.data, " \t\r\n")
+	return bytes.HasPrefix(head, []byte("(")) || bytes.HasPrefix(head, []byte(";;"))
+}
+
+// binary returns the module in the binary format.
+func (f *file) binary() ([]byte, error) {
+	if !f.isText() {
+		switch {
+		case len(f.data) == 0:
+			return nil, f.wrap(errors.New("the file is empty"))
+		case len(f.data) >= 8 && bytes.HasPrefix(f.data, magic) && bytes.Equal(f.data[6:8], componentLayer):
+			return nil, f.wrap(errors.New("this is a component; Spindle runs core modules only"))
+		case !bytes.HasPrefix(f.data, magic):
+			return nil, f.wrap(errors.New("neither a binary module (those begin with \\0asm) nor the text format"))
+		}
+		f.bin = f.data
+		return f.bin, nil
+	}
+	err := f.assemble(wat.Options{})
+	return f.bin, err
+}
+
+// assemble makes the binary format of a text file.
+func (f *file) assemble(opts wat.Options) error {
+	f.places = new(wat.SourceMap)
+	opts.Map = f.places
+	var err error
+	f.bin, err = wat.Assemble(f.data, opts)
+	return f.wrap(err)
+}
+
+// pos returns where the text says what is at an offset of the module; ok is false for a binary file.
+func (f *file) pos(offset uint32) (p wat.Pos, ok bool) {
+	if f == nil || f.places == nil || offset == 0 {
+		return p, false
+	}
+	return f.places.Pos(offset)
+}
+
+func (f *file) wrap(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &fileError{file: f, name: f.name, err: err}
+}
+
+// compile loads and compiles a module.
+func (a *app) compile(ctx context.Context, rt *spindle.Runtime, name string) (*spindle.Module, *file, error) {
+	f, err := a.load(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	done := a.progress(func() string {
+		return fmt.Sprintf("compiling %s (%s)", filepath.Base(f.name), formatSize(uint64(len(f.data))))
+	})
+	defer done()
+	b, err := f.binary()
+	if err != nil {
+		return nil, f, err
+	}
+	m, err := rt.Compile(ctx, b)
+	return m, f, f.wrap(err)
+}
+
+// writeFile writes a result; "-" is standard output. An existing file is replaced only when all is written.
+func (a *app) writeFile(name string, write func(io.Writer) error) error {
+	if name == "-" {
+		return write(a.stdout)
+	}
+	err := replaceFile(name, write)
+	var path *os.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &path):
+		err = path.Err // its path is the temporary one
+	case errors.As(err, &link):
+		err = link.Err
+	default:
+		return err
+	}
+	return fmt.Errorf("%s cannot be written: %w", name, err)
+}
+
+func replaceFile(name string, write func(io.Writer) error) (err error) {
+	if info, serr := os.Stat(name); serr == nil && !info.Mode().IsRegular() {
+		// A device or a pipe is to be written to, not replaced.
+		f, err := os.OpenFile(name, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		return errors.Join(write(f), f.Close())
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(tmp.Name())
+		}
+	}()
+	if err := write(tmp); err != nil {
+		tmp.Close()
+		return err
+	}
+	_ = tmp.Chmod(0o644) // where there are such modes
+	if err := tmp.Close(); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), name)
+}

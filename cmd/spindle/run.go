@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/spindle-wasm/spindle"
+	"github.com/spindle-wasm/spindle/internal/wast"
+)
+
+// runFlags are the flags of run.
+type runFlags struct {
+	features  featureFlags
+	dirs      []string
+	env       []string
+	listen    []string
+	invoke    string
+	timeout   time.Duration
+	maxMemory sizeFlag
+	maxStack  sizeFlag
+}
+
+func newRun(a *app) *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run [flags] MODULE [argument...]",
+		Short: "Run a program",
+		Long: `Run a WASI program (.wasm, or .wat text; "-" reads standard input): its _start, or with
+--invoke one exported function.
+
+The guest has the command's standard input, output and error, sees the arguments after
+the module's name, and nothing of the host but what flags give it. Ctrl-C stops it.
+
+The exit code is the guest's. Others: 134 the guest trapped (its backtrace is shown),
+124 it ran longer than --timeout, 130 Ctrl-C, 2 wrong usage, 1 all else.`,
+		Example: `  spindle run hello.wat
+  spindle run app.wasm --flags after the module are the guest's
+  spindle run --dir . --dir /srv/data::/data:ro app.wasm
+  spindle run --env HOME --env LANG=C app.wasm
+  spindle run --tcplisten 127.0.0.1:8080 server.wasm
+  spindle run --invoke add math.wasm 1 -2
+  spindle run --timeout 10s --max-memory 64MiB app.wasm`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			features, err := f.features.set(cmd.Flags())
+			if err != nil {
+				return err
+			}
+			return a.run(cmd.Context(), &f, features, args[0], args[1:])
+		},
+	}
+	fileArgs(cmd, false, "wasm", "wat")
+	flags := cmd.Flags()
+	flags.SetInterspersed(false) // what follows the module is the guest's
+	flags.StringArrayVar(&f.dirs, "dir", nil, "give the guest a directory, `HOST[::GUEST][:ro]`")
+	flags.StringArrayVar(&f.env, "env", nil, "give the guest an environment variable: `NAME=VALUE`, or NAME for the command's own")
+	flags.StringArrayVar(&f.listen, "tcplisten", nil, "give the guest a socket that listens on `ADDRESS`, as fd 3 and up")
+	flags.StringVar(&f.invoke, "invoke", "", "call the exported `FUNCTION` with the arguments, print its results")
+	flags.DurationVar(&f.timeout, "timeout", 0, "stop the guest after this `TIME`, such as 500ms or 2m")
+	flags.Var(&f.maxMemory, "max-memory", "largest `SIZE` of each linear memory, such as 64MiB")
+	flags.Var(&f.maxStack, "max-stack", "`SIZE` of the guest's stack (8MiB if not given)")
+	f.features.add(cmd)
+	_ = cmd.MarkFlagDirname("dir")
+	_ = cmd.RegisterFlagCompletionFunc("env", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return os.Environ(), cobra.ShellCompDirectiveNoFileComp
+	})
+	for _, name := range []string{"tcplisten", "invoke", "timeout", "max-memory", "max-stack"} {
+		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
+	}
+	return cmd
+}
+
+func (a *app) run(ctx context.Context, f *runFlags, features spindle.Features, name string, args []string) error {
+	if f.timeout < 0 {
+		return usagef("--timeout %v is negative", f.timeout)
+	}
+	ctx, stop := interruptible(ctx)
+	defer stop(nil)
+	if f.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, f.timeout)
+		defer cancel()
+	}
+	opts := []spindle.Option{spindle.WithFeatures(features)}
+	if f.maxMemory > 0 {
+		opts = append(opts, spindle.WithMaxMemory(uint64(f.maxMemory)))
+	}
+	if f.maxStack > 0 {
+		opts = append(opts, spindle.WithStackSize(int(min(f.maxStack, 1<<40))))
+	}
+	rt := spindle.NewRuntime(opts...)
+	defer rt.Close()
+	mod, file, err := a.compile(ctx, rt, name)
+	if err != nil {
+		return err
+	}
+	guestArgs := append([]string{filepath.Base(file.name)}, args...)
+	if f.invoke != "" {
+		guestArgs = guestArgs[:1]
+	}
+	imports, err := a.imports(f, mod, guestArgs)
+	if err != nil {
+		return err
+	}
+	cfg := spindle.Config{Imports: imports}
+	if f.invoke != "" {
+		return file.wrapGuest(a.invoke(ctx, rt, mod, cfg, f.invoke, args))
+	}
+	if e, ok := mod.Export("_start"); !ok || e.Kind != spindle.KindFunc {
+		return noStart(mod, file)
+	}
+	p, err := rt.Start(ctx, mod, cfg)
+	if err != nil {
+		return file.wrapGuest(err)
+	}
+	return file.wrapGuest(p.Wait(context.Background())) // the guest itself ends when ctx does
+}
+
+// imports supplies what the module imports of what the command has.
+func (a *app) imports(f *runFlags, mod *spindle.Module, args []string) (spindle.Imports, error) {
+	imports, err := a.wasiImports(f, mod, args)
+	if err != nil {
+		return nil, err
+	}
+	for im := range mod.Imports() {
+		if im.Module == "spectest" && imports["spectest"] == nil {
+			imports["spectest"] = wast.NewSpectest(a.stdout)
+		}
+	}
+	return imports, nil
+}
+
+// wrapGuest adds the file to errors about its module, and to those that have a backtrace.
+func (f *file) wrapGuest(err error) error {
+	var (
+		link  *spindle.LinkError
+		limit *spindle.LimitError
+		trap  *spindle.TrapError
+		exc   *spindle.ExceptionError
+	)
+	switch {
+	case errors.As(err, &link):
+		return f.wrap(link)
+	case errors.As(err, &limit):
+		return f.wrap(limit)
+	case errors.As(err, &trap), errors.As(err, &exc):
+		return f.wrap(err)
+	}
+	return err
+}
+
+func noStart(mod *spindle.Module, f *file) error {
+	funcs := exportedFuncs(mod)
+	if funcs == "" {
+		return f.wrap(errors.New("nothing to run: the module exports no functions"))
+	}
+	return f.wrap(fmt.Errorf("nothing to run: the module exports no function _start\n  (--invoke calls one of: %s)", funcs))
+}
+
+// exportedFuncs names the first exported functions.
+func exportedFuncs(mod *spindle.Module) string {
+	var funcs []string
+	for e := range mod.Exports() {
+		if e.Kind == spindle.KindFunc {
+			funcs = append(funcs, printable([]byte(e.Name)))
+		}
+		if len(funcs) > 8 {
+			funcs[8] = "…"
+			break
+		}
+	}
+	return joinWords(funcs)
+}
+
+// interruptible returns a context that Ctrl-C ends. A second Ctrl-C ends the command at once, as if nobody listened.
+func interruptible(parent context.Context) (context.Context, context.CancelCauseFunc) {
+	if parent == nil {
+		parent = context.Background()
+	}
+	ctx, cancel := context.WithCancelCause(parent)
+	ch := make(chan os.Signal, 1)
+	signal.Notify(ch, os.Interrupt)
+	go func() {
+		select {
+		case <-ch:
+			signal.Stop(ch)
+			cancel(errInterrupted)
+		case <-ctx.Done():
+			signal.Stop(ch)
+		}
+	}()
+	return ctx, cancel
+}

@@ -1,0 +1,49 @@
+//go:build unix
+
+package main_test
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// spin prints a line and then loops for ever.
+const spin = `(module
+	(import "spectest" "print" (func $print))
+	(func (export "_start") (call $print) (loop (br 0))))`
+
+// TestInterrupt checks that Ctrl-C stops a guest in a loop.
+func TestInterrupt(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "spin.wat")
+	if err := os.WriteFile(file, []byte(spin), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(builtBinary, "run", file)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	timer := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
+	defer timer.Stop()
+	if _, err := bufio.NewReader(stdout).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 130 || stderr.Len() > 0 {
+		t.Errorf("exit code %d, stderr %q; want 130 and nothing", code, stderr.String())
+	}
+}

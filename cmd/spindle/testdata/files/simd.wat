@@ -1,0 +1,1 @@
+(module (func (drop (i8x16.splat (i32.const 0)))))

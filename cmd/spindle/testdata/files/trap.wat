@@ -1,0 +1,4 @@
+(module $trap
+  (func $inner unreachable)
+  (func $outer (call $inner))
+  (func (export "_start") (call $outer)))

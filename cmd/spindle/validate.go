@@ -1,0 +1,46 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/spindle-wasm/spindle"
+)
+
+func newValidate(a *app) *cobra.Command {
+	var features featureFlags
+	cmd := &cobra.Command{
+		Use:   "validate [flags] MODULE...",
+		Short: "Check modules",
+		Long: `Check that modules (.wasm, or .wat text) are well-formed and valid. Prints a line for each;
+the exit code is 1 if one is not valid.`,
+		Example: `  spindle validate app.wasm
+  spindle validate --disable-simd --disable-threads *.wasm
+  spindle validate --features mvp,mutable-globals app.wasm`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			set, err := features.set(cmd.Flags())
+			if err != nil {
+				return err
+			}
+			rt := spindle.NewRuntime(spindle.WithFeatures(set))
+			defer rt.Close()
+			failed := false
+			for _, name := range args {
+				if _, _, err := a.compile(cmd.Context(), rt, name); err != nil {
+					a.say("%s", describe(err))
+					failed = true
+					continue
+				}
+				fmt.Fprintf(a.out, "%s: valid\n", name)
+			}
+			if failed {
+				return errReported
+			}
+			return nil
+		},
+	}
+	fileArgs(cmd, false, "wasm", "wat")
+	features.add(cmd)
+	return cmd
+}
