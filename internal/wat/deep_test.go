@@ -59,3 +59,31 @@ func TestLabelsInTime(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestLineEnds: all three ends of lines count, and a script of many lines is read in one go.
+func TestLineEnds(t *testing.T) {
+	for _, end := range []string{"\n", "\r", "\r\n"} {
+		const n = 20_000
+		script, err := ParseScript([]byte(strings.Repeat(";; é"+end+"  (; é ;) (module)"+end, n)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, c := range script.Commands {
+			if want := (Pos{Line: 2*i + 2, Col: 11}); c.Pos != want {
+				t.Fatalf("%q: module %d at %v, want %v", end, i, c.Pos, want)
+			}
+		}
+	}
+}
+
+// TestOneLine: a script without line ends is read in one go too.
+func TestOneLine(t *testing.T) {
+	const n = 200_000
+	script, err := ParseScript([]byte(strings.Repeat("(module)", n)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := script.Commands[n-1].Pos, (Pos{Line: 1, Col: 8*n - 7}); got != want {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}

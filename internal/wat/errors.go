@@ -23,10 +23,16 @@ func (p Pos) String() string { return fmt.Sprintf("%d:%d", p.Line, p.Col) }
 // posOf returns the position of a byte offset. A line ends with LF, CR, or CR LF (specification 6.3.3).
 func posOf(src []byte, off int) Pos {
 	head := src[:min(off, len(src))]
-	lf, crlf := bytes.Count(head, []byte{'\n'}), bytes.Count(head, []byte("\r\n"))
-	cr := bytes.Count(head, []byte{'\r'})
-	line := head[bytes.LastIndexAny(head, "\r\n")+1:]
-	return Pos{Line: 1 + lf + cr - crlf, Col: 1 + utf8.RuneCount(line)}
+	return Pos{Line: 1 + lineEnds(head), Col: column(head)}
+}
+
+func lineEnds(b []byte) int {
+	return bytes.Count(b, []byte{'\n'}) + bytes.Count(b, []byte{'\r'}) - bytes.Count(b, []byte("\r\n"))
+}
+
+// column returns the column of what follows head.
+func column(head []byte) int {
+	return 1 + utf8.RuneCount(head[bytes.LastIndexAny(head, "\r\n")+1:])
 }
 
 // failAt ends the parse; the package's entry points recover it.

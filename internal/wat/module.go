@@ -197,7 +197,10 @@ func (a *assembler) bindFields(end uint32) {
 		case fieldFunc, fieldTable, fieldMemory, fieldGlobal, fieldTag:
 			k := externKinds[string(a.word(kw))]
 			f.index = a.bind(a.externSpace(k))
-			if a.child("import", close) {
+			for a.peekList("export") {
+				a.i = a.toks[a.i].end + 1
+			}
+			if a.peekList("import") {
 				importAt(f.tok)
 				break
 			}

@@ -1,7 +1,7 @@
 package wat
 
 import (
-	"bytes"
+	"unicode/utf8"
 
 	"github.com/spindle-wasm/spindle/internal/wasm"
 )
@@ -146,24 +146,25 @@ type scriptParser struct {
 	lines lineCounter
 }
 
-// lineCounter finds positions in ascending order without counting lines from the start each time.
+// lineCounter finds the positions of tokens in ascending order without counting lines from the start each time.
 type lineCounter struct {
-	text      []byte
-	off, line int
+	text []byte
+	off  int
+	at   Pos // of off
 }
 
 func (l *lineCounter) pos(off int) Pos {
-	if off < l.off {
-		l.off, l.line = 0, 0
+	if off < l.off || l.off == 0 {
+		l.off, l.at = 0, Pos{1, 1}
 	}
 	part := l.text[l.off:off]
-	if bytes.IndexByte(part, '\r') >= 0 {
-		return posOf(l.text, off)
+	if n := lineEnds(part); n > 0 { // no token begins between CR and LF
+		l.at = Pos{l.at.Line + n, column(part)}
+	} else {
+		l.at.Col += utf8.RuneCount(part)
 	}
-	l.line += bytes.Count(part, []byte{'\n'})
 	l.off = off
-	start := bytes.LastIndexByte(l.text[:off], '\n') + 1
-	return Pos{Line: l.line + 1, Col: posOf(l.text[start:], off-start).Col}
+	return l.at
 }
 
 func (p *scriptParser) pos(tok uint32) Pos { return p.lines.pos(int(p.toks[tok].off)) }
