@@ -90,7 +90,7 @@ type lexer struct {
 
 // lex splits a text into tokens.
 func lex(src []byte) *source {
-	if len(src) >= math.MaxUint32 {
+	if uint64(len(src)) >= math.MaxUint32 {
 		failAt(nil, 0, "source text limit: %d bytes, at most %d are supported", len(src), uint32(math.MaxUint32)-1)
 	}
 	l := &lexer{src: src, toks: make([]token, 0, len(src)/5+8)}
