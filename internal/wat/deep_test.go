@@ -9,7 +9,7 @@ import (
 
 // TestDeepNesting: no nesting overflows a stack.
 func TestDeepNesting(t *testing.T) {
-	const n = 300_000
+	const n = 100_000
 	for _, c := range []struct{ open, inner, close string }{
 		{"(block ", "", ")"},
 		{"block ", "", "end "},
