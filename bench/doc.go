@@ -1,8 +1,8 @@
 // Bench compares Spindle's interpreter with wazero's.
 //
-//	go -C bench run .                      all tables
-//	go -C bench run . -filter SIMD,sha256  some kernels
-//	go -C bench run . -md out.md -json out.json
+//	go run ./bench                      all tables
+//	go run ./bench -filter SIMD,sha256  some kernels
+//	go run ./bench -md out.md -json out.json
 //
 // Three tables are made. "kernel": CPU-bound modules of our own (kernels/*.c,
 // rebuilt by build.sh), whose checksums must agree on every engine.

@@ -34,7 +34,7 @@ func TestChecksums(t *testing.T) {
 	engines := testEngines(t)
 	for _, k := range kernels {
 		t.Run(k.Name, func(t *testing.T) {
-			if _, err := runKernel(context.Background(), engines, Kernel{k.Name, k.Kind, k.Check, k.Check}, "", 2); err != nil {
+			if _, err := runKernel(context.Background(), engines, Kernel{k.Name, k.Kind, k.Check, k.Check}, "", 2, newStopwatch(false)); err != nil {
 				t.Error(err)
 			}
 		})

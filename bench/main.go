@@ -26,6 +26,7 @@ type options struct {
 	minRatio  float64
 	minMean   float64
 	profile   string
+	wall      bool
 }
 
 func main() {
@@ -41,6 +42,7 @@ func main() {
 	flag.StringVar(&o.wazero, "wazero", "", "wazero's command for whole-process rows (default: built from this module's dependency)")
 	flag.Float64Var(&o.minRatio, "min", 0, "fail if a kernel's ratio to wazero's interpreter is below this")
 	flag.Float64Var(&o.minMean, "min-mean", 0, "fail if the kernels' geometric mean is below this")
+	flag.BoolVar(&o.wall, "wall", false, "measure kernels by the clock instead of the processor time used")
 	flag.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of the whole run to this file")
 	flag.Parse()
 	if flag.NArg() > 0 || o.runs < 1 {
@@ -86,7 +88,7 @@ func bench(ctx context.Context, o options, out io.Writer) error {
 		var sec *Section
 		switch name {
 		case "kernels":
-			sec, err = runKernels(guests, engines, list, o.kernelDir, o.runs, progress)
+			sec, err = runKernels(guests, engines, list, o.kernelDir, o.runs, newStopwatch(o.wall), progress)
 		case "operations":
 			sec, err = runOps(guests, engines, o.runs, progress)
 		case "programs":

@@ -7,14 +7,42 @@ import (
 	"time"
 )
 
+// A stopwatch measures a stretch of work: by the processor time of the process
+// if cpu is set and the system tells it, else by the clock. Kernels use one
+// thread, so both are the same on an idle machine; on a busy one only the
+// clock counts the time that others had.
+type stopwatch struct{ cpu bool }
+
+func newStopwatch(wall bool) stopwatch {
+	_, ok := cpuTime()
+	return stopwatch{cpu: ok && !wall}
+}
+
+func (s stopwatch) now() time.Duration {
+	if s.cpu {
+		t, _ := cpuTime()
+		return t
+	}
+	return time.Since(processStart)
+}
+
+func (s stopwatch) String() string {
+	if s.cpu {
+		return "processor time"
+	}
+	return "wall time"
+}
+
+var processStart = time.Now()
+
 // runKernels measures each kernel on all engines in turn, A B C A B C …, so
 // that a slow minute of the machine falls on every column alike. It fails if
 // two checksums differ. One run of each, not counted, comes first.
-func runKernels(ctx context.Context, engines []Engine, list []Kernel, dir string, runs int, progress func(string)) (*Section, error) {
-	sec := &Section{Title: "kernel", Columns: names(engines), Geomean: true}
+func runKernels(ctx context.Context, engines []Engine, list []Kernel, dir string, runs int, watch stopwatch, progress func(string)) (*Section, error) {
+	sec := &Section{Title: "kernel", Columns: names(engines), Clock: watch.String(), Geomean: true}
 	for _, k := range list {
 		progress(k.Name)
-		row, err := runKernel(ctx, engines, k, dir, runs)
+		row, err := runKernel(ctx, engines, k, dir, runs, watch)
 		if err != nil {
 			return nil, fmt.Errorf("kernel %s: %w", k.Name, err)
 		}
@@ -23,7 +51,7 @@ func runKernels(ctx context.Context, engines []Engine, list []Kernel, dir string
 	return sec, nil
 }
 
-func runKernel(ctx context.Context, engines []Engine, k Kernel, dir string, runs int) (*Row, error) {
+func runKernel(ctx context.Context, engines []Engine, k Kernel, dir string, runs int, watch stopwatch) (*Row, error) {
 	wasm, err := k.load(dir)
 	if err != nil {
 		return nil, err
@@ -45,9 +73,9 @@ func runKernel(ctx context.Context, engines []Engine, k Kernel, dir string, runs
 			if round < 0 {
 				n = k.Check
 			}
-			start := time.Now()
+			start := watch.now()
 			got, err := inst.Run(ctx, n)
-			took := time.Since(start)
+			took := watch.now() - start
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", engines[i].Name(), err)
 			}
@@ -119,7 +147,7 @@ const batchTime = 20 * time.Millisecond
 
 // runOps measures the short operations: nanoseconds and allocations each.
 func runOps(ctx context.Context, engines []Engine, runs int, progress func(string)) (*Section, error) {
-	sec := &Section{Title: "operation", Columns: names(engines)}
+	sec := &Section{Title: "operation", Columns: names(engines), Clock: "wall time"}
 	list, err := ops()
 	if err != nil {
 		return nil, err

@@ -69,7 +69,7 @@ func runPrograms(ctx context.Context, o options, progress func(string)) (*Sectio
 	if err != nil {
 		return nil, err
 	}
-	sec := &Section{Title: "program", Columns: []string{"spindle", "wazero-int"}, Rows: nil}
+	sec := &Section{Title: "program", Columns: []string{"spindle", "wazero-int"}, Clock: "wall time"}
 	for _, p := range list {
 		progress(p.name)
 		row := &Row{Name: p.name, Kind: p.bar, Samples: samples(len(lines))}

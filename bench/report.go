@@ -22,6 +22,7 @@ type Report struct {
 type Section struct {
 	Title   string   `json:"title"`
 	Columns []string `json:"columns"`
+	Clock   string   `json:"clock"` // what the times are
 	Rows    []*Row   `json:"rows"`
 	// Geomean asks for the closing line with the mean ratio.
 	Geomean bool `json:"-"`
@@ -78,7 +79,7 @@ func (s *Section) cells() [][]string {
 	for _, c := range s.Columns[1:] {
 		head = append(head, c+" / "+s.Columns[0])
 	}
-	out := [][]string{append(head, "")}
+	out := [][]string{append(head, s.Clock)}
 	for _, r := range s.Rows {
 		line := []string{r.Name}
 		for _, x := range r.Samples {
