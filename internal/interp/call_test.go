@@ -1,0 +1,269 @@
+package interp
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/spindle-wasm/spindle/internal/vm"
+	"github.com/spindle-wasm/spindle/internal/wasm"
+)
+
+var i32 = []wasm.ValType{wasm.I32}
+
+func TestCallsBetweenInstances(t *testing.T) {
+	w := newWorld(t, 0)
+	a := w.instance("a", `(module
+		(memory 1) (data (i32.const 0) "A")
+		(global $g (mut i32) (i32.const 100))
+		(func (export "two") (param i32 i64 v128) (result v128 i32 i64)
+			(local.get 2) (i32.add (local.get 0) (global.get $g)) (i64.add (local.get 1) (i64.const 1)))
+		(func (export "byte") (result i32) (i32.load8_u (i32.const 0)))
+		(func (export "bump") (global.set $g (i32.add (global.get $g) (i32.const 1))))
+		(func (export "trap") (unreachable)))`)
+	b := w.instance("b", `(module
+		(import "a" "two" (func $two (param i32 i64 v128) (result v128 i32 i64)))
+		(import "a" "byte" (func $byte (result i32)))
+		(import "a" "bump" (func $bump))
+		(import "a" "trap" (func $trap))
+		(memory 1) (data (i32.const 0) "B")
+		(table funcref (elem $byte $own $bump))
+		(func $own (result i32) (i32.load8_u (i32.const 0)))
+		(func (export "sum") (param i32) (result i64) (local $v v128) (local $i i32) (local $j i64)
+			(call $bump)
+			(i64.const 1000)
+			(call $two (local.get 0) (i64.const 7) (v128.const i64x2 3 4))
+			(local.set $j) (local.set $i) (local.set $v)
+			(global.set 0 (local.get $v))
+			(i64.add (i64.add (i64.extend_i32_u (local.get $i)) (local.get $j)))
+			(i64.add (i64.extend_i32_u (i32.mul (i32.const 10000) (i32.load8_u (i32.const 0))))))
+		(global (export "v") (mut v128) (v128.const i64x2 0 0))
+		(func (export "through") (param i32) (result i32) (call_indirect (result i32) (local.get 0)))
+		(func (export "fail") (call $trap)))`)
+	w.want(b, 1000+5+101+8+10000*'B', "sum", 5)
+	w.want(b, 1000+5+102+8+10000*'B', "sum", 5)
+	if x, _ := b.Export("v"); true {
+		if lo, hi := x.Global.Get(); lo != 3 || hi != 4 {
+			t.Errorf("v128 through two instances: %d %d", lo, hi)
+		}
+	}
+	w.want(b, 'A', "through", 0)
+	w.want(b, 'B', "through", 1)
+	w.wantTrap(b, vm.TrapIndirectCallType, "through", 2)
+	w.wantTrap(b, vm.TrapUndefinedElement, "through", 3)
+	trap := w.wantTrap(b, vm.TrapUnreachable, "fail")
+	if len(trap.Frames) != 2 || trap.Frames[0].Func != 3 || trap.Frames[1].Func != 6+1 {
+		t.Errorf("frames %v", trap.Frames)
+	}
+	w.want(a, 'A', "byte")
+}
+
+// TestTailCallsUseConstantStack runs chains of a million tail calls, of each kind, with differing parameter counts, between
+// functions, instances and the host, on a small stack.
+func TestTailCallsUseConstantStack(t *testing.T) {
+	w := newWorld(t, 8<<10)
+	hosted := 0
+	w.host("note", i32, i32, func(_ *vm.Thread, s []uint64) error {
+		hosted++
+		s[0]++
+		return nil
+	})
+	w.instance("a", `(module
+		(import "host" "note" (func $note (param i32) (result i32)))
+		(type $f (func (param i32) (result i32)))
+		(table (export "t") 4 funcref)
+		(func $even (export "even") (type $f)
+			(if (i32.eqz (local.get 0)) (then (return (i32.const 1))))
+			(return_call $odd (i64.const 9) (i32.sub (local.get 0) (i32.const 1)) (f32.const 1)))
+		(func $odd (param i64 i32 f32) (result i32) (local i64 i64)
+			(if (i32.eqz (local.get 1)) (then (return (i32.const 0))))
+			(return_call $even (i32.sub (local.get 1) (i32.const 1))))
+		(func $ping (export "ping") (type $f)
+			(if (i32.eqz (local.get 0)) (then (return_call $note (i32.const 41))))
+			(return_call_indirect (type $f) (i32.sub (local.get 0) (i32.const 1)) (i32.const 1)))
+		(func $other (type $f) (return_call_ref $f (i32.sub (local.get 0) (i32.const 1)) (ref.func $even)))
+		(func (export "byref") (type $f) (return_call_indirect (type $f) (local.get 0) (i32.const 2)))
+		(elem (i32.const 0) $ping) (elem (i32.const 2) $other)
+		(elem declare func $even))`)
+	b := w.instance("b", `(module
+		(type $f (func (param i32) (result i32)))
+		(import "a" "t" (table 4 funcref))
+		(import "a" "ping" (func $ping (type $f)))
+		(import "a" "even" (func $even (type $f)))
+		(import "a" "byref" (func $byref (type $f)))
+		(memory 1) (data (i32.const 7) "\2a")
+		(func $pong (type $f)
+			(if (i32.eqz (local.get 0)) (then (return (i32.load8_u (i32.const 7)))))
+			(return_call $ping (i32.sub (local.get 0) (i32.const 1))))
+		(elem (i32.const 1) $pong)
+		(func (export "pong") (type $f) (i32.add (i32.const 1000) (i32.add (call $pong (local.get 0)) (i32.load8_u (i32.const 7)))))
+		(func (export "even") (type $f) (return_call $even (local.get 0)))
+		(func (export "byref") (type $f) (call $byref (local.get 0))))`)
+	w.want(b, 1, "even", 1_000_000)
+	w.want(b, 0, "even", 999_999)
+	w.want(b, 1, "byref", 1_000_001)
+	w.want(b, 1000+42+42, "pong", 1_000_000)
+	w.want(b, 1000+42+42, "pong", 999_999)
+	if hosted != 1 {
+		t.Errorf("%d calls of the host", hosted)
+	}
+}
+
+func TestStackExhaustion(t *testing.T) {
+	w := newWorld(t, 0)
+	m := w.instance("m", `(module
+		(func $simple (export "simple") (param i32) (result i32)
+			(if (result i32) (local.get 0) (then (i32.add (i32.const 1) (call $simple (i32.sub (local.get 0) (i32.const 1)))))
+			(else (i32.const 0))))
+		(func $wide (export "wide") (local v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128) (call $wide))
+		(func $many (export "many") (result i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64) (call $many)))`)
+	w.want(m, 100_000, "simple", 100_000)
+	trap := w.wantTrap(m, vm.TrapStackExhausted, "simple", 10_000_000)
+	if len(trap.Frames) != 100 {
+		t.Errorf("%d frames in the backtrace", len(trap.Frames))
+	}
+	w.wantTrap(m, vm.TrapStackExhausted, "wide")
+	w.wantTrap(m, vm.TrapStackExhausted, "many")
+	w.want(m, 3, "simple", 3)
+}
+
+// TestHostNesting has host and guest call each other, with errors on the way.
+func TestHostNesting(t *testing.T) {
+	w := newWorld(t, 64<<10)
+	var m *vm.Instance
+	failure := errors.New("no more")
+	w.host("down", i32, i32, func(th *vm.Thread, s []uint64) error {
+		n := s[0]
+		if n == 0 {
+			return failure
+		}
+		if th.Current() != m {
+			t.Error("the running instance is wrong in a host function")
+		}
+		x, _ := m.Export("sum")
+		var slots [1]uint64
+		slots[0] = n - 1
+		if err := th.Engine.Call(th, x.Func.Inst, x.Func.Index, slots[:]); err != nil {
+			return err
+		}
+		s[0] = slots[0] + n
+		return nil
+	})
+	m = w.instance("m", `(module
+		(import "host" "down" (func $down (param i32) (result i32)))
+		(func (export "sum") (param i32) (result i32) (local i32)
+			(local.set 1 (i32.const 5))
+			(if (i32.lt_u (local.get 0) (i32.const 1)) (then (return (i32.const 0))))
+			(i32.add (call $down (local.get 0)) (i32.sub (local.get 1) (i32.const 5))))
+		(func $f (export "fail") (param i32) (result i32) (call $down (i32.const 0))))`)
+	w.want(m, 50*51/2, "sum", 50)
+	trap := w.wantTrap(m, vm.TrapHost, "fail", 0)
+	if !errors.Is(trap, failure) || len(trap.Frames) != 1 || trap.Frames[0].Func != 2 || trap.Frames[0].Offset == 0 {
+		t.Errorf("trap %v with frames %v", trap, trap.Frames)
+	}
+	trap = w.wantTrap(m, vm.TrapStackExhausted, "sum", 1_000_000)
+	if len(trap.Frames) == 0 {
+		t.Error("no backtrace through nested calls")
+	}
+	w.want(m, 3, "sum", 2)
+}
+
+func TestExceptions(t *testing.T) {
+	w := newWorld(t, 0)
+	var m *vm.Instance
+	w.host("reenter", i32, nil, func(th *vm.Thread, s []uint64) error {
+		x, _ := m.Export("throw")
+		slots := []uint64{s[0]}
+		return th.Engine.Call(th, x.Func.Inst, x.Func.Index, slots)
+	})
+	w.instance("a", `(module
+		(tag $e (export "e") (param i32 v128 i64))
+		(func (export "throw") (param i32) (throw $e (local.get 0) (v128.const i64x2 5 6) (i64.const 7)))
+		(func (export "pass") (param i32) (param $f funcref) (block (try_table (catch_all 0) (return)) (unreachable))))`)
+	m = w.instance("m", `(module
+		(import "a" "e" (tag $e (param i32 v128 i64)))
+		(import "a" "throw" (func $athrow (param i32)))
+		(import "host" "reenter" (func $reenter (param i32)))
+		(tag $other)
+		(func $mythrow (export "throw") (param i32) (throw $e (local.get 0) (v128.const i64x2 15 16) (i64.const 17)))
+		(func $deep (param i32) (param $via i32)
+			(if (local.get 0) (then (call $deep (i32.sub (local.get 0) (i32.const 1)) (local.get $via)) (return)))
+			(if (i32.eq (local.get $via) (i32.const 0)) (then (call $athrow (i32.const 3))))
+			(if (i32.eq (local.get $via) (i32.const 1)) (then (call $reenter (i32.const 4))))
+			(call $mythrow (i32.const 5)))
+		(func (export "catch") (param $via i32) (result i64) (local i32 v128 i64)
+			(i64.const 1000) ;; below the block
+			(block $h (result i32 v128 i64)
+				(block (try_table (catch $other 0)
+					(try_table (catch $other 1) (catch $e $h)
+						(call $deep (i32.const 50) (local.get $via)))))
+				(unreachable))
+			(local.set 3) (local.set 2) (local.set 1)
+			(i64.add (i64.extend_i32_u (local.get 1)))
+			(i64.add (local.get 3))
+			(i64.add (i64x2.extract_lane 1 (local.get 2))))
+		(func (export "again") (param $via i32) (result i64) (local $x exnref) (local $v v128)
+			(block $outer (result i32 v128 i64)
+				(block $h (result i32 v128 i64 exnref)
+					(try_table (catch_ref $e $h) (call $deep (i32.const 2) (local.get $via)))
+					(unreachable))
+				(local.set $x) (drop) (drop) (drop)
+				(block (try_table (catch $other 0) (catch $e $outer) (throw_ref (local.get $x))))
+				(unreachable))
+			(local.set 0 (i32.const 0))
+			(drop) (drop) (i64.extend_i32_u))
+		(func (export "loop") (param $n i32) (result i32) (local $i i32)
+			(loop $top
+				(local.set $i (i32.add (local.get $i) (i32.const 1)))
+				(if (i32.lt_u (local.get $i) (local.get $n)) (then
+					(try_table (catch_all $top) (throw $other)))))
+			(local.get $i))
+		(func (export "uncaught") (param $via i32) (try_table (catch $other 0) (call $deep (i32.const 2) (local.get $via))))
+		(func (export "null") (throw_ref (ref.null exn))))`)
+	for via, want := range []uint64{1000 + 3 + 7 + 6, 1000 + 4 + 17 + 16, 1000 + 5 + 17 + 16} {
+		w.want(m, want, "catch", uint64(via))
+		w.want(m, []uint64{3, 4, 5}[via], "again", uint64(via))
+		_, err := w.call(m, "uncaught", uint64(via))
+		var ex *vm.Exception
+		if !errors.As(err, &ex) {
+			t.Fatalf("uncaught through %d: error %v", via, err)
+		}
+		if f := ex.Slots(); len(f) != 4 || f[0] != []uint64{3, 4, 5}[via] {
+			t.Errorf("uncaught through %d: fields %v", via, f)
+		}
+		if len(ex.Trace) < 5 {
+			t.Errorf("uncaught through %d: trace %v", via, ex.Trace)
+		}
+	}
+	w.want(m, 100_000, "loop", 100_000)
+	if n := w.thread.Store.LiveExceptions(); n > 2000 {
+		t.Errorf("%d exceptions left over", n)
+	}
+	w.wantTrap(m, vm.TrapNullException, "null")
+}
+
+func TestBacktraceOffsets(t *testing.T) {
+	w := newWorld(t, 0)
+	src := `(module
+		(func $div (param i32 i32) (result i32) (i32.add (i32.const 4) (i32.div_u (local.get 0) (local.get 1))))
+		(func $mid (param i32) (result i32) (local i32)
+			(block (br_if 0 (i32.lt_u (local.get 0) (i32.const 1)))
+				(local.set 1 (call $div (local.get 0) (i32.sub (local.get 0) (i32.const 7)))))
+			(local.get 1))
+		(func (export "f") (param i32) (result i32) (i32.add (i32.const 1) (call $mid (local.get 0)))))`
+	m := w.instance("m", src)
+	trap := w.wantTrap(m, vm.TrapIntegerDivideByZero, "f", 7)
+	var ops []string
+	for _, f := range trap.Frames {
+		var r wasm.InstrReader
+		var in wasm.Instr
+		r.Reset(m.Module.Bytes[f.Offset:], f.Offset)
+		if err := r.Next(&in); err != nil {
+			t.Fatal(err)
+		}
+		ops = append(ops, in.Op.String())
+	}
+	if got := strings.Join(ops, " "); got != "i32.div_u call call" {
+		t.Errorf("the backtrace's offsets are those of: %s", got)
+	}
+}
