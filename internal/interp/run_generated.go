@@ -5,6 +5,7 @@ package interp
 import (
 	"math"
 	"math/bits"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/spindle-wasm/spindle/internal/vm"
@@ -2307,6 +2308,5487 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			}
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v >> 1)
 			pc = unsafe.Add(pc, 16)
+		case opV128Not:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				lo = ^x
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				hi = ^x
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opV128And:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				lo = x & y
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				hi = x & y
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opV128Andnot:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				lo = x &^ y
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				hi = x &^ y
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opV128Or:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				lo = x | y
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				hi = x | y
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opV128Xor:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				lo = x ^ y
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				hi = x ^ y
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opV128Bitselect:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				z := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8))
+				lo = y ^ (x^y)&z
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				z := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8+8))
+				hi = y ^ (x^y)&z
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opV128AnyTrue:
+			v := uint64(0)
+			if *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))|*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8)) != 0 {
+				v = 1
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
+			pc = unsafe.Add(pc, 16)
+		case opPair:
+			lo, hi := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)), *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opSplat8:
+			v := uint64(uint8(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)))) * 0x0101010101010101
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = v
+			pc = unsafe.Add(pc, 16)
+		case opSplat16:
+			v := uint64(uint16(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)))) * 0x0001000100010001
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = v
+			pc = unsafe.Add(pc, 16)
+		case opSplat32:
+			v := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)))
+			v |= v << 32
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = v
+			pc = unsafe.Add(pc, 16)
+		case opExtract8S:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(uint32(*(*int8)(unsafe.Add(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8), uintptr(*(*uint16)(unsafe.Add(pc, 6)))))))
+			pc = unsafe.Add(pc, 16)
+		case opExtract8U:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint8)(unsafe.Add(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8), uintptr(*(*uint16)(unsafe.Add(pc, 6))))))
+			pc = unsafe.Add(pc, 16)
+		case opExtract16S:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(uint32(*(*int16)(unsafe.Add(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8), uintptr(*(*uint16)(unsafe.Add(pc, 6)))))))
+			pc = unsafe.Add(pc, 16)
+		case opExtract16U:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint16)(unsafe.Add(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8), uintptr(*(*uint16)(unsafe.Add(pc, 6))))))
+			pc = unsafe.Add(pc, 16)
+		case opReplace8Lo:
+			s := *(*uint64)(unsafe.Add(pc, 8)) & 63
+			v := uint64(uint8(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)))) << s
+			m := uint64(1<<8-1) << s
+			lo, hi := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)), *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+			lo = lo&^m | v
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opReplace8Hi:
+			s := *(*uint64)(unsafe.Add(pc, 8)) & 63
+			v := uint64(uint8(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)))) << s
+			m := uint64(1<<8-1) << s
+			lo, hi := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)), *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+			hi = hi&^m | v
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opReplace16Lo:
+			s := *(*uint64)(unsafe.Add(pc, 8)) & 63
+			v := uint64(uint16(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)))) << s
+			m := uint64(1<<16-1) << s
+			lo, hi := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)), *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+			lo = lo&^m | v
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opReplace16Hi:
+			s := *(*uint64)(unsafe.Add(pc, 8)) & 63
+			v := uint64(uint16(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)))) << s
+			m := uint64(1<<16-1) << s
+			lo, hi := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)), *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+			hi = hi&^m | v
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opReplace32Lo:
+			s := *(*uint64)(unsafe.Add(pc, 8)) & 63
+			v := uint64(uint32(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)))) << s
+			m := uint64(1<<32-1) << s
+			lo, hi := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)), *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+			lo = lo&^m | v
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opReplace32Hi:
+			s := *(*uint64)(unsafe.Add(pc, 8)) & 63
+			v := uint64(uint32(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)))) << s
+			m := uint64(1<<32-1) << s
+			lo, hi := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)), *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+			hi = hi&^m | v
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opShuffle32:
+			lo := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*4))) | uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 10)))*4)))<<32
+			hi := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 12)))*4))) | uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 14)))*4)))<<32
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opShuffle16:
+			lo := uint64(*(*uint16)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*2)))
+			lo |= uint64(*(*uint16)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*2))) << 16
+			lo |= uint64(*(*uint16)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*2))) << 32
+			lo |= uint64(*(*uint16)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 10)))*2))) << 48
+			hi := uint64(*(*uint16)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 12)))*2)))
+			hi |= uint64(*(*uint16)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 14)))*2))) << 16
+			hi |= uint64(*(*uint16)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 18)))*2))) << 32
+			hi |= uint64(*(*uint16)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 20)))*2))) << 48
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 32)
+			continue
+		case opShuffle8:
+			lo := uint64(*(*uint8)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*1)))
+			lo |= uint64(*(*uint8)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*1))) << 8
+			lo |= uint64(*(*uint8)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*1))) << 16
+			lo |= uint64(*(*uint8)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 10)))*1))) << 24
+			lo |= uint64(*(*uint8)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 12)))*1))) << 32
+			lo |= uint64(*(*uint8)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 14)))*1))) << 40
+			lo |= uint64(*(*uint8)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 18)))*1))) << 48
+			lo |= uint64(*(*uint8)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 20)))*1))) << 56
+			hi := uint64(*(*uint8)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 22)))*1)))
+			hi |= uint64(*(*uint8)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 24)))*1))) << 8
+			hi |= uint64(*(*uint8)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 26)))*1))) << 16
+			hi |= uint64(*(*uint8)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 28)))*1))) << 24
+			hi |= uint64(*(*uint8)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 30)))*1))) << 32
+			hi |= uint64(*(*uint8)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 34)))*1))) << 40
+			hi |= uint64(*(*uint8)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 36)))*1))) << 48
+			hi |= uint64(*(*uint8)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 38)))*1))) << 56
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 48)
+			continue
+		case opI8x16Swizzle:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var lo uint64
+			{
+				i := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				n := i & 0xF0F0F0F0F0F0F0F0
+				n |= n >> 1
+				n |= n >> 2
+				n = (n >> 4 & 0x0101010101010101) * 0xFF
+				i &= 0x0F0F0F0F0F0F0F0F
+				lo |= uint64(*(*uint8)(unsafe.Add(p, i>>0&15))) << 0
+				lo |= uint64(*(*uint8)(unsafe.Add(p, i>>8&15))) << 8
+				lo |= uint64(*(*uint8)(unsafe.Add(p, i>>16&15))) << 16
+				lo |= uint64(*(*uint8)(unsafe.Add(p, i>>24&15))) << 24
+				lo |= uint64(*(*uint8)(unsafe.Add(p, i>>32&15))) << 32
+				lo |= uint64(*(*uint8)(unsafe.Add(p, i>>40&15))) << 40
+				lo |= uint64(*(*uint8)(unsafe.Add(p, i>>48&15))) << 48
+				lo |= uint64(*(*uint8)(unsafe.Add(p, i>>56&15))) << 56
+				lo &^= n
+			}
+			var hi uint64
+			{
+				i := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				n := i & 0xF0F0F0F0F0F0F0F0
+				n |= n >> 1
+				n |= n >> 2
+				n = (n >> 4 & 0x0101010101010101) * 0xFF
+				i &= 0x0F0F0F0F0F0F0F0F
+				hi |= uint64(*(*uint8)(unsafe.Add(p, i>>0&15))) << 0
+				hi |= uint64(*(*uint8)(unsafe.Add(p, i>>8&15))) << 8
+				hi |= uint64(*(*uint8)(unsafe.Add(p, i>>16&15))) << 16
+				hi |= uint64(*(*uint8)(unsafe.Add(p, i>>24&15))) << 24
+				hi |= uint64(*(*uint8)(unsafe.Add(p, i>>32&15))) << 32
+				hi |= uint64(*(*uint8)(unsafe.Add(p, i>>40&15))) << 40
+				hi |= uint64(*(*uint8)(unsafe.Add(p, i>>48&15))) << 48
+				hi |= uint64(*(*uint8)(unsafe.Add(p, i>>56&15))) << 56
+				hi &^= n
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16Add:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				s := (x&0x7F7F7F7F7F7F7F7F + y&0x7F7F7F7F7F7F7F7F) ^ (x^y)&0x8080808080808080
+				lo = s
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				s := (x&0x7F7F7F7F7F7F7F7F + y&0x7F7F7F7F7F7F7F7F) ^ (x^y)&0x8080808080808080
+				hi = s
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16Sub:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				s := t ^ (x^^y)&0x8080808080808080
+				lo = s
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				s := t ^ (x^^y)&0x8080808080808080
+				hi = s
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16Neg:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				lo = (0x8080808080808080 - x&0x7F7F7F7F7F7F7F7F) ^ ^x&0x8080808080808080
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				hi = (0x8080808080808080 - x&0x7F7F7F7F7F7F7F7F) ^ ^x&0x8080808080808080
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16Abs:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				b := x & 0x8080808080808080
+				n := b >> 7
+				b = b<<1 - n
+				lo = (x ^ b) + n
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				b := x & 0x8080808080808080
+				n := b >> 7
+				b = b<<1 - n
+				hi = (x ^ b) + n
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16Eq:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				t := x ^ y
+				b := (t&0x7F7F7F7F7F7F7F7F + 0x7F7F7F7F7F7F7F7F | t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				lo = ^b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				t := x ^ y
+				b := (t&0x7F7F7F7F7F7F7F7F + 0x7F7F7F7F7F7F7F7F | t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				hi = ^b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16Ne:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				t := x ^ y
+				b := (t&0x7F7F7F7F7F7F7F7F + 0x7F7F7F7F7F7F7F7F | t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				lo = b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				t := x ^ y
+				b := (t&0x7F7F7F7F7F7F7F7F + 0x7F7F7F7F7F7F7F7F | t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				hi = b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16LtS:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				b := (x&^y | ^(x^y)&^t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				lo = b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				b := (x&^y | ^(x^y)&^t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				hi = b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16LtU:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				b := (^x&y | ^(x^y)&^t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				lo = b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				b := (^x&y | ^(x^y)&^t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				hi = b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16GeS:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				b := (x&^y | ^(x^y)&^t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				lo = ^b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				b := (x&^y | ^(x^y)&^t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				hi = ^b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16GeU:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				b := (^x&y | ^(x^y)&^t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				lo = ^b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				b := (^x&y | ^(x^y)&^t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				hi = ^b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16MinS:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				b := (x&^y | ^(x^y)&^t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				lo = y ^ (x^y)&b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				b := (x&^y | ^(x^y)&^t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				hi = y ^ (x^y)&b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16MinU:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				b := (^x&y | ^(x^y)&^t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				lo = y ^ (x^y)&b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				b := (^x&y | ^(x^y)&^t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				hi = y ^ (x^y)&b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16MaxS:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				b := (x&^y | ^(x^y)&^t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				lo = x ^ (x^y)&b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				b := (x&^y | ^(x^y)&^t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				hi = x ^ (x^y)&b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16MaxU:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				b := (^x&y | ^(x^y)&^t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				lo = x ^ (x^y)&b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				b := (^x&y | ^(x^y)&^t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				hi = x ^ (x^y)&b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16AvgrU:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				lo = (x | y) - (x^y)&^0x0101010101010101>>1
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				hi = (x | y) - (x^y)&^0x0101010101010101>>1
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16AddSatS:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				b := (x ^ y) & 0x8080808080808080
+				s := (x&0x7F7F7F7F7F7F7F7F + y&0x7F7F7F7F7F7F7F7F) ^ b
+				b = (x ^ s) &^ b & 0x8080808080808080
+				b = b<<1 - b>>7
+				lo = s ^ (s^(0x8080808080808080-s&0x8080808080808080>>7))&b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				b := (x ^ y) & 0x8080808080808080
+				s := (x&0x7F7F7F7F7F7F7F7F + y&0x7F7F7F7F7F7F7F7F) ^ b
+				b = (x ^ s) &^ b & 0x8080808080808080
+				b = b<<1 - b>>7
+				hi = s ^ (s^(0x8080808080808080-s&0x8080808080808080>>7))&b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16AddSatU:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				s := (x&0x7F7F7F7F7F7F7F7F + y&0x7F7F7F7F7F7F7F7F) ^ (x^y)&0x8080808080808080
+				b := (x&y | (x|y)&^s) & 0x8080808080808080
+				b = b<<1 - b>>7
+				lo = s | b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				s := (x&0x7F7F7F7F7F7F7F7F + y&0x7F7F7F7F7F7F7F7F) ^ (x^y)&0x8080808080808080
+				b := (x&y | (x|y)&^s) & 0x8080808080808080
+				b = b<<1 - b>>7
+				hi = s | b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16SubSatS:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				b := (x ^ y) & 0x8080808080808080
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				s := t ^ b ^ 0x8080808080808080
+				b &= x ^ s
+				b = b<<1 - b>>7
+				lo = s ^ (s^(0x8080808080808080-s&0x8080808080808080>>7))&b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				b := (x ^ y) & 0x8080808080808080
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				s := t ^ b ^ 0x8080808080808080
+				b &= x ^ s
+				b = b<<1 - b>>7
+				hi = s ^ (s^(0x8080808080808080-s&0x8080808080808080>>7))&b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16SubSatU:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				s := t ^ (x^^y)&0x8080808080808080
+				b := (^x&y | ^(x^y)&^t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				lo = s &^ b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				s := t ^ (x^^y)&0x8080808080808080
+				b := (^x&y | ^(x^y)&^t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				hi = s &^ b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16AllTrue:
+			x, y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)), *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+			v := uint64(0)
+			if (x&0x7F7F7F7F7F7F7F7F+0x7F7F7F7F7F7F7F7F|x)&(y&0x7F7F7F7F7F7F7F7F+0x7F7F7F7F7F7F7F7F|y)&0x8080808080808080 == 0x8080808080808080 {
+				v = 1
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
+			pc = unsafe.Add(pc, 16)
+		case opI16x8Add:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				s := (x&0x7FFF7FFF7FFF7FFF + y&0x7FFF7FFF7FFF7FFF) ^ (x^y)&0x8000800080008000
+				lo = s
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				s := (x&0x7FFF7FFF7FFF7FFF + y&0x7FFF7FFF7FFF7FFF) ^ (x^y)&0x8000800080008000
+				hi = s
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8Sub:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				s := t ^ (x^^y)&0x8000800080008000
+				lo = s
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				s := t ^ (x^^y)&0x8000800080008000
+				hi = s
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8Neg:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				lo = (0x8000800080008000 - x&0x7FFF7FFF7FFF7FFF) ^ ^x&0x8000800080008000
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				hi = (0x8000800080008000 - x&0x7FFF7FFF7FFF7FFF) ^ ^x&0x8000800080008000
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8Abs:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				b := x & 0x8000800080008000
+				n := b >> 15
+				b = b<<1 - n
+				lo = (x ^ b) + n
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				b := x & 0x8000800080008000
+				n := b >> 15
+				b = b<<1 - n
+				hi = (x ^ b) + n
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8Eq:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				t := x ^ y
+				b := (t&0x7FFF7FFF7FFF7FFF + 0x7FFF7FFF7FFF7FFF | t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				lo = ^b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				t := x ^ y
+				b := (t&0x7FFF7FFF7FFF7FFF + 0x7FFF7FFF7FFF7FFF | t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				hi = ^b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8Ne:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				t := x ^ y
+				b := (t&0x7FFF7FFF7FFF7FFF + 0x7FFF7FFF7FFF7FFF | t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				lo = b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				t := x ^ y
+				b := (t&0x7FFF7FFF7FFF7FFF + 0x7FFF7FFF7FFF7FFF | t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				hi = b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8LtS:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				b := (x&^y | ^(x^y)&^t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				lo = b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				b := (x&^y | ^(x^y)&^t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				hi = b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8LtU:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				b := (^x&y | ^(x^y)&^t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				lo = b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				b := (^x&y | ^(x^y)&^t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				hi = b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8GeS:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				b := (x&^y | ^(x^y)&^t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				lo = ^b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				b := (x&^y | ^(x^y)&^t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				hi = ^b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8GeU:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				b := (^x&y | ^(x^y)&^t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				lo = ^b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				b := (^x&y | ^(x^y)&^t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				hi = ^b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8MinS:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				b := (x&^y | ^(x^y)&^t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				lo = y ^ (x^y)&b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				b := (x&^y | ^(x^y)&^t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				hi = y ^ (x^y)&b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8MinU:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				b := (^x&y | ^(x^y)&^t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				lo = y ^ (x^y)&b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				b := (^x&y | ^(x^y)&^t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				hi = y ^ (x^y)&b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8MaxS:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				b := (x&^y | ^(x^y)&^t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				lo = x ^ (x^y)&b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				b := (x&^y | ^(x^y)&^t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				hi = x ^ (x^y)&b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8MaxU:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				b := (^x&y | ^(x^y)&^t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				lo = x ^ (x^y)&b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				b := (^x&y | ^(x^y)&^t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				hi = x ^ (x^y)&b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8AvgrU:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				lo = (x | y) - (x^y)&^0x0001000100010001>>1
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				hi = (x | y) - (x^y)&^0x0001000100010001>>1
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8AddSatS:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				b := (x ^ y) & 0x8000800080008000
+				s := (x&0x7FFF7FFF7FFF7FFF + y&0x7FFF7FFF7FFF7FFF) ^ b
+				b = (x ^ s) &^ b & 0x8000800080008000
+				b = b<<1 - b>>15
+				lo = s ^ (s^(0x8000800080008000-s&0x8000800080008000>>15))&b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				b := (x ^ y) & 0x8000800080008000
+				s := (x&0x7FFF7FFF7FFF7FFF + y&0x7FFF7FFF7FFF7FFF) ^ b
+				b = (x ^ s) &^ b & 0x8000800080008000
+				b = b<<1 - b>>15
+				hi = s ^ (s^(0x8000800080008000-s&0x8000800080008000>>15))&b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8AddSatU:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				s := (x&0x7FFF7FFF7FFF7FFF + y&0x7FFF7FFF7FFF7FFF) ^ (x^y)&0x8000800080008000
+				b := (x&y | (x|y)&^s) & 0x8000800080008000
+				b = b<<1 - b>>15
+				lo = s | b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				s := (x&0x7FFF7FFF7FFF7FFF + y&0x7FFF7FFF7FFF7FFF) ^ (x^y)&0x8000800080008000
+				b := (x&y | (x|y)&^s) & 0x8000800080008000
+				b = b<<1 - b>>15
+				hi = s | b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8SubSatS:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				b := (x ^ y) & 0x8000800080008000
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				s := t ^ b ^ 0x8000800080008000
+				b &= x ^ s
+				b = b<<1 - b>>15
+				lo = s ^ (s^(0x8000800080008000-s&0x8000800080008000>>15))&b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				b := (x ^ y) & 0x8000800080008000
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				s := t ^ b ^ 0x8000800080008000
+				b &= x ^ s
+				b = b<<1 - b>>15
+				hi = s ^ (s^(0x8000800080008000-s&0x8000800080008000>>15))&b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8SubSatU:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				s := t ^ (x^^y)&0x8000800080008000
+				b := (^x&y | ^(x^y)&^t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				lo = s &^ b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				s := t ^ (x^^y)&0x8000800080008000
+				b := (^x&y | ^(x^y)&^t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				hi = s &^ b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8AllTrue:
+			x, y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)), *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+			v := uint64(0)
+			if (x&0x7FFF7FFF7FFF7FFF+0x7FFF7FFF7FFF7FFF|x)&(y&0x7FFF7FFF7FFF7FFF+0x7FFF7FFF7FFF7FFF|y)&0x8000800080008000 == 0x8000800080008000 {
+				v = 1
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
+			pc = unsafe.Add(pc, 16)
+		case opI8x16Popcnt:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+
+				x -= x >> 1 & 0x5555555555555555
+				x = x&0x3333333333333333 + x>>2&0x3333333333333333
+				lo = (x + x>>4) & 0x0F0F0F0F0F0F0F0F
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+
+				x -= x >> 1 & 0x5555555555555555
+				x = x&0x3333333333333333 + x>>2&0x3333333333333333
+				hi = (x + x>>4) & 0x0F0F0F0F0F0F0F0F
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16Bitmask:
+			x, y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)), *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+			x = (x >> 7 & 0x0101010101010101) * 0x0102040810204080 >> 56
+			y = (y >> 7 & 0x0101010101010101) * 0x0102040810204080 >> 56
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = x | y<<8
+			pc = unsafe.Add(pc, 16)
+		case opI16x8Bitmask:
+			x, y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)), *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+			x = (x >> 15 & 0x0001000100010001) * 0x0001000200040008 >> 48 & 15
+			y = (y >> 15 & 0x0001000100010001) * 0x0001000200040008 >> 48 & 15
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = x | y<<4
+			pc = unsafe.Add(pc, 16)
+		case opI32x4Bitmask:
+			x, y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)), *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = x>>31&1 | x>>63<<1 | y>>31&1<<2 | y>>63<<3
+			pc = unsafe.Add(pc, 16)
+		case opI64x2Bitmask:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))>>63 | *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))>>63<<1
+			pc = unsafe.Add(pc, 16)
+		case opI32x4AllTrue:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			v := uint64(0)
+			if *(*uint32)(unsafe.Add(p, 0)) != 0 && *(*uint32)(unsafe.Add(p, 4)) != 0 && *(*uint32)(unsafe.Add(p, 8)) != 0 && *(*uint32)(unsafe.Add(p, 12)) != 0 {
+				v = 1
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
+			pc = unsafe.Add(pc, 16)
+		case opI64x2AllTrue:
+			v := uint64(0)
+			if *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) != 0 && *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8)) != 0 {
+				v = 1
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
+			pc = unsafe.Add(pc, 16)
+		case opI64x2Add:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				lo = x + y
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				hi = x + y
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI64x2Sub:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				lo = x - y
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				hi = x - y
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI64x2Mul:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				lo = x * y
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				hi = x * y
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI64x2Neg:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				lo = -x
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				hi = -x
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI64x2Abs:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				s := uint64(int64(x) >> 63)
+				lo = (x ^ s) - s
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				s := uint64(int64(x) >> 63)
+				hi = (x ^ s) - s
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI64x2Eq:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				n := uint64(0)
+				if x == y {
+					n = 1
+				}
+				lo = -n
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				n := uint64(0)
+				if x == y {
+					n = 1
+				}
+				hi = -n
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI64x2Ne:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				n := uint64(0)
+				if x != y {
+					n = 1
+				}
+				lo = -n
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				n := uint64(0)
+				if x != y {
+					n = 1
+				}
+				hi = -n
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI64x2LtS:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				n := uint64(0)
+				if int64(x) < int64(y) {
+					n = 1
+				}
+				lo = -n
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				n := uint64(0)
+				if int64(x) < int64(y) {
+					n = 1
+				}
+				hi = -n
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI64x2GeS:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+				n := uint64(0)
+				if int64(x) >= int64(y) {
+					n = 1
+				}
+				lo = -n
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				n := uint64(0)
+				if int64(x) >= int64(y) {
+					n = 1
+				}
+				hi = -n
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4Add:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*uint32)(unsafe.Add(p, 0))
+				y := *(*uint32)(unsafe.Add(q, 0))
+				lo |= uint64(x+y) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 4))
+				y := *(*uint32)(unsafe.Add(q, 4))
+				lo |= uint64(x+y) << 32
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 8))
+				y := *(*uint32)(unsafe.Add(q, 8))
+				hi |= uint64(x+y) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 12))
+				y := *(*uint32)(unsafe.Add(q, 12))
+				hi |= uint64(x+y) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4Sub:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*uint32)(unsafe.Add(p, 0))
+				y := *(*uint32)(unsafe.Add(q, 0))
+				lo |= uint64(x-y) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 4))
+				y := *(*uint32)(unsafe.Add(q, 4))
+				lo |= uint64(x-y) << 32
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 8))
+				y := *(*uint32)(unsafe.Add(q, 8))
+				hi |= uint64(x-y) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 12))
+				y := *(*uint32)(unsafe.Add(q, 12))
+				hi |= uint64(x-y) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4Mul:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*uint32)(unsafe.Add(p, 0))
+				y := *(*uint32)(unsafe.Add(q, 0))
+				lo |= uint64(x*y) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 4))
+				y := *(*uint32)(unsafe.Add(q, 4))
+				lo |= uint64(x*y) << 32
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 8))
+				y := *(*uint32)(unsafe.Add(q, 8))
+				hi |= uint64(x*y) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 12))
+				y := *(*uint32)(unsafe.Add(q, 12))
+				hi |= uint64(x*y) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4Neg:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var lo, hi uint64
+			{
+				x := *(*uint32)(unsafe.Add(p, 0))
+				lo |= uint64(-x) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 4))
+				lo |= uint64(-x) << 32
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 8))
+				hi |= uint64(-x) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 12))
+				hi |= uint64(-x) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4Abs:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var lo, hi uint64
+			{
+				x := *(*int32)(unsafe.Add(p, 0))
+				s := x >> 31
+				lo |= uint64(uint32((x^s)-s)) << 0
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 4))
+				s := x >> 31
+				lo |= uint64(uint32((x^s)-s)) << 32
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 8))
+				s := x >> 31
+				hi |= uint64(uint32((x^s)-s)) << 0
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 12))
+				s := x >> 31
+				hi |= uint64(uint32((x^s)-s)) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4LtS:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*int32)(unsafe.Add(p, 0))
+				y := *(*int32)(unsafe.Add(q, 0))
+				d := int64(x) - int64(y)
+				lo |= uint64(uint32(d>>63)) << 0
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 4))
+				y := *(*int32)(unsafe.Add(q, 4))
+				d := int64(x) - int64(y)
+				lo |= uint64(uint32(d>>63)) << 32
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 8))
+				y := *(*int32)(unsafe.Add(q, 8))
+				d := int64(x) - int64(y)
+				hi |= uint64(uint32(d>>63)) << 0
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 12))
+				y := *(*int32)(unsafe.Add(q, 12))
+				d := int64(x) - int64(y)
+				hi |= uint64(uint32(d>>63)) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4GeS:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*int32)(unsafe.Add(p, 0))
+				y := *(*int32)(unsafe.Add(q, 0))
+				d := int64(y) - int64(x) - 1
+				lo |= uint64(uint32(d>>63)) << 0
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 4))
+				y := *(*int32)(unsafe.Add(q, 4))
+				d := int64(y) - int64(x) - 1
+				lo |= uint64(uint32(d>>63)) << 32
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 8))
+				y := *(*int32)(unsafe.Add(q, 8))
+				d := int64(y) - int64(x) - 1
+				hi |= uint64(uint32(d>>63)) << 0
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 12))
+				y := *(*int32)(unsafe.Add(q, 12))
+				d := int64(y) - int64(x) - 1
+				hi |= uint64(uint32(d>>63)) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4MinS:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*int32)(unsafe.Add(p, 0))
+				y := *(*int32)(unsafe.Add(q, 0))
+				d := int64(y) - int64(x)
+				lo |= uint64(uint32(int64(x)+d&(d>>63))) << 0
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 4))
+				y := *(*int32)(unsafe.Add(q, 4))
+				d := int64(y) - int64(x)
+				lo |= uint64(uint32(int64(x)+d&(d>>63))) << 32
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 8))
+				y := *(*int32)(unsafe.Add(q, 8))
+				d := int64(y) - int64(x)
+				hi |= uint64(uint32(int64(x)+d&(d>>63))) << 0
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 12))
+				y := *(*int32)(unsafe.Add(q, 12))
+				d := int64(y) - int64(x)
+				hi |= uint64(uint32(int64(x)+d&(d>>63))) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4MaxS:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*int32)(unsafe.Add(p, 0))
+				y := *(*int32)(unsafe.Add(q, 0))
+				d := int64(y) - int64(x)
+				lo |= uint64(uint32(int64(x)+d&^(d>>63))) << 0
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 4))
+				y := *(*int32)(unsafe.Add(q, 4))
+				d := int64(y) - int64(x)
+				lo |= uint64(uint32(int64(x)+d&^(d>>63))) << 32
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 8))
+				y := *(*int32)(unsafe.Add(q, 8))
+				d := int64(y) - int64(x)
+				hi |= uint64(uint32(int64(x)+d&^(d>>63))) << 0
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 12))
+				y := *(*int32)(unsafe.Add(q, 12))
+				d := int64(y) - int64(x)
+				hi |= uint64(uint32(int64(x)+d&^(d>>63))) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4LtU:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*uint32)(unsafe.Add(p, 0))
+				y := *(*uint32)(unsafe.Add(q, 0))
+				d := int64(x) - int64(y)
+				lo |= uint64(uint32(d>>63)) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 4))
+				y := *(*uint32)(unsafe.Add(q, 4))
+				d := int64(x) - int64(y)
+				lo |= uint64(uint32(d>>63)) << 32
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 8))
+				y := *(*uint32)(unsafe.Add(q, 8))
+				d := int64(x) - int64(y)
+				hi |= uint64(uint32(d>>63)) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 12))
+				y := *(*uint32)(unsafe.Add(q, 12))
+				d := int64(x) - int64(y)
+				hi |= uint64(uint32(d>>63)) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4GeU:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*uint32)(unsafe.Add(p, 0))
+				y := *(*uint32)(unsafe.Add(q, 0))
+				d := int64(y) - int64(x) - 1
+				lo |= uint64(uint32(d>>63)) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 4))
+				y := *(*uint32)(unsafe.Add(q, 4))
+				d := int64(y) - int64(x) - 1
+				lo |= uint64(uint32(d>>63)) << 32
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 8))
+				y := *(*uint32)(unsafe.Add(q, 8))
+				d := int64(y) - int64(x) - 1
+				hi |= uint64(uint32(d>>63)) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 12))
+				y := *(*uint32)(unsafe.Add(q, 12))
+				d := int64(y) - int64(x) - 1
+				hi |= uint64(uint32(d>>63)) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4MinU:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*uint32)(unsafe.Add(p, 0))
+				y := *(*uint32)(unsafe.Add(q, 0))
+				d := int64(y) - int64(x)
+				lo |= uint64(uint32(int64(x)+d&(d>>63))) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 4))
+				y := *(*uint32)(unsafe.Add(q, 4))
+				d := int64(y) - int64(x)
+				lo |= uint64(uint32(int64(x)+d&(d>>63))) << 32
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 8))
+				y := *(*uint32)(unsafe.Add(q, 8))
+				d := int64(y) - int64(x)
+				hi |= uint64(uint32(int64(x)+d&(d>>63))) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 12))
+				y := *(*uint32)(unsafe.Add(q, 12))
+				d := int64(y) - int64(x)
+				hi |= uint64(uint32(int64(x)+d&(d>>63))) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4MaxU:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*uint32)(unsafe.Add(p, 0))
+				y := *(*uint32)(unsafe.Add(q, 0))
+				d := int64(y) - int64(x)
+				lo |= uint64(uint32(int64(x)+d&^(d>>63))) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 4))
+				y := *(*uint32)(unsafe.Add(q, 4))
+				d := int64(y) - int64(x)
+				lo |= uint64(uint32(int64(x)+d&^(d>>63))) << 32
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 8))
+				y := *(*uint32)(unsafe.Add(q, 8))
+				d := int64(y) - int64(x)
+				hi |= uint64(uint32(int64(x)+d&^(d>>63))) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 12))
+				y := *(*uint32)(unsafe.Add(q, 12))
+				d := int64(y) - int64(x)
+				hi |= uint64(uint32(int64(x)+d&^(d>>63))) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4Eq:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*uint32)(unsafe.Add(p, 0))
+				y := *(*uint32)(unsafe.Add(q, 0))
+				lo |= uint64(uint32((int64(x^y)-1)>>63)) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 4))
+				y := *(*uint32)(unsafe.Add(q, 4))
+				lo |= uint64(uint32((int64(x^y)-1)>>63)) << 32
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 8))
+				y := *(*uint32)(unsafe.Add(q, 8))
+				hi |= uint64(uint32((int64(x^y)-1)>>63)) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 12))
+				y := *(*uint32)(unsafe.Add(q, 12))
+				hi |= uint64(uint32((int64(x^y)-1)>>63)) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4Ne:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*uint32)(unsafe.Add(p, 0))
+				y := *(*uint32)(unsafe.Add(q, 0))
+				lo |= uint64(uint32(-int64(x^y)>>63)) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 4))
+				y := *(*uint32)(unsafe.Add(q, 4))
+				lo |= uint64(uint32(-int64(x^y)>>63)) << 32
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 8))
+				y := *(*uint32)(unsafe.Add(q, 8))
+				hi |= uint64(uint32(-int64(x^y)>>63)) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 12))
+				y := *(*uint32)(unsafe.Add(q, 12))
+				hi |= uint64(uint32(-int64(x^y)>>63)) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16Shl:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				k := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) & 7
+				m := uint64(uint32(0xFF)<<k&uint32(0xFF)) * 0x0101010101010101
+				lo = x << k & m
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				k := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) & 7
+				m := uint64(uint32(0xFF)<<k&uint32(0xFF)) * 0x0101010101010101
+				hi = x << k & m
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16ShlK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				k := uintptr(*(*uint16)(unsafe.Add(pc, 6))) & 7
+				m := *(*uint64)(unsafe.Add(pc, 8))
+				lo = x << k & m
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				k := uintptr(*(*uint16)(unsafe.Add(pc, 6))) & 7
+				m := *(*uint64)(unsafe.Add(pc, 8))
+				hi = x << k & m
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16ShrU:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				k := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) & 7
+				m := uint64(uint32(0xFF)>>k) * 0x0101010101010101
+				lo = x >> k & m
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				k := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) & 7
+				m := uint64(uint32(0xFF)>>k) * 0x0101010101010101
+				hi = x >> k & m
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16ShrUK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				k := uintptr(*(*uint16)(unsafe.Add(pc, 6))) & 7
+				m := *(*uint64)(unsafe.Add(pc, 8))
+				lo = x >> k & m
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				k := uintptr(*(*uint16)(unsafe.Add(pc, 6))) & 7
+				m := *(*uint64)(unsafe.Add(pc, 8))
+				hi = x >> k & m
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16ShrS:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				k := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) & 7
+				m := uint64(uint32(0xFF)>>k) * 0x0101010101010101
+				b := x & 0x8080808080808080
+				lo = x>>k&m | (b<<1 - b>>k)
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				k := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) & 7
+				m := uint64(uint32(0xFF)>>k) * 0x0101010101010101
+				b := x & 0x8080808080808080
+				hi = x>>k&m | (b<<1 - b>>k)
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16ShrSK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				k := uintptr(*(*uint16)(unsafe.Add(pc, 6))) & 7
+				m := *(*uint64)(unsafe.Add(pc, 8))
+				b := x & 0x8080808080808080
+				lo = x>>k&m | (b<<1 - b>>k)
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				k := uintptr(*(*uint16)(unsafe.Add(pc, 6))) & 7
+				m := *(*uint64)(unsafe.Add(pc, 8))
+				b := x & 0x8080808080808080
+				hi = x>>k&m | (b<<1 - b>>k)
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8Shl:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				k := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) & 15
+				m := uint64(uint32(0xFFFF)<<k&uint32(0xFFFF)) * 0x0001000100010001
+				lo = x << k & m
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				k := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) & 15
+				m := uint64(uint32(0xFFFF)<<k&uint32(0xFFFF)) * 0x0001000100010001
+				hi = x << k & m
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8ShlK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				k := uintptr(*(*uint16)(unsafe.Add(pc, 6))) & 15
+				m := *(*uint64)(unsafe.Add(pc, 8))
+				lo = x << k & m
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				k := uintptr(*(*uint16)(unsafe.Add(pc, 6))) & 15
+				m := *(*uint64)(unsafe.Add(pc, 8))
+				hi = x << k & m
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8ShrU:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				k := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) & 15
+				m := uint64(uint32(0xFFFF)>>k) * 0x0001000100010001
+				lo = x >> k & m
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				k := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) & 15
+				m := uint64(uint32(0xFFFF)>>k) * 0x0001000100010001
+				hi = x >> k & m
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8ShrUK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				k := uintptr(*(*uint16)(unsafe.Add(pc, 6))) & 15
+				m := *(*uint64)(unsafe.Add(pc, 8))
+				lo = x >> k & m
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				k := uintptr(*(*uint16)(unsafe.Add(pc, 6))) & 15
+				m := *(*uint64)(unsafe.Add(pc, 8))
+				hi = x >> k & m
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8ShrS:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				k := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) & 15
+				m := uint64(uint32(0xFFFF)>>k) * 0x0001000100010001
+				b := x & 0x8000800080008000
+				lo = x>>k&m | (b<<1 - b>>k)
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				k := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) & 15
+				m := uint64(uint32(0xFFFF)>>k) * 0x0001000100010001
+				b := x & 0x8000800080008000
+				hi = x>>k&m | (b<<1 - b>>k)
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8ShrSK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				k := uintptr(*(*uint16)(unsafe.Add(pc, 6))) & 15
+				m := *(*uint64)(unsafe.Add(pc, 8))
+				b := x & 0x8000800080008000
+				lo = x>>k&m | (b<<1 - b>>k)
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				k := uintptr(*(*uint16)(unsafe.Add(pc, 6))) & 15
+				m := *(*uint64)(unsafe.Add(pc, 8))
+				b := x & 0x8000800080008000
+				hi = x>>k&m | (b<<1 - b>>k)
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4Shl:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var lo, hi uint64
+			{
+				x := *(*uint32)(unsafe.Add(p, 0))
+				lo |= uint64(uint32(x<<(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))&31))) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 4))
+				lo |= uint64(uint32(x<<(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))&31))) << 32
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 8))
+				hi |= uint64(uint32(x<<(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))&31))) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 12))
+				hi |= uint64(uint32(x<<(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))&31))) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4ShrU:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var lo, hi uint64
+			{
+				x := *(*uint32)(unsafe.Add(p, 0))
+				lo |= uint64(uint32(x>>(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))&31))) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 4))
+				lo |= uint64(uint32(x>>(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))&31))) << 32
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 8))
+				hi |= uint64(uint32(x>>(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))&31))) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 12))
+				hi |= uint64(uint32(x>>(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))&31))) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4ShrS:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var lo, hi uint64
+			{
+				x := *(*int32)(unsafe.Add(p, 0))
+				lo |= uint64(uint32(x>>(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))&31))) << 0
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 4))
+				lo |= uint64(uint32(x>>(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))&31))) << 32
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 8))
+				hi |= uint64(uint32(x>>(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))&31))) << 0
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 12))
+				hi |= uint64(uint32(x>>(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))&31))) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI64x2Shl:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				lo = x << (*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) & 63)
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				hi = x << (*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) & 63)
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI64x2ShrU:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				lo = x >> (*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) & 63)
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				hi = x >> (*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) & 63)
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI64x2ShrS:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				lo = uint64(int64(x) >> (*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) & 63))
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				hi = uint64(int64(x) >> (*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) & 63))
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4ShlK:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var lo, hi uint64
+			{
+				x := *(*uint32)(unsafe.Add(p, 0))
+				lo |= uint64(uint32(x<<(uintptr(*(*uint16)(unsafe.Add(pc, 6)))&31))) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 4))
+				lo |= uint64(uint32(x<<(uintptr(*(*uint16)(unsafe.Add(pc, 6)))&31))) << 32
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 8))
+				hi |= uint64(uint32(x<<(uintptr(*(*uint16)(unsafe.Add(pc, 6)))&31))) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 12))
+				hi |= uint64(uint32(x<<(uintptr(*(*uint16)(unsafe.Add(pc, 6)))&31))) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4ShrUK:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var lo, hi uint64
+			{
+				x := *(*uint32)(unsafe.Add(p, 0))
+				lo |= uint64(uint32(x>>(uintptr(*(*uint16)(unsafe.Add(pc, 6)))&31))) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 4))
+				lo |= uint64(uint32(x>>(uintptr(*(*uint16)(unsafe.Add(pc, 6)))&31))) << 32
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 8))
+				hi |= uint64(uint32(x>>(uintptr(*(*uint16)(unsafe.Add(pc, 6)))&31))) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 12))
+				hi |= uint64(uint32(x>>(uintptr(*(*uint16)(unsafe.Add(pc, 6)))&31))) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4ShrSK:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var lo, hi uint64
+			{
+				x := *(*int32)(unsafe.Add(p, 0))
+				lo |= uint64(uint32(x>>(uintptr(*(*uint16)(unsafe.Add(pc, 6)))&31))) << 0
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 4))
+				lo |= uint64(uint32(x>>(uintptr(*(*uint16)(unsafe.Add(pc, 6)))&31))) << 32
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 8))
+				hi |= uint64(uint32(x>>(uintptr(*(*uint16)(unsafe.Add(pc, 6)))&31))) << 0
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 12))
+				hi |= uint64(uint32(x>>(uintptr(*(*uint16)(unsafe.Add(pc, 6)))&31))) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI64x2ShlK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				lo = x << (uintptr(*(*uint16)(unsafe.Add(pc, 6))) & 63)
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				hi = x << (uintptr(*(*uint16)(unsafe.Add(pc, 6))) & 63)
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI64x2ShrUK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				lo = x >> (uintptr(*(*uint16)(unsafe.Add(pc, 6))) & 63)
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				hi = x >> (uintptr(*(*uint16)(unsafe.Add(pc, 6))) & 63)
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI64x2ShrSK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				lo = uint64(int64(x) >> (uintptr(*(*uint16)(unsafe.Add(pc, 6))) & 63))
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				hi = uint64(int64(x) >> (uintptr(*(*uint16)(unsafe.Add(pc, 6))) & 63))
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8Mul:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*uint16)(unsafe.Add(p, 0))
+				y := *(*uint16)(unsafe.Add(q, 0))
+				lo |= uint64(x*y) << 0
+
+			}
+			{
+				x := *(*uint16)(unsafe.Add(p, 2))
+				y := *(*uint16)(unsafe.Add(q, 2))
+				lo |= uint64(x*y) << 16
+
+			}
+			{
+				x := *(*uint16)(unsafe.Add(p, 4))
+				y := *(*uint16)(unsafe.Add(q, 4))
+				lo |= uint64(x*y) << 32
+
+			}
+			{
+				x := *(*uint16)(unsafe.Add(p, 6))
+				y := *(*uint16)(unsafe.Add(q, 6))
+				lo |= uint64(x*y) << 48
+
+			}
+			{
+				x := *(*uint16)(unsafe.Add(p, 8))
+				y := *(*uint16)(unsafe.Add(q, 8))
+				hi |= uint64(x*y) << 0
+
+			}
+			{
+				x := *(*uint16)(unsafe.Add(p, 10))
+				y := *(*uint16)(unsafe.Add(q, 10))
+				hi |= uint64(x*y) << 16
+
+			}
+			{
+				x := *(*uint16)(unsafe.Add(p, 12))
+				y := *(*uint16)(unsafe.Add(q, 12))
+				hi |= uint64(x*y) << 32
+
+			}
+			{
+				x := *(*uint16)(unsafe.Add(p, 14))
+				y := *(*uint16)(unsafe.Add(q, 14))
+				hi |= uint64(x*y) << 48
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8Q15mulrSatS:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*int16)(unsafe.Add(p, 0))
+				y := *(*int16)(unsafe.Add(q, 0))
+				v := (int32(x)*int32(y) + 0x4000) >> 15
+				v -= v >> 15 &^ (v >> 16)
+				lo |= uint64(uint16(v)) << 0
+
+			}
+			{
+				x := *(*int16)(unsafe.Add(p, 2))
+				y := *(*int16)(unsafe.Add(q, 2))
+				v := (int32(x)*int32(y) + 0x4000) >> 15
+				v -= v >> 15 &^ (v >> 16)
+				lo |= uint64(uint16(v)) << 16
+
+			}
+			{
+				x := *(*int16)(unsafe.Add(p, 4))
+				y := *(*int16)(unsafe.Add(q, 4))
+				v := (int32(x)*int32(y) + 0x4000) >> 15
+				v -= v >> 15 &^ (v >> 16)
+				lo |= uint64(uint16(v)) << 32
+
+			}
+			{
+				x := *(*int16)(unsafe.Add(p, 6))
+				y := *(*int16)(unsafe.Add(q, 6))
+				v := (int32(x)*int32(y) + 0x4000) >> 15
+				v -= v >> 15 &^ (v >> 16)
+				lo |= uint64(uint16(v)) << 48
+
+			}
+			{
+				x := *(*int16)(unsafe.Add(p, 8))
+				y := *(*int16)(unsafe.Add(q, 8))
+				v := (int32(x)*int32(y) + 0x4000) >> 15
+				v -= v >> 15 &^ (v >> 16)
+				hi |= uint64(uint16(v)) << 0
+
+			}
+			{
+				x := *(*int16)(unsafe.Add(p, 10))
+				y := *(*int16)(unsafe.Add(q, 10))
+				v := (int32(x)*int32(y) + 0x4000) >> 15
+				v -= v >> 15 &^ (v >> 16)
+				hi |= uint64(uint16(v)) << 16
+
+			}
+			{
+				x := *(*int16)(unsafe.Add(p, 12))
+				y := *(*int16)(unsafe.Add(q, 12))
+				v := (int32(x)*int32(y) + 0x4000) >> 15
+				v -= v >> 15 &^ (v >> 16)
+				hi |= uint64(uint16(v)) << 32
+
+			}
+			{
+				x := *(*int16)(unsafe.Add(p, 14))
+				y := *(*int16)(unsafe.Add(q, 14))
+				v := (int32(x)*int32(y) + 0x4000) >> 15
+				v -= v >> 15 &^ (v >> 16)
+				hi |= uint64(uint16(v)) << 48
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8ExtendLowI8x16S:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			lo := uint64(*(*uint32)(unsafe.Add(p, 0)))
+			lo = (lo | lo<<16) & 0x0000FFFF0000FFFF
+			lo = (lo | lo<<8) & 0x00FF00FF00FF00FF
+			{
+				s := lo & 0x0080008000800080
+				lo |= s<<9 - s<<1
+			}
+			hi := uint64(*(*uint32)(unsafe.Add(p, 4)))
+			hi = (hi | hi<<16) & 0x0000FFFF0000FFFF
+			hi = (hi | hi<<8) & 0x00FF00FF00FF00FF
+			{
+				s := hi & 0x0080008000800080
+				hi |= s<<9 - s<<1
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8ExtmulLowI8x16S:
+			p, q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8), unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			lo := uint64(uint16(int16(*(*int8)(unsafe.Add(p, 0))) * int16(*(*int8)(unsafe.Add(q, 0)))))
+			lo |= uint64(uint16(int16(*(*int8)(unsafe.Add(p, 1)))*int16(*(*int8)(unsafe.Add(q, 1))))) << 16
+			lo |= uint64(uint16(int16(*(*int8)(unsafe.Add(p, 2)))*int16(*(*int8)(unsafe.Add(q, 2))))) << 32
+			lo |= uint64(uint16(int16(*(*int8)(unsafe.Add(p, 3)))*int16(*(*int8)(unsafe.Add(q, 3))))) << 48
+			hi := uint64(uint16(int16(*(*int8)(unsafe.Add(p, 4))) * int16(*(*int8)(unsafe.Add(q, 4)))))
+			hi |= uint64(uint16(int16(*(*int8)(unsafe.Add(p, 5)))*int16(*(*int8)(unsafe.Add(q, 5))))) << 16
+			hi |= uint64(uint16(int16(*(*int8)(unsafe.Add(p, 6)))*int16(*(*int8)(unsafe.Add(q, 6))))) << 32
+			hi |= uint64(uint16(int16(*(*int8)(unsafe.Add(p, 7)))*int16(*(*int8)(unsafe.Add(q, 7))))) << 48
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8ExtendHighI8x16S:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			lo := uint64(*(*uint32)(unsafe.Add(p, 8)))
+			lo = (lo | lo<<16) & 0x0000FFFF0000FFFF
+			lo = (lo | lo<<8) & 0x00FF00FF00FF00FF
+			{
+				s := lo & 0x0080008000800080
+				lo |= s<<9 - s<<1
+			}
+			hi := uint64(*(*uint32)(unsafe.Add(p, 12)))
+			hi = (hi | hi<<16) & 0x0000FFFF0000FFFF
+			hi = (hi | hi<<8) & 0x00FF00FF00FF00FF
+			{
+				s := hi & 0x0080008000800080
+				hi |= s<<9 - s<<1
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8ExtmulHighI8x16S:
+			p, q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8), unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			lo := uint64(uint16(int16(*(*int8)(unsafe.Add(p, 8))) * int16(*(*int8)(unsafe.Add(q, 8)))))
+			lo |= uint64(uint16(int16(*(*int8)(unsafe.Add(p, 9)))*int16(*(*int8)(unsafe.Add(q, 9))))) << 16
+			lo |= uint64(uint16(int16(*(*int8)(unsafe.Add(p, 10)))*int16(*(*int8)(unsafe.Add(q, 10))))) << 32
+			lo |= uint64(uint16(int16(*(*int8)(unsafe.Add(p, 11)))*int16(*(*int8)(unsafe.Add(q, 11))))) << 48
+			hi := uint64(uint16(int16(*(*int8)(unsafe.Add(p, 12))) * int16(*(*int8)(unsafe.Add(q, 12)))))
+			hi |= uint64(uint16(int16(*(*int8)(unsafe.Add(p, 13)))*int16(*(*int8)(unsafe.Add(q, 13))))) << 16
+			hi |= uint64(uint16(int16(*(*int8)(unsafe.Add(p, 14)))*int16(*(*int8)(unsafe.Add(q, 14))))) << 32
+			hi |= uint64(uint16(int16(*(*int8)(unsafe.Add(p, 15)))*int16(*(*int8)(unsafe.Add(q, 15))))) << 48
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8ExtendLowI8x16U:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			lo := uint64(*(*uint32)(unsafe.Add(p, 0)))
+			lo = (lo | lo<<16) & 0x0000FFFF0000FFFF
+			lo = (lo | lo<<8) & 0x00FF00FF00FF00FF
+			hi := uint64(*(*uint32)(unsafe.Add(p, 4)))
+			hi = (hi | hi<<16) & 0x0000FFFF0000FFFF
+			hi = (hi | hi<<8) & 0x00FF00FF00FF00FF
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8ExtmulLowI8x16U:
+			p, q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8), unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			lo := uint64(uint16(uint16(*(*uint8)(unsafe.Add(p, 0))) * uint16(*(*uint8)(unsafe.Add(q, 0)))))
+			lo |= uint64(uint16(uint16(*(*uint8)(unsafe.Add(p, 1)))*uint16(*(*uint8)(unsafe.Add(q, 1))))) << 16
+			lo |= uint64(uint16(uint16(*(*uint8)(unsafe.Add(p, 2)))*uint16(*(*uint8)(unsafe.Add(q, 2))))) << 32
+			lo |= uint64(uint16(uint16(*(*uint8)(unsafe.Add(p, 3)))*uint16(*(*uint8)(unsafe.Add(q, 3))))) << 48
+			hi := uint64(uint16(uint16(*(*uint8)(unsafe.Add(p, 4))) * uint16(*(*uint8)(unsafe.Add(q, 4)))))
+			hi |= uint64(uint16(uint16(*(*uint8)(unsafe.Add(p, 5)))*uint16(*(*uint8)(unsafe.Add(q, 5))))) << 16
+			hi |= uint64(uint16(uint16(*(*uint8)(unsafe.Add(p, 6)))*uint16(*(*uint8)(unsafe.Add(q, 6))))) << 32
+			hi |= uint64(uint16(uint16(*(*uint8)(unsafe.Add(p, 7)))*uint16(*(*uint8)(unsafe.Add(q, 7))))) << 48
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8ExtendHighI8x16U:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			lo := uint64(*(*uint32)(unsafe.Add(p, 8)))
+			lo = (lo | lo<<16) & 0x0000FFFF0000FFFF
+			lo = (lo | lo<<8) & 0x00FF00FF00FF00FF
+			hi := uint64(*(*uint32)(unsafe.Add(p, 12)))
+			hi = (hi | hi<<16) & 0x0000FFFF0000FFFF
+			hi = (hi | hi<<8) & 0x00FF00FF00FF00FF
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8ExtmulHighI8x16U:
+			p, q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8), unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			lo := uint64(uint16(uint16(*(*uint8)(unsafe.Add(p, 8))) * uint16(*(*uint8)(unsafe.Add(q, 8)))))
+			lo |= uint64(uint16(uint16(*(*uint8)(unsafe.Add(p, 9)))*uint16(*(*uint8)(unsafe.Add(q, 9))))) << 16
+			lo |= uint64(uint16(uint16(*(*uint8)(unsafe.Add(p, 10)))*uint16(*(*uint8)(unsafe.Add(q, 10))))) << 32
+			lo |= uint64(uint16(uint16(*(*uint8)(unsafe.Add(p, 11)))*uint16(*(*uint8)(unsafe.Add(q, 11))))) << 48
+			hi := uint64(uint16(uint16(*(*uint8)(unsafe.Add(p, 12))) * uint16(*(*uint8)(unsafe.Add(q, 12)))))
+			hi |= uint64(uint16(uint16(*(*uint8)(unsafe.Add(p, 13)))*uint16(*(*uint8)(unsafe.Add(q, 13))))) << 16
+			hi |= uint64(uint16(uint16(*(*uint8)(unsafe.Add(p, 14)))*uint16(*(*uint8)(unsafe.Add(q, 14))))) << 32
+			hi |= uint64(uint16(uint16(*(*uint8)(unsafe.Add(p, 15)))*uint16(*(*uint8)(unsafe.Add(q, 15))))) << 48
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4ExtendLowI16x8S:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			lo := uint64(uint32(*(*int16)(unsafe.Add(p, 0))))
+			lo |= uint64(uint32(*(*int16)(unsafe.Add(p, 2)))) << 32
+			hi := uint64(uint32(*(*int16)(unsafe.Add(p, 4))))
+			hi |= uint64(uint32(*(*int16)(unsafe.Add(p, 6)))) << 32
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4ExtmulLowI16x8S:
+			p, q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8), unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			lo := uint64(uint32(int32(*(*int16)(unsafe.Add(p, 0))) * int32(*(*int16)(unsafe.Add(q, 0)))))
+			lo |= uint64(uint32(int32(*(*int16)(unsafe.Add(p, 2)))*int32(*(*int16)(unsafe.Add(q, 2))))) << 32
+			hi := uint64(uint32(int32(*(*int16)(unsafe.Add(p, 4))) * int32(*(*int16)(unsafe.Add(q, 4)))))
+			hi |= uint64(uint32(int32(*(*int16)(unsafe.Add(p, 6)))*int32(*(*int16)(unsafe.Add(q, 6))))) << 32
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4ExtendHighI16x8S:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			lo := uint64(uint32(*(*int16)(unsafe.Add(p, 8))))
+			lo |= uint64(uint32(*(*int16)(unsafe.Add(p, 10)))) << 32
+			hi := uint64(uint32(*(*int16)(unsafe.Add(p, 12))))
+			hi |= uint64(uint32(*(*int16)(unsafe.Add(p, 14)))) << 32
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4ExtmulHighI16x8S:
+			p, q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8), unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			lo := uint64(uint32(int32(*(*int16)(unsafe.Add(p, 8))) * int32(*(*int16)(unsafe.Add(q, 8)))))
+			lo |= uint64(uint32(int32(*(*int16)(unsafe.Add(p, 10)))*int32(*(*int16)(unsafe.Add(q, 10))))) << 32
+			hi := uint64(uint32(int32(*(*int16)(unsafe.Add(p, 12))) * int32(*(*int16)(unsafe.Add(q, 12)))))
+			hi |= uint64(uint32(int32(*(*int16)(unsafe.Add(p, 14)))*int32(*(*int16)(unsafe.Add(q, 14))))) << 32
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4ExtendLowI16x8U:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			lo := uint64(uint32(*(*uint16)(unsafe.Add(p, 0))))
+			lo |= uint64(uint32(*(*uint16)(unsafe.Add(p, 2)))) << 32
+			hi := uint64(uint32(*(*uint16)(unsafe.Add(p, 4))))
+			hi |= uint64(uint32(*(*uint16)(unsafe.Add(p, 6)))) << 32
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4ExtmulLowI16x8U:
+			p, q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8), unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			lo := uint64(uint32(uint32(*(*uint16)(unsafe.Add(p, 0))) * uint32(*(*uint16)(unsafe.Add(q, 0)))))
+			lo |= uint64(uint32(uint32(*(*uint16)(unsafe.Add(p, 2)))*uint32(*(*uint16)(unsafe.Add(q, 2))))) << 32
+			hi := uint64(uint32(uint32(*(*uint16)(unsafe.Add(p, 4))) * uint32(*(*uint16)(unsafe.Add(q, 4)))))
+			hi |= uint64(uint32(uint32(*(*uint16)(unsafe.Add(p, 6)))*uint32(*(*uint16)(unsafe.Add(q, 6))))) << 32
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4ExtendHighI16x8U:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			lo := uint64(uint32(*(*uint16)(unsafe.Add(p, 8))))
+			lo |= uint64(uint32(*(*uint16)(unsafe.Add(p, 10)))) << 32
+			hi := uint64(uint32(*(*uint16)(unsafe.Add(p, 12))))
+			hi |= uint64(uint32(*(*uint16)(unsafe.Add(p, 14)))) << 32
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4ExtmulHighI16x8U:
+			p, q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8), unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			lo := uint64(uint32(uint32(*(*uint16)(unsafe.Add(p, 8))) * uint32(*(*uint16)(unsafe.Add(q, 8)))))
+			lo |= uint64(uint32(uint32(*(*uint16)(unsafe.Add(p, 10)))*uint32(*(*uint16)(unsafe.Add(q, 10))))) << 32
+			hi := uint64(uint32(uint32(*(*uint16)(unsafe.Add(p, 12))) * uint32(*(*uint16)(unsafe.Add(q, 12)))))
+			hi |= uint64(uint32(uint32(*(*uint16)(unsafe.Add(p, 14)))*uint32(*(*uint16)(unsafe.Add(q, 14))))) << 32
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI64x2ExtendLowI32x4S:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			lo := uint64(uint64(*(*int32)(unsafe.Add(p, 0))))
+			hi := uint64(uint64(*(*int32)(unsafe.Add(p, 4))))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI64x2ExtmulLowI32x4S:
+			p, q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8), unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			lo := uint64(uint64(int64(*(*int32)(unsafe.Add(p, 0))) * int64(*(*int32)(unsafe.Add(q, 0)))))
+			hi := uint64(uint64(int64(*(*int32)(unsafe.Add(p, 4))) * int64(*(*int32)(unsafe.Add(q, 4)))))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI64x2ExtendHighI32x4S:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			lo := uint64(uint64(*(*int32)(unsafe.Add(p, 8))))
+			hi := uint64(uint64(*(*int32)(unsafe.Add(p, 12))))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI64x2ExtmulHighI32x4S:
+			p, q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8), unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			lo := uint64(uint64(int64(*(*int32)(unsafe.Add(p, 8))) * int64(*(*int32)(unsafe.Add(q, 8)))))
+			hi := uint64(uint64(int64(*(*int32)(unsafe.Add(p, 12))) * int64(*(*int32)(unsafe.Add(q, 12)))))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI64x2ExtendLowI32x4U:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			lo := uint64(uint64(*(*uint32)(unsafe.Add(p, 0))))
+			hi := uint64(uint64(*(*uint32)(unsafe.Add(p, 4))))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI64x2ExtmulLowI32x4U:
+			p, q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8), unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			lo := uint64(uint64(uint64(*(*uint32)(unsafe.Add(p, 0))) * uint64(*(*uint32)(unsafe.Add(q, 0)))))
+			hi := uint64(uint64(uint64(*(*uint32)(unsafe.Add(p, 4))) * uint64(*(*uint32)(unsafe.Add(q, 4)))))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI64x2ExtendHighI32x4U:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			lo := uint64(uint64(*(*uint32)(unsafe.Add(p, 8))))
+			hi := uint64(uint64(*(*uint32)(unsafe.Add(p, 12))))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI64x2ExtmulHighI32x4U:
+			p, q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8), unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			lo := uint64(uint64(uint64(*(*uint32)(unsafe.Add(p, 8))) * uint64(*(*uint32)(unsafe.Add(q, 8)))))
+			hi := uint64(uint64(uint64(*(*uint32)(unsafe.Add(p, 12))) * uint64(*(*uint32)(unsafe.Add(q, 12)))))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8ExtaddPairwiseI8x16U:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				lo = x&0x00FF00FF00FF00FF + x>>8&0x00FF00FF00FF00FF
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				hi = x&0x00FF00FF00FF00FF + x>>8&0x00FF00FF00FF00FF
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8ExtaddPairwiseI8x16S:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+
+				x ^= 0x8080808080808080
+				x = x&0x00FF00FF00FF00FF + x>>8&0x00FF00FF00FF00FF
+				lo = ((x | 0x8000800080008000) - 0x0100010001000100) ^ 0x8000800080008000
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+
+				x ^= 0x8080808080808080
+				x = x&0x00FF00FF00FF00FF + x>>8&0x00FF00FF00FF00FF
+				hi = ((x | 0x8000800080008000) - 0x0100010001000100) ^ 0x8000800080008000
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4ExtaddPairwiseI16x8U:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				lo = x&0x0000FFFF0000FFFF + x>>16&0x0000FFFF0000FFFF
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				hi = x&0x0000FFFF0000FFFF + x>>16&0x0000FFFF0000FFFF
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4ExtaddPairwiseI16x8S:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+
+				x ^= 0x8000800080008000
+				x = x&0x0000FFFF0000FFFF + x>>16&0x0000FFFF0000FFFF
+				lo = ((x | 0x8000000080000000) - 0x0001000000010000) ^ 0x8000000080000000
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+
+				x ^= 0x8000800080008000
+				x = x&0x0000FFFF0000FFFF + x>>16&0x0000FFFF0000FFFF
+				hi = ((x | 0x8000000080000000) - 0x0001000000010000) ^ 0x8000000080000000
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4DotI16x8S:
+			p, q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8), unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			lo := uint64(uint32(int32(*(*int16)(unsafe.Add(p, 0)))*int32(*(*int16)(unsafe.Add(q, 0))) + int32(*(*int16)(unsafe.Add(p, 2)))*int32(*(*int16)(unsafe.Add(q, 2)))))
+			lo |= uint64(uint32(int32(*(*int16)(unsafe.Add(p, 4)))*int32(*(*int16)(unsafe.Add(q, 4)))+int32(*(*int16)(unsafe.Add(p, 6)))*int32(*(*int16)(unsafe.Add(q, 6))))) << 32
+			hi := uint64(uint32(int32(*(*int16)(unsafe.Add(p, 8)))*int32(*(*int16)(unsafe.Add(q, 8))) + int32(*(*int16)(unsafe.Add(p, 10)))*int32(*(*int16)(unsafe.Add(q, 10)))))
+			hi |= uint64(uint32(int32(*(*int16)(unsafe.Add(p, 12)))*int32(*(*int16)(unsafe.Add(q, 12)))+int32(*(*int16)(unsafe.Add(p, 14)))*int32(*(*int16)(unsafe.Add(q, 14))))) << 32
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8RelaxedDotI8x16I7x16S:
+			p, q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8), unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				v := int32(*(*int8)(unsafe.Add(p, 0)))*int32(*(*int8)(unsafe.Add(q, 0))) + int32(*(*int8)(unsafe.Add(p, 1)))*int32(*(*int8)(unsafe.Add(q, 1)))
+				v -= v >> 15 &^ (v >> 16)
+				lo |= uint64(uint16(v)) << 0
+			}
+			{
+				v := int32(*(*int8)(unsafe.Add(p, 2)))*int32(*(*int8)(unsafe.Add(q, 2))) + int32(*(*int8)(unsafe.Add(p, 3)))*int32(*(*int8)(unsafe.Add(q, 3)))
+				v -= v >> 15 &^ (v >> 16)
+				lo |= uint64(uint16(v)) << 16
+			}
+			{
+				v := int32(*(*int8)(unsafe.Add(p, 4)))*int32(*(*int8)(unsafe.Add(q, 4))) + int32(*(*int8)(unsafe.Add(p, 5)))*int32(*(*int8)(unsafe.Add(q, 5)))
+				v -= v >> 15 &^ (v >> 16)
+				lo |= uint64(uint16(v)) << 32
+			}
+			{
+				v := int32(*(*int8)(unsafe.Add(p, 6)))*int32(*(*int8)(unsafe.Add(q, 6))) + int32(*(*int8)(unsafe.Add(p, 7)))*int32(*(*int8)(unsafe.Add(q, 7)))
+				v -= v >> 15 &^ (v >> 16)
+				lo |= uint64(uint16(v)) << 48
+			}
+			{
+				v := int32(*(*int8)(unsafe.Add(p, 8)))*int32(*(*int8)(unsafe.Add(q, 8))) + int32(*(*int8)(unsafe.Add(p, 9)))*int32(*(*int8)(unsafe.Add(q, 9)))
+				v -= v >> 15 &^ (v >> 16)
+				hi |= uint64(uint16(v)) << 0
+			}
+			{
+				v := int32(*(*int8)(unsafe.Add(p, 10)))*int32(*(*int8)(unsafe.Add(q, 10))) + int32(*(*int8)(unsafe.Add(p, 11)))*int32(*(*int8)(unsafe.Add(q, 11)))
+				v -= v >> 15 &^ (v >> 16)
+				hi |= uint64(uint16(v)) << 16
+			}
+			{
+				v := int32(*(*int8)(unsafe.Add(p, 12)))*int32(*(*int8)(unsafe.Add(q, 12))) + int32(*(*int8)(unsafe.Add(p, 13)))*int32(*(*int8)(unsafe.Add(q, 13)))
+				v -= v >> 15 &^ (v >> 16)
+				hi |= uint64(uint16(v)) << 32
+			}
+			{
+				v := int32(*(*int8)(unsafe.Add(p, 14)))*int32(*(*int8)(unsafe.Add(q, 14))) + int32(*(*int8)(unsafe.Add(p, 15)))*int32(*(*int8)(unsafe.Add(q, 15)))
+				v -= v >> 15 &^ (v >> 16)
+				hi |= uint64(uint16(v)) << 48
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4RelaxedDotI8x16I7x16AddS:
+			p, q, o := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8), unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8), unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8)
+			var lo, hi uint64
+			{
+				s := *(*int32)(unsafe.Add(o, 0))
+				{
+					v := int32(*(*int8)(unsafe.Add(p, 0)))*int32(*(*int8)(unsafe.Add(q, 0))) + int32(*(*int8)(unsafe.Add(p, 1)))*int32(*(*int8)(unsafe.Add(q, 1)))
+					v -= v >> 15 &^ (v >> 16)
+					s += v
+				}
+				{
+					v := int32(*(*int8)(unsafe.Add(p, 2)))*int32(*(*int8)(unsafe.Add(q, 2))) + int32(*(*int8)(unsafe.Add(p, 3)))*int32(*(*int8)(unsafe.Add(q, 3)))
+					v -= v >> 15 &^ (v >> 16)
+					s += v
+				}
+				lo |= uint64(uint32(s)) << 0
+			}
+			{
+				s := *(*int32)(unsafe.Add(o, 4))
+				{
+					v := int32(*(*int8)(unsafe.Add(p, 4)))*int32(*(*int8)(unsafe.Add(q, 4))) + int32(*(*int8)(unsafe.Add(p, 5)))*int32(*(*int8)(unsafe.Add(q, 5)))
+					v -= v >> 15 &^ (v >> 16)
+					s += v
+				}
+				{
+					v := int32(*(*int8)(unsafe.Add(p, 6)))*int32(*(*int8)(unsafe.Add(q, 6))) + int32(*(*int8)(unsafe.Add(p, 7)))*int32(*(*int8)(unsafe.Add(q, 7)))
+					v -= v >> 15 &^ (v >> 16)
+					s += v
+				}
+				lo |= uint64(uint32(s)) << 32
+			}
+			{
+				s := *(*int32)(unsafe.Add(o, 8))
+				{
+					v := int32(*(*int8)(unsafe.Add(p, 8)))*int32(*(*int8)(unsafe.Add(q, 8))) + int32(*(*int8)(unsafe.Add(p, 9)))*int32(*(*int8)(unsafe.Add(q, 9)))
+					v -= v >> 15 &^ (v >> 16)
+					s += v
+				}
+				{
+					v := int32(*(*int8)(unsafe.Add(p, 10)))*int32(*(*int8)(unsafe.Add(q, 10))) + int32(*(*int8)(unsafe.Add(p, 11)))*int32(*(*int8)(unsafe.Add(q, 11)))
+					v -= v >> 15 &^ (v >> 16)
+					s += v
+				}
+				hi |= uint64(uint32(s)) << 0
+			}
+			{
+				s := *(*int32)(unsafe.Add(o, 12))
+				{
+					v := int32(*(*int8)(unsafe.Add(p, 12)))*int32(*(*int8)(unsafe.Add(q, 12))) + int32(*(*int8)(unsafe.Add(p, 13)))*int32(*(*int8)(unsafe.Add(q, 13)))
+					v -= v >> 15 &^ (v >> 16)
+					s += v
+				}
+				{
+					v := int32(*(*int8)(unsafe.Add(p, 14)))*int32(*(*int8)(unsafe.Add(q, 14))) + int32(*(*int8)(unsafe.Add(p, 15)))*int32(*(*int8)(unsafe.Add(q, 15)))
+					v -= v >> 15 &^ (v >> 16)
+					s += v
+				}
+				hi |= uint64(uint32(s)) << 32
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16NarrowI16x8S:
+			var lo, hi uint64
+			{
+				x, y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)), *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				e := x&0x00FF00FF00FF00FF | y&0x00FF00FF00FF00FF<<8
+				o := x>>8&0x00FF00FF00FF00FF | y&0xFF00FF00FF00FF00
+				b := e & 0x8080808080808080
+				b = b<<1 - b>>7
+				b ^= o
+				b = (b&0x7F7F7F7F7F7F7F7F + 0x7F7F7F7F7F7F7F7F | b) & 0x8080808080808080
+				b = b<<1 - b>>7
+				o = 0x7F7F7F7F7F7F7F7F + o>>7&0x0101010101010101
+				e ^= (e ^ o) & b
+				b = (e ^ e>>8) & 0x0000FF000000FF00
+				e ^= b ^ b<<8
+				b = (e ^ e>>16) & 0xFFFF0000
+				lo = e ^ b ^ b<<16
+			}
+			{
+				x, y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)), *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				e := x&0x00FF00FF00FF00FF | y&0x00FF00FF00FF00FF<<8
+				o := x>>8&0x00FF00FF00FF00FF | y&0xFF00FF00FF00FF00
+				b := e & 0x8080808080808080
+				b = b<<1 - b>>7
+				b ^= o
+				b = (b&0x7F7F7F7F7F7F7F7F + 0x7F7F7F7F7F7F7F7F | b) & 0x8080808080808080
+				b = b<<1 - b>>7
+				o = 0x7F7F7F7F7F7F7F7F + o>>7&0x0101010101010101
+				e ^= (e ^ o) & b
+				b = (e ^ e>>8) & 0x0000FF000000FF00
+				e ^= b ^ b<<8
+				b = (e ^ e>>16) & 0xFFFF0000
+				hi = e ^ b ^ b<<16
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16NarrowI16x8U:
+			var lo, hi uint64
+			{
+				x, y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)), *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				e := x&0x00FF00FF00FF00FF | y&0x00FF00FF00FF00FF<<8
+				o := x>>8&0x00FF00FF00FF00FF | y&0xFF00FF00FF00FF00
+				b := (o&0x7F7F7F7F7F7F7F7F + 0x7F7F7F7F7F7F7F7F) & 0x8080808080808080
+				b = b<<1 - b>>7
+				o &= 0x8080808080808080
+				o = o<<1 - o>>7
+				e = (e | b) &^ o
+				b = (e ^ e>>8) & 0x0000FF000000FF00
+				e ^= b ^ b<<8
+				b = (e ^ e>>16) & 0xFFFF0000
+				lo = e ^ b ^ b<<16
+			}
+			{
+				x, y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)), *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				e := x&0x00FF00FF00FF00FF | y&0x00FF00FF00FF00FF<<8
+				o := x>>8&0x00FF00FF00FF00FF | y&0xFF00FF00FF00FF00
+				b := (o&0x7F7F7F7F7F7F7F7F + 0x7F7F7F7F7F7F7F7F) & 0x8080808080808080
+				b = b<<1 - b>>7
+				o &= 0x8080808080808080
+				o = o<<1 - o>>7
+				e = (e | b) &^ o
+				b = (e ^ e>>8) & 0x0000FF000000FF00
+				e ^= b ^ b<<8
+				b = (e ^ e>>16) & 0xFFFF0000
+				hi = e ^ b ^ b<<16
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8NarrowI32x4S:
+			lo := uint64(0)
+			for n, p := 4, unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8); n > 0; n-- {
+				v := *(*int32)(p)
+				if v < -0x8000 {
+					v = -0x8000
+				}
+				if v > 0x7FFF {
+					v = 0x7FFF
+				}
+				lo = lo>>16 | uint64(v)<<48
+				p = unsafe.Add(p, 4)
+			}
+			hi := uint64(0)
+			for n, p := 4, unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8); n > 0; n-- {
+				v := *(*int32)(p)
+				if v < -0x8000 {
+					v = -0x8000
+				}
+				if v > 0x7FFF {
+					v = 0x7FFF
+				}
+				hi = hi>>16 | uint64(v)<<48
+				p = unsafe.Add(p, 4)
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8NarrowI32x4U:
+			lo := uint64(0)
+			for n, p := 4, unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8); n > 0; n-- {
+				v := *(*int32)(p)
+				if v < 0 {
+					v = 0
+				}
+				if v > 0xFFFF {
+					v = 0xFFFF
+				}
+				lo = lo>>16 | uint64(v)<<48
+				p = unsafe.Add(p, 4)
+			}
+			hi := uint64(0)
+			for n, p := 4, unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8); n > 0; n-- {
+				v := *(*int32)(p)
+				if v < 0 {
+					v = 0
+				}
+				if v > 0xFFFF {
+					v = 0xFFFF
+				}
+				hi = hi>>16 | uint64(v)<<48
+				p = unsafe.Add(p, 4)
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF32x4Add:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float32)(unsafe.Add(p, 0))
+				y := *(*float32)(unsafe.Add(q, 0))
+				lo |= uint64(math.Float32bits(x+y)) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 4))
+				y := *(*float32)(unsafe.Add(q, 4))
+				lo |= uint64(math.Float32bits(x+y)) << 32
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 8))
+				y := *(*float32)(unsafe.Add(q, 8))
+				hi |= uint64(math.Float32bits(x+y)) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 12))
+				y := *(*float32)(unsafe.Add(q, 12))
+				hi |= uint64(math.Float32bits(x+y)) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF32x4Sub:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float32)(unsafe.Add(p, 0))
+				y := *(*float32)(unsafe.Add(q, 0))
+				lo |= uint64(math.Float32bits(x-y)) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 4))
+				y := *(*float32)(unsafe.Add(q, 4))
+				lo |= uint64(math.Float32bits(x-y)) << 32
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 8))
+				y := *(*float32)(unsafe.Add(q, 8))
+				hi |= uint64(math.Float32bits(x-y)) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 12))
+				y := *(*float32)(unsafe.Add(q, 12))
+				hi |= uint64(math.Float32bits(x-y)) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF32x4Mul:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float32)(unsafe.Add(p, 0))
+				y := *(*float32)(unsafe.Add(q, 0))
+				lo |= uint64(math.Float32bits(x*y)) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 4))
+				y := *(*float32)(unsafe.Add(q, 4))
+				lo |= uint64(math.Float32bits(x*y)) << 32
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 8))
+				y := *(*float32)(unsafe.Add(q, 8))
+				hi |= uint64(math.Float32bits(x*y)) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 12))
+				y := *(*float32)(unsafe.Add(q, 12))
+				hi |= uint64(math.Float32bits(x*y)) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF32x4Div:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float32)(unsafe.Add(p, 0))
+				y := *(*float32)(unsafe.Add(q, 0))
+				lo |= uint64(math.Float32bits(x/y)) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 4))
+				y := *(*float32)(unsafe.Add(q, 4))
+				lo |= uint64(math.Float32bits(x/y)) << 32
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 8))
+				y := *(*float32)(unsafe.Add(q, 8))
+				hi |= uint64(math.Float32bits(x/y)) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 12))
+				y := *(*float32)(unsafe.Add(q, 12))
+				hi |= uint64(math.Float32bits(x/y)) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF32x4Sqrt:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float32)(unsafe.Add(p, 0))
+				lo |= uint64(math.Float32bits(float32(math.Sqrt(float64(x))))) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 4))
+				lo |= uint64(math.Float32bits(float32(math.Sqrt(float64(x))))) << 32
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 8))
+				hi |= uint64(math.Float32bits(float32(math.Sqrt(float64(x))))) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 12))
+				hi |= uint64(math.Float32bits(float32(math.Sqrt(float64(x))))) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF32x4Abs:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				lo = x & 0x7FFFFFFF7FFFFFFF
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				hi = x & 0x7FFFFFFF7FFFFFFF
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF32x4Neg:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				lo = x ^ 0x8000000080000000
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				hi = x ^ 0x8000000080000000
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF32x4Min:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float32)(unsafe.Add(p, 0))
+				y := *(*float32)(unsafe.Add(q, 0))
+				v := min(x, y)
+				if v != v {
+					v = x + y
+				}
+				lo |= uint64(math.Float32bits(v)) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 4))
+				y := *(*float32)(unsafe.Add(q, 4))
+				v := min(x, y)
+				if v != v {
+					v = x + y
+				}
+				lo |= uint64(math.Float32bits(v)) << 32
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 8))
+				y := *(*float32)(unsafe.Add(q, 8))
+				v := min(x, y)
+				if v != v {
+					v = x + y
+				}
+				hi |= uint64(math.Float32bits(v)) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 12))
+				y := *(*float32)(unsafe.Add(q, 12))
+				v := min(x, y)
+				if v != v {
+					v = x + y
+				}
+				hi |= uint64(math.Float32bits(v)) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF32x4Max:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float32)(unsafe.Add(p, 0))
+				y := *(*float32)(unsafe.Add(q, 0))
+				v := max(x, y)
+				if v != v {
+					v = x + y
+				}
+				lo |= uint64(math.Float32bits(v)) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 4))
+				y := *(*float32)(unsafe.Add(q, 4))
+				v := max(x, y)
+				if v != v {
+					v = x + y
+				}
+				lo |= uint64(math.Float32bits(v)) << 32
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 8))
+				y := *(*float32)(unsafe.Add(q, 8))
+				v := max(x, y)
+				if v != v {
+					v = x + y
+				}
+				hi |= uint64(math.Float32bits(v)) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 12))
+				y := *(*float32)(unsafe.Add(q, 12))
+				v := max(x, y)
+				if v != v {
+					v = x + y
+				}
+				hi |= uint64(math.Float32bits(v)) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF32x4Pmin:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float32)(unsafe.Add(p, 0))
+				y := *(*float32)(unsafe.Add(q, 0))
+				n := uint32(0)
+				if y < x {
+					n = 1
+				}
+				lo |= uint64(-n) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 4))
+				y := *(*float32)(unsafe.Add(q, 4))
+				n := uint32(0)
+				if y < x {
+					n = 1
+				}
+				lo |= uint64(-n) << 32
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 8))
+				y := *(*float32)(unsafe.Add(q, 8))
+				n := uint32(0)
+				if y < x {
+					n = 1
+				}
+				hi |= uint64(-n) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 12))
+				y := *(*float32)(unsafe.Add(q, 12))
+				n := uint32(0)
+				if y < x {
+					n = 1
+				}
+				hi |= uint64(-n) << 32
+
+			}
+			x, xh := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)), *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+			lo, hi = x^(x^*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)))&lo, xh^(xh^*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8)))&hi
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF32x4Pmax:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float32)(unsafe.Add(p, 0))
+				y := *(*float32)(unsafe.Add(q, 0))
+				n := uint32(0)
+				if x < y {
+					n = 1
+				}
+				lo |= uint64(-n) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 4))
+				y := *(*float32)(unsafe.Add(q, 4))
+				n := uint32(0)
+				if x < y {
+					n = 1
+				}
+				lo |= uint64(-n) << 32
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 8))
+				y := *(*float32)(unsafe.Add(q, 8))
+				n := uint32(0)
+				if x < y {
+					n = 1
+				}
+				hi |= uint64(-n) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 12))
+				y := *(*float32)(unsafe.Add(q, 12))
+				n := uint32(0)
+				if x < y {
+					n = 1
+				}
+				hi |= uint64(-n) << 32
+
+			}
+			x, xh := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)), *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+			lo, hi = x^(x^*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)))&lo, xh^(xh^*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8)))&hi
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF32x4Eq:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float32)(unsafe.Add(p, 0))
+				y := *(*float32)(unsafe.Add(q, 0))
+				n := uint32(0)
+				if x == y {
+					n = 1
+				}
+				lo |= uint64(-n) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 4))
+				y := *(*float32)(unsafe.Add(q, 4))
+				n := uint32(0)
+				if x == y {
+					n = 1
+				}
+				lo |= uint64(-n) << 32
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 8))
+				y := *(*float32)(unsafe.Add(q, 8))
+				n := uint32(0)
+				if x == y {
+					n = 1
+				}
+				hi |= uint64(-n) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 12))
+				y := *(*float32)(unsafe.Add(q, 12))
+				n := uint32(0)
+				if x == y {
+					n = 1
+				}
+				hi |= uint64(-n) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF32x4Ne:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float32)(unsafe.Add(p, 0))
+				y := *(*float32)(unsafe.Add(q, 0))
+				n := uint32(0)
+				if x != y {
+					n = 1
+				}
+				lo |= uint64(-n) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 4))
+				y := *(*float32)(unsafe.Add(q, 4))
+				n := uint32(0)
+				if x != y {
+					n = 1
+				}
+				lo |= uint64(-n) << 32
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 8))
+				y := *(*float32)(unsafe.Add(q, 8))
+				n := uint32(0)
+				if x != y {
+					n = 1
+				}
+				hi |= uint64(-n) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 12))
+				y := *(*float32)(unsafe.Add(q, 12))
+				n := uint32(0)
+				if x != y {
+					n = 1
+				}
+				hi |= uint64(-n) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF32x4Lt:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float32)(unsafe.Add(p, 0))
+				y := *(*float32)(unsafe.Add(q, 0))
+				n := uint32(0)
+				if x < y {
+					n = 1
+				}
+				lo |= uint64(-n) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 4))
+				y := *(*float32)(unsafe.Add(q, 4))
+				n := uint32(0)
+				if x < y {
+					n = 1
+				}
+				lo |= uint64(-n) << 32
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 8))
+				y := *(*float32)(unsafe.Add(q, 8))
+				n := uint32(0)
+				if x < y {
+					n = 1
+				}
+				hi |= uint64(-n) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 12))
+				y := *(*float32)(unsafe.Add(q, 12))
+				n := uint32(0)
+				if x < y {
+					n = 1
+				}
+				hi |= uint64(-n) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF32x4Le:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float32)(unsafe.Add(p, 0))
+				y := *(*float32)(unsafe.Add(q, 0))
+				n := uint32(0)
+				if x <= y {
+					n = 1
+				}
+				lo |= uint64(-n) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 4))
+				y := *(*float32)(unsafe.Add(q, 4))
+				n := uint32(0)
+				if x <= y {
+					n = 1
+				}
+				lo |= uint64(-n) << 32
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 8))
+				y := *(*float32)(unsafe.Add(q, 8))
+				n := uint32(0)
+				if x <= y {
+					n = 1
+				}
+				hi |= uint64(-n) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 12))
+				y := *(*float32)(unsafe.Add(q, 12))
+				n := uint32(0)
+				if x <= y {
+					n = 1
+				}
+				hi |= uint64(-n) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF32x4RelaxedMadd:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			o := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float32)(unsafe.Add(p, 0))
+				y := *(*float32)(unsafe.Add(q, 0))
+				z := *(*float32)(unsafe.Add(o, 0))
+				lo |= uint64(math.Float32bits(float32(x*y)+z)) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 4))
+				y := *(*float32)(unsafe.Add(q, 4))
+				z := *(*float32)(unsafe.Add(o, 4))
+				lo |= uint64(math.Float32bits(float32(x*y)+z)) << 32
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 8))
+				y := *(*float32)(unsafe.Add(q, 8))
+				z := *(*float32)(unsafe.Add(o, 8))
+				hi |= uint64(math.Float32bits(float32(x*y)+z)) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 12))
+				y := *(*float32)(unsafe.Add(q, 12))
+				z := *(*float32)(unsafe.Add(o, 12))
+				hi |= uint64(math.Float32bits(float32(x*y)+z)) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF32x4RelaxedNmadd:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			o := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float32)(unsafe.Add(p, 0))
+				y := *(*float32)(unsafe.Add(q, 0))
+				z := *(*float32)(unsafe.Add(o, 0))
+				lo |= uint64(math.Float32bits(z-float32(x*y))) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 4))
+				y := *(*float32)(unsafe.Add(q, 4))
+				z := *(*float32)(unsafe.Add(o, 4))
+				lo |= uint64(math.Float32bits(z-float32(x*y))) << 32
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 8))
+				y := *(*float32)(unsafe.Add(q, 8))
+				z := *(*float32)(unsafe.Add(o, 8))
+				hi |= uint64(math.Float32bits(z-float32(x*y))) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 12))
+				y := *(*float32)(unsafe.Add(q, 12))
+				z := *(*float32)(unsafe.Add(o, 12))
+				hi |= uint64(math.Float32bits(z-float32(x*y))) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF32x4Trunc:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var lo, hi uint64
+			{
+				x := *(*uint32)(unsafe.Add(p, 0))
+
+				u := x
+				if u&0x7FFFFFFF < 0x4B000000 {
+					f := math.Float32frombits(u)
+					v := float32(int64(f))
+
+					u = math.Float32bits(v)&0x7FFFFFFF | u&0x80000000
+				} else if u&0x7FFFFFFF > 0x7F800000 {
+					u |= 0x00400000
+				}
+				lo |= uint64(u) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 4))
+
+				u := x
+				if u&0x7FFFFFFF < 0x4B000000 {
+					f := math.Float32frombits(u)
+					v := float32(int64(f))
+
+					u = math.Float32bits(v)&0x7FFFFFFF | u&0x80000000
+				} else if u&0x7FFFFFFF > 0x7F800000 {
+					u |= 0x00400000
+				}
+				lo |= uint64(u) << 32
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 8))
+
+				u := x
+				if u&0x7FFFFFFF < 0x4B000000 {
+					f := math.Float32frombits(u)
+					v := float32(int64(f))
+
+					u = math.Float32bits(v)&0x7FFFFFFF | u&0x80000000
+				} else if u&0x7FFFFFFF > 0x7F800000 {
+					u |= 0x00400000
+				}
+				hi |= uint64(u) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 12))
+
+				u := x
+				if u&0x7FFFFFFF < 0x4B000000 {
+					f := math.Float32frombits(u)
+					v := float32(int64(f))
+
+					u = math.Float32bits(v)&0x7FFFFFFF | u&0x80000000
+				} else if u&0x7FFFFFFF > 0x7F800000 {
+					u |= 0x00400000
+				}
+				hi |= uint64(u) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF32x4Floor:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var lo, hi uint64
+			{
+				x := *(*uint32)(unsafe.Add(p, 0))
+
+				u := x
+				if u&0x7FFFFFFF < 0x4B000000 {
+					f := math.Float32frombits(u)
+					v := float32(int64(f))
+					if v > f {
+						v -= 1
+					}
+					u = math.Float32bits(v)&0x7FFFFFFF | u&0x80000000
+				} else if u&0x7FFFFFFF > 0x7F800000 {
+					u |= 0x00400000
+				}
+				lo |= uint64(u) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 4))
+
+				u := x
+				if u&0x7FFFFFFF < 0x4B000000 {
+					f := math.Float32frombits(u)
+					v := float32(int64(f))
+					if v > f {
+						v -= 1
+					}
+					u = math.Float32bits(v)&0x7FFFFFFF | u&0x80000000
+				} else if u&0x7FFFFFFF > 0x7F800000 {
+					u |= 0x00400000
+				}
+				lo |= uint64(u) << 32
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 8))
+
+				u := x
+				if u&0x7FFFFFFF < 0x4B000000 {
+					f := math.Float32frombits(u)
+					v := float32(int64(f))
+					if v > f {
+						v -= 1
+					}
+					u = math.Float32bits(v)&0x7FFFFFFF | u&0x80000000
+				} else if u&0x7FFFFFFF > 0x7F800000 {
+					u |= 0x00400000
+				}
+				hi |= uint64(u) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 12))
+
+				u := x
+				if u&0x7FFFFFFF < 0x4B000000 {
+					f := math.Float32frombits(u)
+					v := float32(int64(f))
+					if v > f {
+						v -= 1
+					}
+					u = math.Float32bits(v)&0x7FFFFFFF | u&0x80000000
+				} else if u&0x7FFFFFFF > 0x7F800000 {
+					u |= 0x00400000
+				}
+				hi |= uint64(u) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF32x4Ceil:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var lo, hi uint64
+			{
+				x := *(*uint32)(unsafe.Add(p, 0))
+
+				u := x
+				if u&0x7FFFFFFF < 0x4B000000 {
+					f := math.Float32frombits(u)
+					v := float32(int64(f))
+					if v < f {
+						v += 1
+					}
+					u = math.Float32bits(v)&0x7FFFFFFF | u&0x80000000
+				} else if u&0x7FFFFFFF > 0x7F800000 {
+					u |= 0x00400000
+				}
+				lo |= uint64(u) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 4))
+
+				u := x
+				if u&0x7FFFFFFF < 0x4B000000 {
+					f := math.Float32frombits(u)
+					v := float32(int64(f))
+					if v < f {
+						v += 1
+					}
+					u = math.Float32bits(v)&0x7FFFFFFF | u&0x80000000
+				} else if u&0x7FFFFFFF > 0x7F800000 {
+					u |= 0x00400000
+				}
+				lo |= uint64(u) << 32
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 8))
+
+				u := x
+				if u&0x7FFFFFFF < 0x4B000000 {
+					f := math.Float32frombits(u)
+					v := float32(int64(f))
+					if v < f {
+						v += 1
+					}
+					u = math.Float32bits(v)&0x7FFFFFFF | u&0x80000000
+				} else if u&0x7FFFFFFF > 0x7F800000 {
+					u |= 0x00400000
+				}
+				hi |= uint64(u) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 12))
+
+				u := x
+				if u&0x7FFFFFFF < 0x4B000000 {
+					f := math.Float32frombits(u)
+					v := float32(int64(f))
+					if v < f {
+						v += 1
+					}
+					u = math.Float32bits(v)&0x7FFFFFFF | u&0x80000000
+				} else if u&0x7FFFFFFF > 0x7F800000 {
+					u |= 0x00400000
+				}
+				hi |= uint64(u) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF32x4Nearest:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var lo, hi uint64
+			{
+				x := *(*uint32)(unsafe.Add(p, 0))
+
+				u := x
+				if u&0x7FFFFFFF < 0x4B000000 {
+					v := math.Float32frombits(u & 0x7FFFFFFF)
+					v += (1 << 23)
+					v -= (1 << 23)
+					u = math.Float32bits(v)&0x7FFFFFFF | u&0x80000000
+				} else if u&0x7FFFFFFF > 0x7F800000 {
+					u |= 0x00400000
+				}
+				lo |= uint64(u) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 4))
+
+				u := x
+				if u&0x7FFFFFFF < 0x4B000000 {
+					v := math.Float32frombits(u & 0x7FFFFFFF)
+					v += (1 << 23)
+					v -= (1 << 23)
+					u = math.Float32bits(v)&0x7FFFFFFF | u&0x80000000
+				} else if u&0x7FFFFFFF > 0x7F800000 {
+					u |= 0x00400000
+				}
+				lo |= uint64(u) << 32
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 8))
+
+				u := x
+				if u&0x7FFFFFFF < 0x4B000000 {
+					v := math.Float32frombits(u & 0x7FFFFFFF)
+					v += (1 << 23)
+					v -= (1 << 23)
+					u = math.Float32bits(v)&0x7FFFFFFF | u&0x80000000
+				} else if u&0x7FFFFFFF > 0x7F800000 {
+					u |= 0x00400000
+				}
+				hi |= uint64(u) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 12))
+
+				u := x
+				if u&0x7FFFFFFF < 0x4B000000 {
+					v := math.Float32frombits(u & 0x7FFFFFFF)
+					v += (1 << 23)
+					v -= (1 << 23)
+					u = math.Float32bits(v)&0x7FFFFFFF | u&0x80000000
+				} else if u&0x7FFFFFFF > 0x7F800000 {
+					u |= 0x00400000
+				}
+				hi |= uint64(u) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF64x2Add:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float64)(unsafe.Add(p, 0))
+				y := *(*float64)(unsafe.Add(q, 0))
+				lo |= uint64(math.Float64bits(x+y)) << 0
+
+			}
+			{
+				x := *(*float64)(unsafe.Add(p, 8))
+				y := *(*float64)(unsafe.Add(q, 8))
+				hi |= uint64(math.Float64bits(x+y)) << 0
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF64x2Sub:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float64)(unsafe.Add(p, 0))
+				y := *(*float64)(unsafe.Add(q, 0))
+				lo |= uint64(math.Float64bits(x-y)) << 0
+
+			}
+			{
+				x := *(*float64)(unsafe.Add(p, 8))
+				y := *(*float64)(unsafe.Add(q, 8))
+				hi |= uint64(math.Float64bits(x-y)) << 0
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF64x2Mul:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float64)(unsafe.Add(p, 0))
+				y := *(*float64)(unsafe.Add(q, 0))
+				lo |= uint64(math.Float64bits(x*y)) << 0
+
+			}
+			{
+				x := *(*float64)(unsafe.Add(p, 8))
+				y := *(*float64)(unsafe.Add(q, 8))
+				hi |= uint64(math.Float64bits(x*y)) << 0
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF64x2Div:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float64)(unsafe.Add(p, 0))
+				y := *(*float64)(unsafe.Add(q, 0))
+				lo |= uint64(math.Float64bits(x/y)) << 0
+
+			}
+			{
+				x := *(*float64)(unsafe.Add(p, 8))
+				y := *(*float64)(unsafe.Add(q, 8))
+				hi |= uint64(math.Float64bits(x/y)) << 0
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF64x2Sqrt:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float64)(unsafe.Add(p, 0))
+				lo |= uint64(math.Float64bits(float64(math.Sqrt(float64(x))))) << 0
+
+			}
+			{
+				x := *(*float64)(unsafe.Add(p, 8))
+				hi |= uint64(math.Float64bits(float64(math.Sqrt(float64(x))))) << 0
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF64x2Abs:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				lo = x & 0x7FFFFFFFFFFFFFFF
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				hi = x & 0x7FFFFFFFFFFFFFFF
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF64x2Neg:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				lo = x ^ 0x8000000000000000
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				hi = x ^ 0x8000000000000000
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF64x2Min:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float64)(unsafe.Add(p, 0))
+				y := *(*float64)(unsafe.Add(q, 0))
+				v := min(x, y)
+				if v != v {
+					v = x + y
+				}
+				lo |= uint64(math.Float64bits(v)) << 0
+
+			}
+			{
+				x := *(*float64)(unsafe.Add(p, 8))
+				y := *(*float64)(unsafe.Add(q, 8))
+				v := min(x, y)
+				if v != v {
+					v = x + y
+				}
+				hi |= uint64(math.Float64bits(v)) << 0
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF64x2Max:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float64)(unsafe.Add(p, 0))
+				y := *(*float64)(unsafe.Add(q, 0))
+				v := max(x, y)
+				if v != v {
+					v = x + y
+				}
+				lo |= uint64(math.Float64bits(v)) << 0
+
+			}
+			{
+				x := *(*float64)(unsafe.Add(p, 8))
+				y := *(*float64)(unsafe.Add(q, 8))
+				v := max(x, y)
+				if v != v {
+					v = x + y
+				}
+				hi |= uint64(math.Float64bits(v)) << 0
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF64x2Pmin:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float64)(unsafe.Add(p, 0))
+				y := *(*float64)(unsafe.Add(q, 0))
+				n := uint64(0)
+				if y < x {
+					n = 1
+				}
+				lo |= uint64(-n) << 0
+
+			}
+			{
+				x := *(*float64)(unsafe.Add(p, 8))
+				y := *(*float64)(unsafe.Add(q, 8))
+				n := uint64(0)
+				if y < x {
+					n = 1
+				}
+				hi |= uint64(-n) << 0
+
+			}
+			x, xh := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)), *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+			lo, hi = x^(x^*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)))&lo, xh^(xh^*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8)))&hi
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF64x2Pmax:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float64)(unsafe.Add(p, 0))
+				y := *(*float64)(unsafe.Add(q, 0))
+				n := uint64(0)
+				if x < y {
+					n = 1
+				}
+				lo |= uint64(-n) << 0
+
+			}
+			{
+				x := *(*float64)(unsafe.Add(p, 8))
+				y := *(*float64)(unsafe.Add(q, 8))
+				n := uint64(0)
+				if x < y {
+					n = 1
+				}
+				hi |= uint64(-n) << 0
+
+			}
+			x, xh := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)), *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+			lo, hi = x^(x^*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)))&lo, xh^(xh^*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8)))&hi
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF64x2Eq:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float64)(unsafe.Add(p, 0))
+				y := *(*float64)(unsafe.Add(q, 0))
+				n := uint64(0)
+				if x == y {
+					n = 1
+				}
+				lo |= uint64(-n) << 0
+
+			}
+			{
+				x := *(*float64)(unsafe.Add(p, 8))
+				y := *(*float64)(unsafe.Add(q, 8))
+				n := uint64(0)
+				if x == y {
+					n = 1
+				}
+				hi |= uint64(-n) << 0
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF64x2Ne:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float64)(unsafe.Add(p, 0))
+				y := *(*float64)(unsafe.Add(q, 0))
+				n := uint64(0)
+				if x != y {
+					n = 1
+				}
+				lo |= uint64(-n) << 0
+
+			}
+			{
+				x := *(*float64)(unsafe.Add(p, 8))
+				y := *(*float64)(unsafe.Add(q, 8))
+				n := uint64(0)
+				if x != y {
+					n = 1
+				}
+				hi |= uint64(-n) << 0
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF64x2Lt:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float64)(unsafe.Add(p, 0))
+				y := *(*float64)(unsafe.Add(q, 0))
+				n := uint64(0)
+				if x < y {
+					n = 1
+				}
+				lo |= uint64(-n) << 0
+
+			}
+			{
+				x := *(*float64)(unsafe.Add(p, 8))
+				y := *(*float64)(unsafe.Add(q, 8))
+				n := uint64(0)
+				if x < y {
+					n = 1
+				}
+				hi |= uint64(-n) << 0
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF64x2Le:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float64)(unsafe.Add(p, 0))
+				y := *(*float64)(unsafe.Add(q, 0))
+				n := uint64(0)
+				if x <= y {
+					n = 1
+				}
+				lo |= uint64(-n) << 0
+
+			}
+			{
+				x := *(*float64)(unsafe.Add(p, 8))
+				y := *(*float64)(unsafe.Add(q, 8))
+				n := uint64(0)
+				if x <= y {
+					n = 1
+				}
+				hi |= uint64(-n) << 0
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF64x2RelaxedMadd:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			o := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float64)(unsafe.Add(p, 0))
+				y := *(*float64)(unsafe.Add(q, 0))
+				z := *(*float64)(unsafe.Add(o, 0))
+				lo |= uint64(math.Float64bits(float64(x*y)+z)) << 0
+
+			}
+			{
+				x := *(*float64)(unsafe.Add(p, 8))
+				y := *(*float64)(unsafe.Add(q, 8))
+				z := *(*float64)(unsafe.Add(o, 8))
+				hi |= uint64(math.Float64bits(float64(x*y)+z)) << 0
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF64x2RelaxedNmadd:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			o := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float64)(unsafe.Add(p, 0))
+				y := *(*float64)(unsafe.Add(q, 0))
+				z := *(*float64)(unsafe.Add(o, 0))
+				lo |= uint64(math.Float64bits(z-float64(x*y))) << 0
+
+			}
+			{
+				x := *(*float64)(unsafe.Add(p, 8))
+				y := *(*float64)(unsafe.Add(q, 8))
+				z := *(*float64)(unsafe.Add(o, 8))
+				hi |= uint64(math.Float64bits(z-float64(x*y))) << 0
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF64x2Trunc:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(p, 0))
+
+				u := x
+				if u&0x7FFFFFFFFFFFFFFF < 0x4330000000000000 {
+					f := math.Float64frombits(u)
+					v := float64(int64(f))
+
+					u = math.Float64bits(v)&0x7FFFFFFFFFFFFFFF | u&0x8000000000000000
+				} else if u&0x7FFFFFFFFFFFFFFF > 0x7FF0000000000000 {
+					u |= 0x0008000000000000
+				}
+				lo |= uint64(u) << 0
+
+			}
+			{
+				x := *(*uint64)(unsafe.Add(p, 8))
+
+				u := x
+				if u&0x7FFFFFFFFFFFFFFF < 0x4330000000000000 {
+					f := math.Float64frombits(u)
+					v := float64(int64(f))
+
+					u = math.Float64bits(v)&0x7FFFFFFFFFFFFFFF | u&0x8000000000000000
+				} else if u&0x7FFFFFFFFFFFFFFF > 0x7FF0000000000000 {
+					u |= 0x0008000000000000
+				}
+				hi |= uint64(u) << 0
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF64x2Floor:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(p, 0))
+
+				u := x
+				if u&0x7FFFFFFFFFFFFFFF < 0x4330000000000000 {
+					f := math.Float64frombits(u)
+					v := float64(int64(f))
+					if v > f {
+						v -= 1
+					}
+					u = math.Float64bits(v)&0x7FFFFFFFFFFFFFFF | u&0x8000000000000000
+				} else if u&0x7FFFFFFFFFFFFFFF > 0x7FF0000000000000 {
+					u |= 0x0008000000000000
+				}
+				lo |= uint64(u) << 0
+
+			}
+			{
+				x := *(*uint64)(unsafe.Add(p, 8))
+
+				u := x
+				if u&0x7FFFFFFFFFFFFFFF < 0x4330000000000000 {
+					f := math.Float64frombits(u)
+					v := float64(int64(f))
+					if v > f {
+						v -= 1
+					}
+					u = math.Float64bits(v)&0x7FFFFFFFFFFFFFFF | u&0x8000000000000000
+				} else if u&0x7FFFFFFFFFFFFFFF > 0x7FF0000000000000 {
+					u |= 0x0008000000000000
+				}
+				hi |= uint64(u) << 0
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF64x2Ceil:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(p, 0))
+
+				u := x
+				if u&0x7FFFFFFFFFFFFFFF < 0x4330000000000000 {
+					f := math.Float64frombits(u)
+					v := float64(int64(f))
+					if v < f {
+						v += 1
+					}
+					u = math.Float64bits(v)&0x7FFFFFFFFFFFFFFF | u&0x8000000000000000
+				} else if u&0x7FFFFFFFFFFFFFFF > 0x7FF0000000000000 {
+					u |= 0x0008000000000000
+				}
+				lo |= uint64(u) << 0
+
+			}
+			{
+				x := *(*uint64)(unsafe.Add(p, 8))
+
+				u := x
+				if u&0x7FFFFFFFFFFFFFFF < 0x4330000000000000 {
+					f := math.Float64frombits(u)
+					v := float64(int64(f))
+					if v < f {
+						v += 1
+					}
+					u = math.Float64bits(v)&0x7FFFFFFFFFFFFFFF | u&0x8000000000000000
+				} else if u&0x7FFFFFFFFFFFFFFF > 0x7FF0000000000000 {
+					u |= 0x0008000000000000
+				}
+				hi |= uint64(u) << 0
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF64x2Nearest:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(p, 0))
+
+				u := x
+				if u&0x7FFFFFFFFFFFFFFF < 0x4330000000000000 {
+					v := math.Float64frombits(u & 0x7FFFFFFFFFFFFFFF)
+					v += (1 << 52)
+					v -= (1 << 52)
+					u = math.Float64bits(v)&0x7FFFFFFFFFFFFFFF | u&0x8000000000000000
+				} else if u&0x7FFFFFFFFFFFFFFF > 0x7FF0000000000000 {
+					u |= 0x0008000000000000
+				}
+				lo |= uint64(u) << 0
+
+			}
+			{
+				x := *(*uint64)(unsafe.Add(p, 8))
+
+				u := x
+				if u&0x7FFFFFFFFFFFFFFF < 0x4330000000000000 {
+					v := math.Float64frombits(u & 0x7FFFFFFFFFFFFFFF)
+					v += (1 << 52)
+					v -= (1 << 52)
+					u = math.Float64bits(v)&0x7FFFFFFFFFFFFFFF | u&0x8000000000000000
+				} else if u&0x7FFFFFFFFFFFFFFF > 0x7FF0000000000000 {
+					u |= 0x0008000000000000
+				}
+				hi |= uint64(u) << 0
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF32x4ConvertI32x4S:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var lo, hi uint64
+			{
+				x := *(*int32)(unsafe.Add(p, 0))
+				lo |= uint64(math.Float32bits(float32(x))) << 0
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 4))
+				lo |= uint64(math.Float32bits(float32(x))) << 32
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 8))
+				hi |= uint64(math.Float32bits(float32(x))) << 0
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 12))
+				hi |= uint64(math.Float32bits(float32(x))) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF32x4ConvertI32x4U:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var lo, hi uint64
+			{
+				x := *(*uint32)(unsafe.Add(p, 0))
+				lo |= uint64(math.Float32bits(float32(int64(x)))) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 4))
+				lo |= uint64(math.Float32bits(float32(int64(x)))) << 32
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 8))
+				hi |= uint64(math.Float32bits(float32(int64(x)))) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 12))
+				hi |= uint64(math.Float32bits(float32(int64(x)))) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF64x2ConvertLowI32x4S:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			lo := uint64(math.Float64bits(float64(*(*int32)(unsafe.Add(p, 0)))))
+			hi := uint64(math.Float64bits(float64(*(*int32)(unsafe.Add(p, 4)))))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF64x2ConvertLowI32x4U:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			lo := uint64(math.Float64bits(float64(int64(*(*uint32)(unsafe.Add(p, 0))))))
+			hi := uint64(math.Float64bits(float64(int64(*(*uint32)(unsafe.Add(p, 4))))))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF64x2PromoteLowF32x4:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			lo := uint64(math.Float64bits(float64(*(*float32)(unsafe.Add(p, 0)))))
+			hi := uint64(math.Float64bits(float64(*(*float32)(unsafe.Add(p, 4)))))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF32x4DemoteF64x2Zero:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(math.Float32bits(float32(*(*float64)(unsafe.Add(p, 0))))) | uint64(math.Float32bits(float32(*(*float64)(unsafe.Add(p, 8)))))<<32
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = 0
+			pc = unsafe.Add(pc, 16)
+		case opI32x4TruncSatF32x4S:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float32)(unsafe.Add(p, 0))
+				f, n := float64(x), int64(0)
+				if f >= 2147483647 {
+					n = 2147483647
+				} else if f > -2147483648 {
+					n = int64(f)
+				} else if f <= -2147483648 {
+					n = -2147483648
+				}
+				lo |= uint64(uint32(n)) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 4))
+				f, n := float64(x), int64(0)
+				if f >= 2147483647 {
+					n = 2147483647
+				} else if f > -2147483648 {
+					n = int64(f)
+				} else if f <= -2147483648 {
+					n = -2147483648
+				}
+				lo |= uint64(uint32(n)) << 32
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 8))
+				f, n := float64(x), int64(0)
+				if f >= 2147483647 {
+					n = 2147483647
+				} else if f > -2147483648 {
+					n = int64(f)
+				} else if f <= -2147483648 {
+					n = -2147483648
+				}
+				hi |= uint64(uint32(n)) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 12))
+				f, n := float64(x), int64(0)
+				if f >= 2147483647 {
+					n = 2147483647
+				} else if f > -2147483648 {
+					n = int64(f)
+				} else if f <= -2147483648 {
+					n = -2147483648
+				}
+				hi |= uint64(uint32(n)) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4TruncSatF64x2SZero:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var v uint64
+			{
+				x := *(*float64)(unsafe.Add(p, 0))
+				f, n := float64(x), int64(0)
+				if f >= 2147483647 {
+					n = 2147483647
+				} else if f > -2147483648 {
+					n = int64(f)
+				} else if f <= -2147483648 {
+					n = -2147483648
+				}
+				v |= uint64(uint32(n)) << 0
+			}
+			{
+				x := *(*float64)(unsafe.Add(p, 8))
+				f, n := float64(x), int64(0)
+				if f >= 2147483647 {
+					n = 2147483647
+				} else if f > -2147483648 {
+					n = int64(f)
+				} else if f <= -2147483648 {
+					n = -2147483648
+				}
+				v |= uint64(uint32(n)) << 32
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = 0
+			pc = unsafe.Add(pc, 16)
+		case opI32x4TruncSatF32x4U:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float32)(unsafe.Add(p, 0))
+				f, n := float64(x), int64(0)
+				if f >= 4294967295 {
+					n = 4294967295
+				} else if f > 0 {
+					n = int64(f)
+				} else if f <= 0 {
+					n = 0
+				}
+				lo |= uint64(uint32(n)) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 4))
+				f, n := float64(x), int64(0)
+				if f >= 4294967295 {
+					n = 4294967295
+				} else if f > 0 {
+					n = int64(f)
+				} else if f <= 0 {
+					n = 0
+				}
+				lo |= uint64(uint32(n)) << 32
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 8))
+				f, n := float64(x), int64(0)
+				if f >= 4294967295 {
+					n = 4294967295
+				} else if f > 0 {
+					n = int64(f)
+				} else if f <= 0 {
+					n = 0
+				}
+				hi |= uint64(uint32(n)) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 12))
+				f, n := float64(x), int64(0)
+				if f >= 4294967295 {
+					n = 4294967295
+				} else if f > 0 {
+					n = int64(f)
+				} else if f <= 0 {
+					n = 0
+				}
+				hi |= uint64(uint32(n)) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4TruncSatF64x2UZero:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var v uint64
+			{
+				x := *(*float64)(unsafe.Add(p, 0))
+				f, n := float64(x), int64(0)
+				if f >= 4294967295 {
+					n = 4294967295
+				} else if f > 0 {
+					n = int64(f)
+				} else if f <= 0 {
+					n = 0
+				}
+				v |= uint64(uint32(n)) << 0
+			}
+			{
+				x := *(*float64)(unsafe.Add(p, 8))
+				f, n := float64(x), int64(0)
+				if f >= 4294967295 {
+					n = 4294967295
+				} else if f > 0 {
+					n = int64(f)
+				} else if f <= 0 {
+					n = 0
+				}
+				v |= uint64(uint32(n)) << 32
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = 0
+			pc = unsafe.Add(pc, 16)
+		case opV128Load:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+16 > mlen {
+				goto outOfBounds
+			}
+
+			p := unsafe.Add(mem, ea)
+			lo, hi := *(*uint64)(p), *(*uint64)(unsafe.Add(p, 8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opV128Store:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+16 > mlen {
+				goto outOfBounds
+			}
+
+			p := unsafe.Add(mem, ea)
+			lo, hi := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)), *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+			*(*uint64)(p) = lo
+			*(*uint64)(unsafe.Add(p, 8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opV128Load8x8S:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+8 > mlen {
+				goto outOfBounds
+			}
+
+			v := *(*uint64)(unsafe.Add(mem, ea))
+			lo, hi := v&0xFFFFFFFF, v>>32
+			lo = (lo | lo<<16) & 0x0000FFFF0000FFFF
+			lo = (lo | lo<<8) & 0x00FF00FF00FF00FF
+			{
+				s := lo & 0x0080008000800080
+				lo |= s<<9 - s<<1
+			}
+			hi = (hi | hi<<16) & 0x0000FFFF0000FFFF
+			hi = (hi | hi<<8) & 0x00FF00FF00FF00FF
+			{
+				s := hi & 0x0080008000800080
+				hi |= s<<9 - s<<1
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opV128Load8x8U:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+8 > mlen {
+				goto outOfBounds
+			}
+
+			v := *(*uint64)(unsafe.Add(mem, ea))
+			lo, hi := v&0xFFFFFFFF, v>>32
+			lo = (lo | lo<<16) & 0x0000FFFF0000FFFF
+			lo = (lo | lo<<8) & 0x00FF00FF00FF00FF
+			hi = (hi | hi<<16) & 0x0000FFFF0000FFFF
+			hi = (hi | hi<<8) & 0x00FF00FF00FF00FF
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opV128Load16x4S:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+8 > mlen {
+				goto outOfBounds
+			}
+
+			p := unsafe.Add(mem, ea)
+			lo := uint64(uint32(*(*int16)(unsafe.Add(p, 0))))
+			lo |= uint64(uint32(*(*int16)(unsafe.Add(p, 2)))) << 32
+			hi := uint64(uint32(*(*int16)(unsafe.Add(p, 4))))
+			hi |= uint64(uint32(*(*int16)(unsafe.Add(p, 6)))) << 32
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opV128Load16x4U:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+8 > mlen {
+				goto outOfBounds
+			}
+
+			p := unsafe.Add(mem, ea)
+			lo := uint64(uint32(*(*uint16)(unsafe.Add(p, 0))))
+			lo |= uint64(uint32(*(*uint16)(unsafe.Add(p, 2)))) << 32
+			hi := uint64(uint32(*(*uint16)(unsafe.Add(p, 4))))
+			hi |= uint64(uint32(*(*uint16)(unsafe.Add(p, 6)))) << 32
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opV128Load32x2S:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+8 > mlen {
+				goto outOfBounds
+			}
+
+			p := unsafe.Add(mem, ea)
+			lo := uint64(uint64(*(*int32)(unsafe.Add(p, 0))))
+			hi := uint64(uint64(*(*int32)(unsafe.Add(p, 4))))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opV128Load32x2U:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+8 > mlen {
+				goto outOfBounds
+			}
+
+			p := unsafe.Add(mem, ea)
+			lo := uint64(uint64(*(*uint32)(unsafe.Add(p, 0))))
+			hi := uint64(uint64(*(*uint32)(unsafe.Add(p, 4))))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opV128Load8Splat:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+1 > mlen {
+				goto outOfBounds
+			}
+
+			v := uint64(*(*uint8)(unsafe.Add(mem, ea))) * 0x0101010101010101
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = v
+			pc = unsafe.Add(pc, 16)
+		case opV128Load16Splat:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+2 > mlen {
+				goto outOfBounds
+			}
+
+			v := uint64(*(*uint16)(unsafe.Add(mem, ea))) * 0x0001000100010001
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = v
+			pc = unsafe.Add(pc, 16)
+		case opV128Load32Splat:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+4 > mlen {
+				goto outOfBounds
+			}
+
+			v := uint64(*(*uint32)(unsafe.Add(mem, ea)))
+			v |= v << 32
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = v
+			pc = unsafe.Add(pc, 16)
+		case opV128Load64Splat:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+8 > mlen {
+				goto outOfBounds
+			}
+
+			v := *(*uint64)(unsafe.Add(mem, ea))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = v
+			pc = unsafe.Add(pc, 16)
+		case opV128Load32Zero:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+4 > mlen {
+				goto outOfBounds
+			}
+
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(mem, ea)))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = 0
+			pc = unsafe.Add(pc, 16)
+		case opV128Load64Zero:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+8 > mlen {
+				goto outOfBounds
+			}
+
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = *(*uint64)(unsafe.Add(mem, ea))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = 0
+			pc = unsafe.Add(pc, 16)
+		case opV128Load8LaneLo:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+1 > mlen {
+				goto outOfBounds
+			}
+
+			s := *(*uint32)(unsafe.Add(pc, 12)) * 8 & 63
+			v := uint64(*(*uint8)(unsafe.Add(mem, ea))) << s
+			m := uint64(1<<8-1) << s
+			lo, hi := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)), *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+			lo = lo&^m | v
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opV128Load8LaneHi:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+1 > mlen {
+				goto outOfBounds
+			}
+
+			s := *(*uint32)(unsafe.Add(pc, 12)) * 8 & 63
+			v := uint64(*(*uint8)(unsafe.Add(mem, ea))) << s
+			m := uint64(1<<8-1) << s
+			lo, hi := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)), *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+			hi = hi&^m | v
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opV128Store8Lane:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+1 > mlen {
+				goto outOfBounds
+			}
+
+			*(*uint8)(unsafe.Add(mem, ea)) = *(*uint8)(unsafe.Add(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8), uintptr(*(*uint32)(unsafe.Add(pc, 12)))*1))
+			pc = unsafe.Add(pc, 16)
+		case opV128Load16LaneLo:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+2 > mlen {
+				goto outOfBounds
+			}
+
+			s := *(*uint32)(unsafe.Add(pc, 12)) * 16 & 63
+			v := uint64(*(*uint16)(unsafe.Add(mem, ea))) << s
+			m := uint64(1<<16-1) << s
+			lo, hi := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)), *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+			lo = lo&^m | v
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opV128Load16LaneHi:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+2 > mlen {
+				goto outOfBounds
+			}
+
+			s := *(*uint32)(unsafe.Add(pc, 12)) * 16 & 63
+			v := uint64(*(*uint16)(unsafe.Add(mem, ea))) << s
+			m := uint64(1<<16-1) << s
+			lo, hi := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)), *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+			hi = hi&^m | v
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opV128Store16Lane:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+2 > mlen {
+				goto outOfBounds
+			}
+
+			*(*uint16)(unsafe.Add(mem, ea)) = *(*uint16)(unsafe.Add(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8), uintptr(*(*uint32)(unsafe.Add(pc, 12)))*2))
+			pc = unsafe.Add(pc, 16)
+		case opV128Load32LaneLo:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+4 > mlen {
+				goto outOfBounds
+			}
+
+			s := *(*uint32)(unsafe.Add(pc, 12)) * 32 & 63
+			v := uint64(*(*uint32)(unsafe.Add(mem, ea))) << s
+			m := uint64(1<<32-1) << s
+			lo, hi := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)), *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+			lo = lo&^m | v
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opV128Load32LaneHi:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+4 > mlen {
+				goto outOfBounds
+			}
+
+			s := *(*uint32)(unsafe.Add(pc, 12)) * 32 & 63
+			v := uint64(*(*uint32)(unsafe.Add(mem, ea))) << s
+			m := uint64(1<<32-1) << s
+			lo, hi := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)), *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+			hi = hi&^m | v
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opV128Store32Lane:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+4 > mlen {
+				goto outOfBounds
+			}
+
+			*(*uint32)(unsafe.Add(mem, ea)) = *(*uint32)(unsafe.Add(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8), uintptr(*(*uint32)(unsafe.Add(pc, 12)))*4))
+			pc = unsafe.Add(pc, 16)
+		case opV128Load64LaneLo:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+8 > mlen {
+				goto outOfBounds
+			}
+
+			v := *(*uint64)(unsafe.Add(mem, ea))
+			hi := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opV128Load64LaneHi:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+8 > mlen {
+				goto outOfBounds
+			}
+
+			v := *(*uint64)(unsafe.Add(mem, ea))
+			lo := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = v
+			pc = unsafe.Add(pc, 16)
+		case opV128Store64Lane:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+8 > mlen {
+				goto outOfBounds
+			}
+
+			*(*uint64)(unsafe.Add(mem, ea)) = *(*uint64)(unsafe.Add(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8), uintptr(*(*uint32)(unsafe.Add(pc, 12)))*8))
+			pc = unsafe.Add(pc, 16)
+		case opAtomic8Load:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			p := unsafe.Add(mem, ea)
+			if uintptr(p)&(1-1) != 0 {
+				goto trapUnalignedAtomic
+			}
+			if ea+1 > mlen {
+				goto outOfBounds
+			}
+			s := uintptr(p) & 3 * 8
+			w := (*uint32)(unsafe.Add(p, -int(uintptr(p)&3)))
+			m := uint32(1<<8-1) << s
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(atomic.LoadUint32(w) & m >> s)
+			pc = unsafe.Add(pc, 16)
+		case opAtomic8Store:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			p := unsafe.Add(mem, ea)
+			if uintptr(p)&(1-1) != 0 {
+				goto trapUnalignedAtomic
+			}
+			if ea+1 > mlen {
+				goto outOfBounds
+			}
+			s := uintptr(p) & 3 * 8
+			w := (*uint32)(unsafe.Add(p, -int(uintptr(p)&3)))
+			m := uint32(1<<8-1) << s
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) << s & m
+			for {
+				old := atomic.LoadUint32(w)
+				if atomic.CompareAndSwapUint32(w, old, old&^m|v) {
+					break
+				}
+			}
+			pc = unsafe.Add(pc, 16)
+		case opAtomic8Add:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			p := unsafe.Add(mem, ea)
+			if uintptr(p)&(1-1) != 0 {
+				goto trapUnalignedAtomic
+			}
+			if ea+1 > mlen {
+				goto outOfBounds
+			}
+			s := uintptr(p) & 3 * 8
+			w := (*uint32)(unsafe.Add(p, -int(uintptr(p)&3)))
+			m := uint32(1<<8-1) << s
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) << s
+			for {
+				old := atomic.LoadUint32(w)
+				if atomic.CompareAndSwapUint32(w, old, old&^m|(old+v)&m) {
+					*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(old & m >> s)
+					break
+				}
+			}
+			pc = unsafe.Add(pc, 16)
+		case opAtomic8Sub:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			p := unsafe.Add(mem, ea)
+			if uintptr(p)&(1-1) != 0 {
+				goto trapUnalignedAtomic
+			}
+			if ea+1 > mlen {
+				goto outOfBounds
+			}
+			s := uintptr(p) & 3 * 8
+			w := (*uint32)(unsafe.Add(p, -int(uintptr(p)&3)))
+			m := uint32(1<<8-1) << s
+			v := -*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) << s
+			for {
+				old := atomic.LoadUint32(w)
+				if atomic.CompareAndSwapUint32(w, old, old&^m|(old+v)&m) {
+					*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(old & m >> s)
+					break
+				}
+			}
+			pc = unsafe.Add(pc, 16)
+		case opAtomic8And:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			p := unsafe.Add(mem, ea)
+			if uintptr(p)&(1-1) != 0 {
+				goto trapUnalignedAtomic
+			}
+			if ea+1 > mlen {
+				goto outOfBounds
+			}
+			s := uintptr(p) & 3 * 8
+			w := (*uint32)(unsafe.Add(p, -int(uintptr(p)&3)))
+			m := uint32(1<<8-1) << s
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) << s
+			for {
+				old := atomic.LoadUint32(w)
+				if atomic.CompareAndSwapUint32(w, old, old&^m|(old&v)&m) {
+					*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(old & m >> s)
+					break
+				}
+			}
+			pc = unsafe.Add(pc, 16)
+		case opAtomic8Or:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			p := unsafe.Add(mem, ea)
+			if uintptr(p)&(1-1) != 0 {
+				goto trapUnalignedAtomic
+			}
+			if ea+1 > mlen {
+				goto outOfBounds
+			}
+			s := uintptr(p) & 3 * 8
+			w := (*uint32)(unsafe.Add(p, -int(uintptr(p)&3)))
+			m := uint32(1<<8-1) << s
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) << s
+			for {
+				old := atomic.LoadUint32(w)
+				if atomic.CompareAndSwapUint32(w, old, old&^m|(old|v)&m) {
+					*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(old & m >> s)
+					break
+				}
+			}
+			pc = unsafe.Add(pc, 16)
+		case opAtomic8Xor:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			p := unsafe.Add(mem, ea)
+			if uintptr(p)&(1-1) != 0 {
+				goto trapUnalignedAtomic
+			}
+			if ea+1 > mlen {
+				goto outOfBounds
+			}
+			s := uintptr(p) & 3 * 8
+			w := (*uint32)(unsafe.Add(p, -int(uintptr(p)&3)))
+			m := uint32(1<<8-1) << s
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) << s
+			for {
+				old := atomic.LoadUint32(w)
+				if atomic.CompareAndSwapUint32(w, old, old&^m|(old^v)&m) {
+					*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(old & m >> s)
+					break
+				}
+			}
+			pc = unsafe.Add(pc, 16)
+		case opAtomic8Xchg:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			p := unsafe.Add(mem, ea)
+			if uintptr(p)&(1-1) != 0 {
+				goto trapUnalignedAtomic
+			}
+			if ea+1 > mlen {
+				goto outOfBounds
+			}
+			s := uintptr(p) & 3 * 8
+			w := (*uint32)(unsafe.Add(p, -int(uintptr(p)&3)))
+			m := uint32(1<<8-1) << s
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) << s
+			for {
+				old := atomic.LoadUint32(w)
+				if atomic.CompareAndSwapUint32(w, old, old&^m|(v)&m) {
+					*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(old & m >> s)
+					break
+				}
+			}
+			pc = unsafe.Add(pc, 16)
+		case opAtomic8Cmpxchg:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			p := unsafe.Add(mem, ea)
+			if uintptr(p)&(1-1) != 0 {
+				goto trapUnalignedAtomic
+			}
+			if ea+1 > mlen {
+				goto outOfBounds
+			}
+			s := uintptr(p) & 3 * 8
+			w := (*uint32)(unsafe.Add(p, -int(uintptr(p)&3)))
+			d := uint32(uint8(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))^*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 12)))*8)))) << s
+			for {
+				old := atomic.LoadUint32(w)
+				if uint8(old>>s) != uint8(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))) || atomic.CompareAndSwapUint32(w, old, old^d) {
+					*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(uint8(old >> s))
+					break
+				}
+			}
+			pc = unsafe.Add(pc, 16)
+		case opAtomic16Load:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			p := unsafe.Add(mem, ea)
+			if uintptr(p)&(2-1) != 0 {
+				goto trapUnalignedAtomic
+			}
+			if ea+2 > mlen {
+				goto outOfBounds
+			}
+			s := uintptr(p) & 3 * 8
+			w := (*uint32)(unsafe.Add(p, -int(uintptr(p)&3)))
+			m := uint32(1<<16-1) << s
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(atomic.LoadUint32(w) & m >> s)
+			pc = unsafe.Add(pc, 16)
+		case opAtomic16Store:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			p := unsafe.Add(mem, ea)
+			if uintptr(p)&(2-1) != 0 {
+				goto trapUnalignedAtomic
+			}
+			if ea+2 > mlen {
+				goto outOfBounds
+			}
+			s := uintptr(p) & 3 * 8
+			w := (*uint32)(unsafe.Add(p, -int(uintptr(p)&3)))
+			m := uint32(1<<16-1) << s
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) << s & m
+			for {
+				old := atomic.LoadUint32(w)
+				if atomic.CompareAndSwapUint32(w, old, old&^m|v) {
+					break
+				}
+			}
+			pc = unsafe.Add(pc, 16)
+		case opAtomic16Add:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			p := unsafe.Add(mem, ea)
+			if uintptr(p)&(2-1) != 0 {
+				goto trapUnalignedAtomic
+			}
+			if ea+2 > mlen {
+				goto outOfBounds
+			}
+			s := uintptr(p) & 3 * 8
+			w := (*uint32)(unsafe.Add(p, -int(uintptr(p)&3)))
+			m := uint32(1<<16-1) << s
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) << s
+			for {
+				old := atomic.LoadUint32(w)
+				if atomic.CompareAndSwapUint32(w, old, old&^m|(old+v)&m) {
+					*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(old & m >> s)
+					break
+				}
+			}
+			pc = unsafe.Add(pc, 16)
+		case opAtomic16Sub:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			p := unsafe.Add(mem, ea)
+			if uintptr(p)&(2-1) != 0 {
+				goto trapUnalignedAtomic
+			}
+			if ea+2 > mlen {
+				goto outOfBounds
+			}
+			s := uintptr(p) & 3 * 8
+			w := (*uint32)(unsafe.Add(p, -int(uintptr(p)&3)))
+			m := uint32(1<<16-1) << s
+			v := -*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) << s
+			for {
+				old := atomic.LoadUint32(w)
+				if atomic.CompareAndSwapUint32(w, old, old&^m|(old+v)&m) {
+					*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(old & m >> s)
+					break
+				}
+			}
+			pc = unsafe.Add(pc, 16)
+		case opAtomic16And:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			p := unsafe.Add(mem, ea)
+			if uintptr(p)&(2-1) != 0 {
+				goto trapUnalignedAtomic
+			}
+			if ea+2 > mlen {
+				goto outOfBounds
+			}
+			s := uintptr(p) & 3 * 8
+			w := (*uint32)(unsafe.Add(p, -int(uintptr(p)&3)))
+			m := uint32(1<<16-1) << s
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) << s
+			for {
+				old := atomic.LoadUint32(w)
+				if atomic.CompareAndSwapUint32(w, old, old&^m|(old&v)&m) {
+					*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(old & m >> s)
+					break
+				}
+			}
+			pc = unsafe.Add(pc, 16)
+		case opAtomic16Or:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			p := unsafe.Add(mem, ea)
+			if uintptr(p)&(2-1) != 0 {
+				goto trapUnalignedAtomic
+			}
+			if ea+2 > mlen {
+				goto outOfBounds
+			}
+			s := uintptr(p) & 3 * 8
+			w := (*uint32)(unsafe.Add(p, -int(uintptr(p)&3)))
+			m := uint32(1<<16-1) << s
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) << s
+			for {
+				old := atomic.LoadUint32(w)
+				if atomic.CompareAndSwapUint32(w, old, old&^m|(old|v)&m) {
+					*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(old & m >> s)
+					break
+				}
+			}
+			pc = unsafe.Add(pc, 16)
+		case opAtomic16Xor:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			p := unsafe.Add(mem, ea)
+			if uintptr(p)&(2-1) != 0 {
+				goto trapUnalignedAtomic
+			}
+			if ea+2 > mlen {
+				goto outOfBounds
+			}
+			s := uintptr(p) & 3 * 8
+			w := (*uint32)(unsafe.Add(p, -int(uintptr(p)&3)))
+			m := uint32(1<<16-1) << s
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) << s
+			for {
+				old := atomic.LoadUint32(w)
+				if atomic.CompareAndSwapUint32(w, old, old&^m|(old^v)&m) {
+					*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(old & m >> s)
+					break
+				}
+			}
+			pc = unsafe.Add(pc, 16)
+		case opAtomic16Xchg:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			p := unsafe.Add(mem, ea)
+			if uintptr(p)&(2-1) != 0 {
+				goto trapUnalignedAtomic
+			}
+			if ea+2 > mlen {
+				goto outOfBounds
+			}
+			s := uintptr(p) & 3 * 8
+			w := (*uint32)(unsafe.Add(p, -int(uintptr(p)&3)))
+			m := uint32(1<<16-1) << s
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) << s
+			for {
+				old := atomic.LoadUint32(w)
+				if atomic.CompareAndSwapUint32(w, old, old&^m|(v)&m) {
+					*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(old & m >> s)
+					break
+				}
+			}
+			pc = unsafe.Add(pc, 16)
+		case opAtomic16Cmpxchg:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			p := unsafe.Add(mem, ea)
+			if uintptr(p)&(2-1) != 0 {
+				goto trapUnalignedAtomic
+			}
+			if ea+2 > mlen {
+				goto outOfBounds
+			}
+			s := uintptr(p) & 3 * 8
+			w := (*uint32)(unsafe.Add(p, -int(uintptr(p)&3)))
+			d := uint32(uint16(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))^*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 12)))*8)))) << s
+			for {
+				old := atomic.LoadUint32(w)
+				if uint16(old>>s) != uint16(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))) || atomic.CompareAndSwapUint32(w, old, old^d) {
+					*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(uint16(old >> s))
+					break
+				}
+			}
+			pc = unsafe.Add(pc, 16)
+		case opAtomic32Load:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			p := unsafe.Add(mem, ea)
+			if uintptr(p)&(4-1) != 0 {
+				goto trapUnalignedAtomic
+			}
+			if ea+4 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(atomic.LoadUint32((*uint32)(p)))
+			pc = unsafe.Add(pc, 16)
+		case opAtomic32Store:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			p := unsafe.Add(mem, ea)
+			if uintptr(p)&(4-1) != 0 {
+				goto trapUnalignedAtomic
+			}
+			if ea+4 > mlen {
+				goto outOfBounds
+			}
+			atomic.StoreUint32((*uint32)(p), *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)))
+			pc = unsafe.Add(pc, 16)
+		case opAtomic32Add:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			p := unsafe.Add(mem, ea)
+			if uintptr(p)&(4-1) != 0 {
+				goto trapUnalignedAtomic
+			}
+			if ea+4 > mlen {
+				goto outOfBounds
+			}
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(atomic.AddUint32((*uint32)(p), v) - v)
+			pc = unsafe.Add(pc, 16)
+		case opAtomic32Sub:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			p := unsafe.Add(mem, ea)
+			if uintptr(p)&(4-1) != 0 {
+				goto trapUnalignedAtomic
+			}
+			if ea+4 > mlen {
+				goto outOfBounds
+			}
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(atomic.AddUint32((*uint32)(p), -v) + v)
+			pc = unsafe.Add(pc, 16)
+		case opAtomic32And:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			p := unsafe.Add(mem, ea)
+			if uintptr(p)&(4-1) != 0 {
+				goto trapUnalignedAtomic
+			}
+			if ea+4 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(atomic.AndUint32((*uint32)(p), *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))))
+			pc = unsafe.Add(pc, 16)
+		case opAtomic32Or:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			p := unsafe.Add(mem, ea)
+			if uintptr(p)&(4-1) != 0 {
+				goto trapUnalignedAtomic
+			}
+			if ea+4 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(atomic.OrUint32((*uint32)(p), *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))))
+			pc = unsafe.Add(pc, 16)
+		case opAtomic32Xor:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			p := unsafe.Add(mem, ea)
+			if uintptr(p)&(4-1) != 0 {
+				goto trapUnalignedAtomic
+			}
+			if ea+4 > mlen {
+				goto outOfBounds
+			}
+			w := (*uint32)(p)
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+			for {
+				old := atomic.LoadUint32(w)
+				if atomic.CompareAndSwapUint32(w, old, old^v) {
+					*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(old)
+					break
+				}
+			}
+			pc = unsafe.Add(pc, 16)
+		case opAtomic32Xchg:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			p := unsafe.Add(mem, ea)
+			if uintptr(p)&(4-1) != 0 {
+				goto trapUnalignedAtomic
+			}
+			if ea+4 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(atomic.SwapUint32((*uint32)(p), *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))))
+			pc = unsafe.Add(pc, 16)
+		case opAtomic32Cmpxchg:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			p := unsafe.Add(mem, ea)
+			if uintptr(p)&(4-1) != 0 {
+				goto trapUnalignedAtomic
+			}
+			if ea+4 > mlen {
+				goto outOfBounds
+			}
+			w := (*uint32)(p)
+			e, v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)), *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 12)))*8))
+			for {
+				old := atomic.LoadUint32(w)
+				if old != e || atomic.CompareAndSwapUint32(w, old, v) {
+					*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(old)
+					break
+				}
+			}
+			pc = unsafe.Add(pc, 16)
+		case opAtomic64Load:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			p := unsafe.Add(mem, ea)
+			if uintptr(p)&(8-1) != 0 {
+				goto trapUnalignedAtomic
+			}
+			if ea+8 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(atomic.LoadUint64((*uint64)(p)))
+			pc = unsafe.Add(pc, 16)
+		case opAtomic64Store:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			p := unsafe.Add(mem, ea)
+			if uintptr(p)&(8-1) != 0 {
+				goto trapUnalignedAtomic
+			}
+			if ea+8 > mlen {
+				goto outOfBounds
+			}
+			atomic.StoreUint64((*uint64)(p), *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)))
+			pc = unsafe.Add(pc, 16)
+		case opAtomic64Add:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			p := unsafe.Add(mem, ea)
+			if uintptr(p)&(8-1) != 0 {
+				goto trapUnalignedAtomic
+			}
+			if ea+8 > mlen {
+				goto outOfBounds
+			}
+			v := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(atomic.AddUint64((*uint64)(p), v) - v)
+			pc = unsafe.Add(pc, 16)
+		case opAtomic64Sub:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			p := unsafe.Add(mem, ea)
+			if uintptr(p)&(8-1) != 0 {
+				goto trapUnalignedAtomic
+			}
+			if ea+8 > mlen {
+				goto outOfBounds
+			}
+			v := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(atomic.AddUint64((*uint64)(p), -v) + v)
+			pc = unsafe.Add(pc, 16)
+		case opAtomic64And:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			p := unsafe.Add(mem, ea)
+			if uintptr(p)&(8-1) != 0 {
+				goto trapUnalignedAtomic
+			}
+			if ea+8 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(atomic.AndUint64((*uint64)(p), *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))))
+			pc = unsafe.Add(pc, 16)
+		case opAtomic64Or:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			p := unsafe.Add(mem, ea)
+			if uintptr(p)&(8-1) != 0 {
+				goto trapUnalignedAtomic
+			}
+			if ea+8 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(atomic.OrUint64((*uint64)(p), *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))))
+			pc = unsafe.Add(pc, 16)
+		case opAtomic64Xor:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			p := unsafe.Add(mem, ea)
+			if uintptr(p)&(8-1) != 0 {
+				goto trapUnalignedAtomic
+			}
+			if ea+8 > mlen {
+				goto outOfBounds
+			}
+			w := (*uint64)(p)
+			v := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+			for {
+				old := atomic.LoadUint64(w)
+				if atomic.CompareAndSwapUint64(w, old, old^v) {
+					*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(old)
+					break
+				}
+			}
+			pc = unsafe.Add(pc, 16)
+		case opAtomic64Xchg:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			p := unsafe.Add(mem, ea)
+			if uintptr(p)&(8-1) != 0 {
+				goto trapUnalignedAtomic
+			}
+			if ea+8 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(atomic.SwapUint64((*uint64)(p), *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))))
+			pc = unsafe.Add(pc, 16)
+		case opAtomic64Cmpxchg:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			p := unsafe.Add(mem, ea)
+			if uintptr(p)&(8-1) != 0 {
+				goto trapUnalignedAtomic
+			}
+			if ea+8 > mlen {
+				goto outOfBounds
+			}
+			w := (*uint64)(p)
+			e, v := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)), *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 12)))*8))
+			for {
+				old := atomic.LoadUint64(w)
+				if old != e || atomic.CompareAndSwapUint64(w, old, v) {
+					*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(old)
+					break
+				}
+			}
+			pc = unsafe.Add(pc, 16)
+		case opAtomicFence:
+			atomic.AddUint32((*uint32)(unsafe.Pointer(&ctx.Arg)), 0)
+			pc = unsafe.Add(pc, 16)
 		default:
 			goto cold
 		}
@@ -2338,4 +7820,7 @@ trapNullReference:
 trapNullI31:
 	ctx.PC, ctx.FP = uintptr(pc), uintptr(fp)
 	return exitTrap + exit(vm.TrapNullI31)
+trapUnalignedAtomic:
+	ctx.PC, ctx.FP = uintptr(pc), uintptr(fp)
+	return exitTrap + exit(vm.TrapUnalignedAtomic)
 }

@@ -182,6 +182,7 @@ func loop() string {
 	b.WriteString(banner + `import (
 	"math"
 	"math/bits"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/spindle-wasm/spindle/internal/vm"
