@@ -16,8 +16,9 @@ func newWat2wasm(a *app) *cobra.Command {
 	var output string
 	var noNames, noCheck bool
 	cmd := &cobra.Command{
-		Use:   "wat2wasm [flags] FILE",
-		Short: "Assemble text into a binary module",
+		Use:                   "wat2wasm [flags] FILE",
+		DisableFlagsInUseLine: true,
+		Short:                 "Assemble text into a binary module",
 		Long: `Assemble a module in the text format (.wat; "-" reads standard input) into the binary format.
 Identifiers go to the name section. The result is validated.`,
 		Example: `  spindle wat2wasm hello.wat               writes hello.wasm
@@ -58,8 +59,9 @@ func newWasm2wat(a *app) *cobra.Command {
 	var output string
 	var noNames bool
 	cmd := &cobra.Command{
-		Use:   "wasm2wat [flags] FILE",
-		Short: "Print a binary module as text",
+		Use:                   "wasm2wat [flags] FILE",
+		DisableFlagsInUseLine: true,
+		Short:                 "Print a binary module as text",
 		Long: `Print a binary module (.wasm; "-" reads standard input) in the text format. The text assembles
 back to the same module. The module must be well-formed, but need not be valid.`,
 		Example: `  spindle wasm2wat app.wasm

@@ -16,6 +16,7 @@ import (
 	"github.com/spindle-wasm/spindle"
 	"github.com/spindle-wasm/spindle/internal/wasm"
 	"github.com/spindle-wasm/spindle/internal/wat"
+	"github.com/spindle-wasm/spindle/wasi"
 )
 
 // Exit codes of the command itself. A guest's own exit code is passed on.
@@ -164,7 +165,7 @@ func describe(err error) string {
 		return name + err.Error() + hint
 	case *spindle.LinkError:
 		if strings.HasPrefix(e.Msg, "unknown import") {
-			return fmt.Sprintf("%s%v\n  (the command supplies %s and spectest)", name, err, wasiNames)
+			return fmt.Sprintf("%s%v\n  (the command supplies %s and spectest)", name, err, wasi.ModuleName)
 		}
 	}
 	return name + err.Error()

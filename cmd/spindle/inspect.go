@@ -16,8 +16,9 @@ import (
 func newInspect(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "inspect [flags] MODULE",
-		Short: "Show what a module is made of",
+		Use:                   "inspect [flags] MODULE",
+		DisableFlagsInUseLine: true,
+		Short:                 "Show what a module is made of",
 		Long: `Show a module's imports, exports, the features that it uses, and how large its sections and
 its code are. The module (.wasm, or .wat text; "-" reads standard input) must be valid.`,
 		Example: `  spindle inspect app.wasm

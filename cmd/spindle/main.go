@@ -32,11 +32,6 @@ func execute(a *app, args []string) (code int) {
 		}
 	}()
 	a.out = a.stdout
-	root := newRoot(a)
-	root.SetArgs(args)
-	if args == nil {
-		root.SetArgs([]string{}) // nil would mean os.Args
-	}
-	cmd, err := root.ExecuteC()
+	cmd, err := newRoot(a, args).ExecuteC()
 	return a.fail(cmd, err)
 }

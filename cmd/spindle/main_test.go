@@ -48,7 +48,7 @@ type command struct {
 	notes []string // comments before it
 }
 
-// TestTranscripts runs the commands in testdata/*.txt, each file in a fresh copy of testdata/files, and compares what they print.
+// TestTranscripts runs the commands in testdata/*.txt, each file in a fresh copy of testdata/files and of the examples, and compares what they print.
 // After a command's line come its standard output as it is, its standard error with "! " before each line, and "[exit N]" if N
 // is not 0. Lines that begin with "## " are comments.
 func TestTranscripts(t *testing.T) {
@@ -65,6 +65,9 @@ func TestTranscripts(t *testing.T) {
 			}
 			dir := t.TempDir()
 			if err := os.CopyFS(dir, os.DirFS("testdata/files")); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.CopyFS(filepath.Join(dir, "examples"), os.DirFS("../../examples/hello")); err != nil {
 				t.Fatal(err)
 			}
 			cmds, rest := parseTranscript(string(text))

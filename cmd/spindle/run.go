@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/spindle-wasm/spindle"
-	"github.com/spindle-wasm/spindle/internal/wast"
 )
 
 // runFlags are the flags of run.
@@ -30,8 +29,9 @@ type runFlags struct {
 func newRun(a *app) *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
-		Use:   "run [flags] MODULE [argument...]",
-		Short: "Run a program",
+		Use:                   "run [flags] MODULE [argument...]",
+		DisableFlagsInUseLine: true,
+		Short:                 "Run a program",
 		Long: `Run a WASI program (.wasm, or .wat text; "-" reads standard input): its _start, or with
 --invoke one exported function.
 
@@ -60,7 +60,7 @@ The exit code is the guest's. Others: 134 the guest trapped (its backtrace is sh
 	flags.SetInterspersed(false) // what follows the module is the guest's
 	flags.StringArrayVar(&f.dirs, "dir", nil, "give the guest a directory, `HOST[::GUEST][:ro]`")
 	flags.StringArrayVar(&f.env, "env", nil, "give the guest an environment variable: `NAME=VALUE`, or NAME for the command's own")
-	flags.StringArrayVar(&f.listen, "tcplisten", nil, "give the guest a socket that listens on `ADDRESS`, as fd 3 and up")
+	flags.StringArrayVar(&f.listen, "tcplisten", nil, "give the guest a socket that listens on `ADDRESS`: descriptors after the directories")
 	flags.StringVar(&f.invoke, "invoke", "", "call the exported `FUNCTION` with the arguments, print its results")
 	flags.DurationVar(&f.timeout, "timeout", 0, "stop the guest after this `TIME`, such as 500ms or 2m")
 	flags.Var(&f.maxMemory, "max-memory", "largest `SIZE` of each linear memory, such as 64MiB")
@@ -104,36 +104,23 @@ func (a *app) run(ctx context.Context, f *runFlags, features spindle.Features, n
 	if f.invoke != "" {
 		guestArgs = guestArgs[:1]
 	}
-	imports, err := a.imports(f, mod, guestArgs)
+	if e, ok := mod.Export("_start"); f.invoke == "" && (!ok || e.Kind != spindle.KindFunc) {
+		return noStart(mod, file)
+	}
+	imports, done, err := a.imports(f, mod, guestArgs)
 	if err != nil {
 		return err
 	}
+	defer done()
 	cfg := spindle.Config{Imports: imports}
 	if f.invoke != "" {
 		return file.wrapGuest(a.invoke(ctx, rt, mod, cfg, f.invoke, args))
-	}
-	if e, ok := mod.Export("_start"); !ok || e.Kind != spindle.KindFunc {
-		return noStart(mod, file)
 	}
 	p, err := rt.Start(ctx, mod, cfg)
 	if err != nil {
 		return file.wrapGuest(err)
 	}
 	return file.wrapGuest(p.Wait(context.Background())) // the guest itself ends when ctx does
-}
-
-// imports supplies what the module imports of what the command has.
-func (a *app) imports(f *runFlags, mod *spindle.Module, args []string) (spindle.Imports, error) {
-	imports, err := a.wasiImports(f, mod, args)
-	if err != nil {
-		return nil, err
-	}
-	for im := range mod.Imports() {
-		if im.Module == "spectest" && imports["spectest"] == nil {
-			imports["spectest"] = wast.NewSpectest(a.stdout)
-		}
-	}
-	return imports, nil
 }
 
 // wrapGuest adds the file to errors about its module, and to those that have a backtrace.

@@ -24,7 +24,26 @@ func TestInterrupt(t *testing.T) {
 	if err := os.WriteFile(file, []byte(spin), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(builtBinary, "run", file)
+	interrupt(t, exec.Command(builtBinary, "run", file))
+}
+
+// TestInterruptRead checks that Ctrl-C stops a guest that waits for its standard input.
+func TestInterruptRead(t *testing.T) {
+	t.Parallel()
+	cmd := exec.Command(builtBinary, "run", "testdata/files/cat.wat")
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
+	if _, err := stdin.Write([]byte("a line\n")); err != nil {
+		t.Fatal(err)
+	}
+	interrupt(t, cmd)
+}
+
+// interrupt starts a command, sends it SIGINT once it has printed a line, and checks how it ends.
+func interrupt(t *testing.T, cmd *exec.Cmd) {
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	stdout, err := cmd.StdoutPipe()

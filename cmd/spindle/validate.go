@@ -11,8 +11,9 @@ import (
 func newValidate(a *app) *cobra.Command {
 	var features featureFlags
 	cmd := &cobra.Command{
-		Use:   "validate [flags] MODULE...",
-		Short: "Check modules",
+		Use:                   "validate [flags] MODULE...",
+		DisableFlagsInUseLine: true,
+		Short:                 "Check modules",
 		Long: `Check that modules (.wasm, or .wat text) are well-formed and valid. Prints a line for each;
 the exit code is 1 if one is not valid.`,
 		Example: `  spindle validate app.wasm

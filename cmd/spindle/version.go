@@ -10,10 +10,11 @@ import (
 
 func newVersion(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:   "version",
-		Short: "Tell the version",
-		Long:  "Tell the version of the command, of Go, and the platform.",
-		Args:  cobra.NoArgs,
+		Use:                   "version",
+		DisableFlagsInUseLine: true,
+		Short:                 "Tell the version",
+		Long:                  "Tell the version of the command, of Go, and the platform.",
+		Args:                  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			fmt.Fprintf(a.out, "spindle %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return nil

@@ -25,8 +25,9 @@ func newWast(a *app) *cobra.Command {
 	var verbose, prints bool
 	var jobs int
 	cmd := &cobra.Command{
-		Use:   "wast [flags] FILE|DIRECTORY...",
-		Short: "Run test scripts",
+		Use:                   "wast [flags] FILE|DIRECTORY...",
+		DisableFlagsInUseLine: true,
+		Short:                 "Run test scripts",
 		Long: `Run .wast scripts, the form of the official test suites. Of a directory, all scripts in it and
 below it run. Prints a line for each file, with the commands that failed below it, and
 as the last line how many commands passed and failed. The exit code is 1 if one failed.`,

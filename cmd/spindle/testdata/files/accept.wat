@@ -1,0 +1,20 @@
+;; Accepts one connection on fd 3, sends what it receives back, in capitals, and ends.
+(module
+  (import "wasi_snapshot_preview1" "sock_accept" (func $accept (param i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "sock_recv" (func $recv (param i32 i32 i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "sock_send" (func $send (param i32 i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "\40\00\00\00\00\10\00\00")
+  (func (export "_start")
+    (local $p i32)
+    (call $check (call $accept (i32.const 3) (i32.const 0) (i32.const 8)))
+    (call $check (call $recv (i32.load (i32.const 8)) (i32.const 0) (i32.const 1) (i32.const 0) (i32.const 4) (i32.const 12)))
+    (local.set $p (i32.const 64))
+    (loop $next
+      (i32.store8 (local.get $p) (i32.and (i32.load8_u (local.get $p)) (i32.const 0xdf)))
+      (local.set $p (i32.add (local.get $p) (i32.const 1)))
+      (br_if $next (i32.lt_u (local.get $p) (i32.add (i32.const 64) (i32.load (i32.const 4))))))
+    (call $check (call $send (i32.load (i32.const 8)) (i32.const 0) (i32.const 1) (i32.const 0) (i32.const 12))))
+  (func $check (param $errno i32)
+    (if (local.get $errno) (then (call $exit (local.get $errno))))))
