@@ -65,10 +65,11 @@ func (c *Context) StackTop() uintptr { return c.stackTop }
 
 // MemDesc describes a linear memory to engines. Base is stable while guest code runs except across memory.grow of an
 // unshared memory; Len (bytes) only grows. Another thread may grow a shared memory at any time: an engine that keeps a copy of
-// Len re-reads it before it reports an out-of-bounds access.
+// Len re-reads it before it reports an out-of-bounds access. Len comes first: it is accessed atomically, which on 32-bit
+// systems wants the alignment that only an allocation's first word has.
 type MemDesc struct {
-	Base uintptr
 	Len  uint64
+	Base uintptr
 }
 
 // TableDesc describes a table to engines: Len references of 4 bytes each at Base. Both change by table.grow.

@@ -32,9 +32,6 @@ type MemoryLimits struct {
 	Limited  bool // MaxPages counts; otherwise the system is the only limit
 }
 
-// maxReserve bounds the address space reserved for a 64-bit memory that can move; a larger one grows by moving.
-const maxReserve = 8 << 30
-
 // NewMemory makes a zeroed memory of the type's minimum size.
 func NewMemory(pools *Pools, t wasm.MemoryType, lim MemoryLimits) (*Memory, error) {
 	maxPages := uint64(maxAddressable / wasm.PageSize)

@@ -80,9 +80,6 @@ type ThreadConfig struct {
 // DefaultStackSize holds well over 100,000 simple frames.
 const DefaultStackSize = 8 << 20
 
-// regionSize is address space for globals and exceptions of a thread's store; it is committed as it fills.
-const regionSize = 64 << 20
-
 // contextSize is what the Context takes of the region, rounded to a cache line multiple.
 const contextSize = 256
 
