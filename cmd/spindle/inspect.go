@@ -245,8 +245,12 @@ func (r *report) print(w io.Writer) {
 		}
 	}
 	fmt.Fprint(w, "\nsections:\n")
+	width := 16
 	for _, s := range r.Sections {
-		fmt.Fprintf(w, "  %-16s %9d bytes at %#x\n", s.Name, s.Bytes, s.Offset)
+		width = max(width, min(len(s.Name), 40))
+	}
+	for _, s := range r.Sections {
+		fmt.Fprintf(w, "  %-*s %9d bytes at %#x\n", width, s.Name, s.Bytes, s.Offset)
 	}
 	if len(r.Code.Largest) > 0 {
 		fmt.Fprintf(w, "\ncode: %d bytes of instructions in %d functions; the largest:\n", r.Code.Bytes, r.Counts.Funcs)

@@ -91,7 +91,7 @@ func TestSuite(t *testing.T) {
 		}
 		return
 	}
-	if testing.Short() || flag.Lookup("test.run").Value.String() != "" {
+	if flag.Lookup("test.run").Value.String() != "" {
 		return // not all files ran
 	}
 	for _, s := range list.rest() {
