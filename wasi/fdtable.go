@@ -1,0 +1,125 @@
+package wasi
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/spindle-wasm/spindle/wasi/internal/vfs"
+)
+
+// fdTable maps numbers to descriptions. See the package doc for its lock discipline.
+type fdTable struct {
+	mu    sync.RWMutex
+	slots []*slot // guarded by mu
+	low   int     // guarded by mu: all numbers below are taken
+	max   int
+	done  bool // guarded by mu: closed for good
+}
+
+// slot is a number's place. It stays when the number is free.
+type slot struct {
+	d    *desc        // guarded by fdTable.mu; nil if the number is free
+	pins atomic.Int32 // calls in flight that were made with this number: it is not given out again before they end
+}
+
+// handle is a description in use by a call.
+type handle struct {
+	*desc
+	slot *slot
+}
+
+// get returns the description of fd for one call, which ends with put. The rights are those that the call needs.
+func (t *fdTable) get(fd uint64, need rights) (handle, errno) {
+	n := uint64(uint32(fd))
+	t.mu.RLock()
+	if n >= uint64(len(t.slots)) || t.slots[n].d == nil {
+		t.mu.RUnlock()
+		return handle{}, vfs.EBADF
+	}
+	h := handle{t.slots[n].d, t.slots[n]}
+	h.refs.Add(1) // the table holds one: it is not 0 yet
+	h.slot.pins.Add(1)
+	t.mu.RUnlock()
+	if h.lacks(need) {
+		h.put()
+		return handle{}, vfs.ENOTCAPABLE
+	}
+	return h, success
+}
+
+func (h handle) put() {
+	_ = h.unref() // an error of closing has nobody left to go to
+	h.slot.pins.Add(-1)
+}
+
+// add gives d the lowest free number.
+func (t *fdTable) add(d *desc) (uint32, errno) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.done {
+		return 0, vfs.EBADF
+	}
+	for t.low < len(t.slots) && t.slots[t.low].d != nil {
+		t.low++
+	}
+	for i := t.low; i < len(t.slots); i++ {
+		if s := t.slots[i]; s.d == nil && s.pins.Load() == 0 { // pins only grow under RLock, and only while d is set
+			s.d = d
+			return uint32(i), success
+		}
+	}
+	if len(t.slots) >= t.max {
+		return 0, vfs.EMFILE
+	}
+	t.slots = append(t.slots, &slot{d: d})
+	return uint32(len(t.slots) - 1), success
+}
+
+// close frees a number.
+func (t *fdTable) close(fd uint64) errno {
+	n := uint64(uint32(fd))
+	t.mu.Lock()
+	if n >= uint64(len(t.slots)) || t.slots[n].d == nil {
+		t.mu.Unlock()
+		return vfs.EBADF
+	}
+	d := t.slots[n].d
+	t.slots[n].d = nil
+	t.low = min(t.low, int(n))
+	t.mu.Unlock()
+	return vfs.ErrnoOf(d.close())
+}
+
+// renumber makes to the number of what from refers to, and frees from, in one step.
+func (t *fdTable) renumber(from, to uint64) errno {
+	f, n := uint64(uint32(from)), uint64(uint32(to))
+	t.mu.Lock()
+	if max(f, n) >= uint64(len(t.slots)) || t.slots[f].d == nil || t.slots[n].d == nil {
+		t.mu.Unlock()
+		return vfs.EBADF
+	}
+	if f == n {
+		t.mu.Unlock()
+		return success
+	}
+	old := t.slots[n].d
+	t.slots[n].d, t.slots[f].d = t.slots[f].d, nil
+	t.low = min(t.low, int(f))
+	t.mu.Unlock()
+	_ = old.close()
+	return success
+}
+
+// closeAll frees all numbers for good.
+func (t *fdTable) closeAll() {
+	t.mu.Lock()
+	t.done = true
+	slots := t.slots
+	t.slots = nil
+	t.mu.Unlock()
+	for _, s := range slots {
+		if s.d != nil {
+			_ = s.d.close()
+		}
+	}
+}

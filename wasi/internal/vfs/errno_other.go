@@ -1,0 +1,5 @@
+//go:build !unix && !windows
+
+package vfs
+
+func hostErrno(error) Errno { return Success }

@@ -1,0 +1,42 @@
+package vfs
+
+import (
+	"errors"
+	"syscall"
+
+	"golang.org/x/sys/windows"
+)
+
+// hostErrno maps what system calls say on Windows: its own codes, and those that Go's syscall package invents for the
+// codes of POSIX.
+func hostErrno(err error) Errno {
+	var h syscall.Errno
+	if !errors.As(err, &h) {
+		return Success
+	}
+	return windowsErrnos[h]
+}
+
+var windowsErrnos = map[syscall.Errno]Errno{
+	windows.ERROR_FILE_NOT_FOUND: ENOENT, windows.ERROR_PATH_NOT_FOUND: ENOENT, windows.ERROR_INVALID_NAME: ENOENT,
+	windows.ERROR_BAD_PATHNAME: ENOENT, windows.ERROR_BAD_NETPATH: ENOENT,
+	windows.ERROR_ACCESS_DENIED: EACCES, windows.ERROR_SHARING_VIOLATION: EBUSY, windows.ERROR_LOCK_VIOLATION: EBUSY,
+	windows.ERROR_USER_MAPPED_FILE: EBUSY, windows.ERROR_BUSY: EBUSY,
+	windows.ERROR_PRIVILEGE_NOT_HELD: EPERM, windows.ERROR_WRITE_PROTECT: EROFS,
+	windows.ERROR_FILE_EXISTS: EEXIST, windows.ERROR_ALREADY_EXISTS: EEXIST, windows.ERROR_DIR_NOT_EMPTY: ENOTEMPTY,
+	windows.ERROR_DIRECTORY: ENOTDIR, windows.ERROR_INVALID_HANDLE: EBADF, windows.ERROR_INVALID_PARAMETER: EINVAL,
+	windows.ERROR_NEGATIVE_SEEK: EINVAL, windows.ERROR_FILENAME_EXCED_RANGE: ENAMETOOLONG, windows.ERROR_NOT_SAME_DEVICE: EXDEV,
+	windows.ERROR_DISK_FULL: ENOSPC, windows.ERROR_HANDLE_DISK_FULL: ENOSPC, windows.ERROR_NOT_ENOUGH_MEMORY: ENOMEM,
+	windows.ERROR_OUTOFMEMORY: ENOMEM, windows.ERROR_TOO_MANY_OPEN_FILES: EMFILE, windows.ERROR_TOO_MANY_LINKS: EMLINK,
+	windows.ERROR_BROKEN_PIPE: EPIPE, windows.ERROR_NO_DATA: EPIPE, windows.ERROR_PIPE_NOT_CONNECTED: EPIPE,
+	windows.ERROR_NOT_SUPPORTED: ENOTSUP, windows.ERROR_CALL_NOT_IMPLEMENTED: ENOSYS, windows.ERROR_INVALID_FUNCTION: ENOTSUP,
+	windows.ERROR_NOT_A_REPARSE_POINT: EINVAL, windows.ERROR_CANT_RESOLVE_FILENAME: ELOOP,
+	windows.WSAECONNABORTED: ECONNABORTED, windows.WSAECONNRESET: ECONNRESET, windows.WSAECONNREFUSED: ECONNREFUSED,
+	windows.WSAENOTCONN: ENOTCONN, windows.WSAESHUTDOWN: EPIPE, windows.WSAETIMEDOUT: ETIMEDOUT, windows.WSAEWOULDBLOCK: EAGAIN,
+
+	syscall.EACCES: EACCES, syscall.EAGAIN: EAGAIN, syscall.EBADF: EBADF, syscall.EBUSY: EBUSY, syscall.EEXIST: EEXIST,
+	syscall.EINVAL: EINVAL, syscall.EIO: EIO, syscall.EISDIR: EISDIR, syscall.ELOOP: ELOOP, syscall.EMFILE: EMFILE,
+	syscall.EMLINK: EMLINK, syscall.ENAMETOOLONG: ENAMETOOLONG, syscall.ENOSPC: ENOSPC, syscall.ENOSYS: ENOSYS,
+	syscall.ENOTEMPTY: ENOTEMPTY, syscall.ENOTSUP: ENOTSUP, syscall.EPERM: EPERM, syscall.EPIPE: EPIPE, syscall.EROFS: EROFS,
+	syscall.ESPIPE: ESPIPE, syscall.EXDEV: EXDEV, syscall.EWINDOWS: ENOTSUP,
+}

@@ -1,0 +1,5 @@
+//go:build !linux && !openbsd && !dragonfly && !darwin && !freebsd && !netbsd && !windows
+
+package vfs
+
+func addHost(*Stat, any) {}

@@ -1,0 +1,144 @@
+package wasi
+
+import "github.com/spindle-wasm/spindle/wasi/internal/vfs"
+
+func sockAccept(e env, a []uint64) errno {
+	h, en := e.s.fds.get(a[0], rightSockAccept)
+	if en != success {
+		return en
+	}
+	defer h.put()
+	l, ok := h.file.(vfs.Listener)
+	if !ok {
+		return notSocket(h.desc)
+	}
+	flags := arg32(a[1])
+	if flags&^uint32(vfs.FlagNonblock) != 0 {
+		return vfs.EINVAL
+	}
+	if en := e.writable(a[2], 4); en != success {
+		return en
+	}
+	var conn vfs.Socket
+	_, en = e.waiting(h.desc, vfs.Readable, func() (uint32, errno) {
+		var err error
+		conn, err = l.Accept()
+		return 0, vfs.ErrnoOf(err)
+	})
+	if en != success {
+		return en
+	}
+	d := newDesc(conn, h.inheriting, 0)
+	d.flags.Store(flags)
+	d.noBase.Store(h.noInheriting.Load())
+	fd, en := e.s.fds.add(d)
+	if en != success {
+		_ = d.close()
+		return en
+	}
+	return e.put32(a[2], fd)
+}
+
+// notSocket tells a socket that cannot do it from what is none.
+func notSocket(d *desc) errno {
+	if d.typ == vfs.TypeSocketStream {
+		return vfs.ENOTCONN
+	}
+	return vfs.ENOTSOCK
+}
+
+func sockRecv(e env, a []uint64) errno {
+	h, en := e.s.fds.get(a[0], rightFdRead)
+	if en != success {
+		return en
+	}
+	defer h.put()
+	s, ok := h.file.(vfs.Socket)
+	if !ok {
+		return notSocket(h.desc)
+	}
+	flags := arg32(a[3])
+	if flags > riPeek|riWaitall {
+		return vfs.EINVAL
+	}
+	v, en := e.iovecs(a[1], a[2])
+	if en != success {
+		return en
+	}
+	if en := e.writable(a[4], 4); en != success {
+		return en
+	}
+	if en := e.writable(a[5], 2); en != success {
+		return en
+	}
+	n, en := e.recv(h.desc, s, &v, flags)
+	if en != success {
+		return en
+	}
+	b, en := e.view(a[5], 2)
+	if en != success {
+		return en
+	}
+	le.PutUint16(b, 0) // a stream never truncates
+	return e.put32(a[4], n)
+}
+
+func (e env) recv(d *desc, s vfs.Socket, v *iovecs, flags uint32) (uint32, errno) {
+	if flags&riPeek != 0 {
+		// Looking twice would see the same bytes again: one piece is all that can be filled.
+		one := *v
+		one.n = min(v.n, 1)
+		return e.waiting(d, vfs.Readable, func() (uint32, errno) { return e.transfer(&one, s.Peek) })
+	}
+	if flags&riWaitall == 0 {
+		return e.waiting(d, vfs.Readable, func() (uint32, errno) { return e.transfer(v, s.Read) })
+	}
+	var total uint32
+	for i := range v.n {
+		for x := v.at(i); x.n > 0; {
+			piece := iovecs{n: 1, total: uint64(x.n)}
+			piece.few[0] = x
+			n, en := e.waiting(d, vfs.Readable, func() (uint32, errno) { return e.transfer(&piece, s.Read) })
+			if en == vfs.EINTR || en != success && total == 0 {
+				return 0, en
+			}
+			if en != success || n == 0 {
+				return total, success
+			}
+			total += n
+			x.ptr += n
+			x.n -= n
+		}
+	}
+	return total, success
+}
+
+func sockSend(e env, a []uint64) errno {
+	h, en := e.s.fds.get(a[0], rightFdWrite)
+	if en != success {
+		return en
+	}
+	_, ok := h.file.(vfs.Socket)
+	h.put()
+	switch {
+	case !ok:
+		return notSocket(h.desc)
+	case arg32(a[3]) != 0:
+		return vfs.EINVAL // no flag is defined
+	}
+	return fdWrite(e, []uint64{a[0], a[1], a[2], a[4]})
+}
+
+func sockShutdown(e env, a []uint64) errno {
+	return e.with(a[0], rightSockShutdown, func(d *desc) error {
+		s, ok := d.file.(vfs.Socket)
+		if !ok {
+			return notSocket(d)
+		}
+		how := arg32(a[1])
+		if how == 0 || how > shutRead|shutWrite {
+			return vfs.EINVAL
+		}
+		return s.Shutdown(how&shutRead != 0, how&shutWrite != 0)
+	})
+}

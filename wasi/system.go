@@ -1,0 +1,139 @@
+package wasi
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	spindle "github.com/spindle-wasm/spindle"
+	"github.com/spindle-wasm/spindle/wasi/internal/stream"
+)
+
+// ModuleName is the name that guests import the functions under.
+const ModuleName = "wasi_snapshot_preview1"
+
+// System is the WASI state of one Process: its arguments, clocks and open files. It implements spindle.ImportModule; the first
+// Process that imports from it keeps it, and closes it when it is closed itself. All of the Process's instances and threads share it.
+type System struct {
+	args, env strs
+	fds       fdTable
+	hub       *stream.Hub
+
+	random    io.Reader
+	realtime  func() time.Time
+	monotonic func() time.Duration
+	blocked   atomic.Int64 // nanoseconds that calls have waited
+	cpu       atomic.Int64 // last CPU time told: it never goes back
+
+	process atomic.Pointer[spindle.Process]
+	closing sync.Once
+}
+
+// New makes a System. On success it owns cfg.Listeners.
+func New(cfg Config) (*System, error) {
+	s := &System{
+		hub: stream.NewHub(), random: cfg.Random, realtime: cfg.Realtime, monotonic: cfg.Monotonic,
+	}
+	var err error
+	if s.args, err = newStrs(cfg.Args); err != nil {
+		return nil, fmt.Errorf("wasi: arguments: %w", err)
+	}
+	if s.env, err = newStrs(cfg.Env); err != nil {
+		return nil, fmt.Errorf("wasi: environment: %w", err)
+	}
+	for _, kv := range cfg.Env {
+		if strings.IndexByte(kv, '=') <= 0 {
+			return nil, fmt.Errorf("wasi: environment: %q is not KEY=VALUE", kv)
+		}
+	}
+	if s.fds.max = cfg.MaxFiles; s.fds.max == 0 {
+		s.fds.max = 1 << 16
+	}
+	if s.fds.max < 3+len(cfg.Mounts)+len(cfg.Listeners) {
+		return nil, errors.New("wasi: MaxFiles is too small for what the guest starts with")
+	}
+	if s.random == nil {
+		s.random = rand.Reader
+	}
+	if s.realtime == nil {
+		s.realtime = time.Now
+	}
+	if s.monotonic == nil {
+		start := time.Now()
+		s.monotonic = func() time.Duration { return time.Since(start) + time.Millisecond } // never 0, which programs take for unset
+	}
+	if err := s.setUp(&cfg); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Lookup implements spindle.ImportModule. It finds nothing for a second Process.
+func (s *System) Lookup(p *spindle.Process, name string) (spindle.Extern, bool) {
+	c, ok := calls[name]
+	if !ok || !s.bind(p) {
+		return nil, false
+	}
+	return c.hostFunc(s, name), true
+}
+
+func (s *System) bind(p *spindle.Process) bool {
+	if s.process.CompareAndSwap(nil, p) {
+		p.OnClose(s.close)
+		return true
+	}
+	return s.process.Load() == p
+}
+
+// Close closes all files. It is for a System that no Process came to own; with one it is the Process's business. Calls in
+// flight that wait on a file end.
+func (s *System) Close() error {
+	s.close()
+	return nil
+}
+
+func (s *System) close() {
+	s.closing.Do(func() {
+		s.fds.closeAll()
+		s.hub.Close()
+	})
+}
+
+// Start makes a System of cfg and starts mod with it: Runtime.Start with the System added to pc.Imports.
+func Start(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, cfg Config, pc spindle.Config) (*spindle.Process, error) {
+	return with(cfg, pc, func(pc spindle.Config) (*spindle.Process, error) { return rt.Start(ctx, mod, pc) })
+}
+
+// Instantiate makes a System of cfg and instantiates mod with it, for a reactor: Runtime.Instantiate with the System added to pc.Imports.
+func Instantiate(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, cfg Config, pc spindle.Config) (*spindle.Instance, error) {
+	return with(cfg, pc, func(pc spindle.Config) (*spindle.Instance, error) { return rt.Instantiate(ctx, mod, pc) })
+}
+
+func with[T interface{ comparable }](cfg Config, pc spindle.Config, start func(spindle.Config) (T, error)) (t T, err error) {
+	s, err := New(cfg)
+	if err != nil {
+		return t, err
+	}
+	imports := maps.Clone(pc.Imports)
+	if imports == nil {
+		imports = spindle.Imports{}
+	}
+	imports[ModuleName] = s
+	pc.Imports = imports
+	t, err = start(pc)
+	if err != nil {
+		return t, errors.Join(err, s.Close())
+	}
+	if s.process.Load() == nil { // the module imports nothing of it
+		s.close()
+	}
+	return t, nil
+}
