@@ -29,6 +29,7 @@ const (
 	offFuncInstance = unsafe.Offsetof(vm.FuncDesc{}.Instance)
 	offTableLen     = unsafe.Offsetof(vm.TableDesc{}.Len)
 	offMemLen       = unsafe.Offsetof(vm.MemDesc{}.Len)
+	offMemBase      = unsafe.Offsetof(vm.MemDesc{}.Base)
 	ptrSize         = unsafe.Sizeof(uintptr(0))
 	globalSize      = vm.GlobalSize
 )

@@ -2265,7 +2265,7 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 				goto cold
 			}
 			ctx.Arg2 = n
-			mem, mlen = unsafe.Add(*(*unsafe.Pointer)(m), ea), n-ea
+			mem, mlen = unsafe.Add(*(*unsafe.Pointer)(unsafe.Add(m, offMemBase)), ea), n-ea
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = 0
 			pc = unsafe.Add(pc, 16)
 		case opMemAddr64:
@@ -2277,12 +2277,12 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 				goto cold
 			}
 			ctx.Arg2 = n
-			mem, mlen = unsafe.Add(*(*unsafe.Pointer)(m), ea), n-ea
+			mem, mlen = unsafe.Add(*(*unsafe.Pointer)(unsafe.Add(m, offMemBase)), ea), n-ea
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = 0
 			pc = unsafe.Add(pc, 16)
 		case opMemReset:
 			m := *(*unsafe.Pointer)(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Mems)))
-			mem, mlen = *(*unsafe.Pointer)(m), *(*uint64)(unsafe.Add(m, offMemLen))
+			mem, mlen = *(*unsafe.Pointer)(unsafe.Add(m, offMemBase)), *(*uint64)(unsafe.Add(m, offMemLen))
 			pc = unsafe.Add(pc, 16)
 		case opRefAsNonNull:
 			v := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))

@@ -41,13 +41,13 @@ func memory() {
 			goto cold
 		}
 		ctx.Arg2 = n
-		mem, mlen = unsafe.Add(*(*unsafe.Pointer)(m), ea), n-ea
+		mem, mlen = unsafe.Add(*(*unsafe.Pointer)(unsafe.Add(m, offMemBase)), ea), n-ea
 		$a = 0`
 	hot("MemAddr32", window, "ADDR", "uint64($b.u32)")
 	hot("MemAddr64", window, "ADDR", "$b")
 	hot("MemReset", `
 		m := *(*unsafe.Pointer)(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Mems)))
-		mem, mlen = *(*unsafe.Pointer)(m), *(*uint64)(unsafe.Add(m, offMemLen))`)
+		mem, mlen = *(*unsafe.Pointer)(unsafe.Add(m, offMemBase)), *(*uint64)(unsafe.Add(m, offMemLen))`)
 }
 
 func size(t string) string {
