@@ -2,6 +2,8 @@ package main_test
 
 import (
 	"os/exec"
+	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -27,5 +29,15 @@ func TestCompletion(t *testing.T) {
 		if out, err := check.CombinedOutput(); err != nil {
 			t.Errorf("bash: %v\n%s", err, out)
 		}
+	}
+}
+
+// TestVersion checks the form of version's line.
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	res := runSpindle(t, ".", nil, "version")
+	want := regexp.MustCompile(`^spindle \S+ \(go\S+, ` + runtime.GOOS + `/` + runtime.GOARCH + `\)\n$`)
+	if res.code != 0 || !want.MatchString(res.stdout) || res.stderr != "" {
+		t.Errorf("%+v", res)
 	}
 }
