@@ -94,8 +94,8 @@ func (a *app) run(ctx context.Context, f *runFlags, features spindle.Features, n
 	if f.maxStack > 0 {
 		opts = append(opts, spindle.WithStackSize(int(min(f.maxStack, 1<<40))))
 	}
-	// The command ends with the guest: its memory is left to the system, which is faster than clearing and unmapping it.
 	rt := spindle.NewRuntime(opts...)
+	defer rt.Close()
 	mod, file, err := a.compile(ctx, rt, name)
 	if err != nil {
 		return err
