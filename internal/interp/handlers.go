@@ -100,6 +100,9 @@ func window(t *vm.Thread, in *Instr) error {
 	if t.Current().Memories[in.c].Len() > t.Ctx.Arg2 {
 		return nil
 	}
+	if misaligned(t, in) {
+		return t.Trap(vm.TrapUnalignedAtomic)
+	}
 	return t.Trap(vm.TrapMemoryOutOfBounds)
 }
 

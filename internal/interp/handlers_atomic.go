@@ -58,3 +58,15 @@ func atomicNotify(t *vm.Thread, in *Instr) error {
 	s[0] = uint64(t.AtomicNotify(m, ea, uint32(s[1])))
 	return next(t)
 }
+
+// misaligned reports whether a window is for an atomic access to a misaligned address, which traps before bounds are looked at.
+func misaligned(t *vm.Thread, window *Instr) bool {
+	access := instrAt(t.Ctx.PC + instrSize).op
+	if access < opAtomic8Load || access > opAtomic64Cmpxchg {
+		return false
+	}
+	const perSize = opAtomic16Load - opAtomic8Load
+	size := uint64(1) << ((access - opAtomic8Load) / perSize)
+	base := *slotAt(t.Ctx.FP + uintptr(window.b)*8)
+	return (addr(base, window.op == opMemAddr64)+window.imm)%size != 0
+}
