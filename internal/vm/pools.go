@@ -9,11 +9,18 @@ import (
 // Pools keeps reservations for reuse, so that starting and ending an instance costs no system call. One per Runtime; safe for concurrent use.
 type Pools struct {
 	mu     sync.Mutex
-	free   map[int][]*mem.Region // guarded by mu; by reserved size
-	idle   int                   // guarded by mu; bytes of committed memory held
-	closed bool                  // guarded by mu
+	free   map[poolKey][]*mem.Region // guarded by mu
+	idle   int                       // guarded by mu; bytes of committed memory held
+	closed bool                      // guarded by mu
 	// Live counts the regions handed out and not yet returned; tests check that it falls to zero.
 	live int // guarded by mu
+}
+
+// poolKey tells regions apart that can serve in place of each other: stacks come back with what guests left in them, so they must
+// never become anything else.
+type poolKey struct {
+	size  int // reserved
+	stack bool
 }
 
 // maxIdle bounds the committed memory that a Runtime keeps for reuse, and maxKeep the regions of one size.
@@ -25,20 +32,26 @@ const (
 )
 
 // NewPools makes empty pools.
-func NewPools() *Pools { return &Pools{free: map[int][]*mem.Region{}} }
+func NewPools() *Pools { return &Pools{free: map[poolKey][]*mem.Region{}} }
 
 // get returns a zeroed region of exactly size reserved bytes (rounded to pages) with at least commit bytes accessible.
-func (p *Pools) get(size, commit int) (*mem.Region, error) {
+func (p *Pools) get(size, commit int) (*mem.Region, error) { return p.take(size, commit, false) }
+
+// getStack is get for a guest stack, whose contents are arbitrary.
+func (p *Pools) getStack(size int) (*mem.Region, error) { return p.take(size, size, true) }
+
+func (p *Pools) take(size, commit int, stack bool) (*mem.Region, error) {
 	size = (size + mem.PageSize() - 1) / mem.PageSize() * mem.PageSize()
+	key := poolKey{size, stack}
 	p.mu.Lock()
 	p.live++
-	if l := p.free[size]; len(l) > 0 {
+	if l := p.free[key]; len(l) > 0 {
 		r := l[len(l)-1]
-		p.free[size] = l[:len(l)-1]
+		p.free[key] = l[:len(l)-1]
 		p.idle -= r.Committed()
 		p.mu.Unlock()
 		if err := r.Commit(commit); err != nil {
-			p.put(r, 0)
+			p.drop(r)
 			return nil, err
 		}
 		return r, nil
@@ -59,8 +72,7 @@ func (p *Pools) get(size, commit int) (*mem.Region, error) {
 	return r, nil
 }
 
-// put takes a region back. Bytes from used on are known to be zero; used < 0 means that the region's contents need no clearing, as
-// its next user (a guest stack) never reads what it has not written.
+// put takes a region back. Bytes from used on are known to be zero.
 func (p *Pools) put(r *mem.Region, used int) {
 	if used > 0 {
 		if used <= keepCommitted {
@@ -69,23 +81,32 @@ func (p *Pools) put(r *mem.Region, used int) {
 			p.drop(r)
 			return
 		}
-	} else if used < 0 && r.Committed() > keepCommitted {
-		// Untouched pages cost nothing and touched ones are given back, so the whole stack may stay accessible.
-		if r.Discard(keepCommitted) != nil {
-			p.drop(r)
-			return
-		}
 	}
+	p.keep(r, false)
+}
+
+// putStack takes a guest stack back. It needs no clearing, as its next user never reads what it has not written.
+func (p *Pools) putStack(r *mem.Region) {
+	// Untouched pages cost nothing and touched ones are given back, so the whole stack may stay accessible.
+	if r.Committed() > keepCommitted && r.Discard(keepCommitted) != nil {
+		p.drop(r)
+		return
+	}
+	p.keep(r, true)
+}
+
+func (p *Pools) keep(r *mem.Region, stack bool) {
+	key := poolKey{r.Size(), stack}
 	p.mu.Lock()
 	cost := min(r.Committed(), keepCommitted)
-	if p.closed || len(p.free[r.Size()]) >= maxKeep || p.idle+cost > maxIdle {
+	if p.closed || len(p.free[key]) >= maxKeep || p.idle+cost > maxIdle {
 		p.mu.Unlock()
 		p.drop(r)
 		return
 	}
 	p.live--
 	p.idle += r.Committed()
-	p.free[r.Size()] = append(p.free[r.Size()], r)
+	p.free[key] = append(p.free[key], r)
 	p.mu.Unlock()
 }
 
@@ -113,5 +134,5 @@ func (p *Pools) Close() {
 			r.Release() //nolint:errcheck // see drop
 		}
 	}
-	p.free = map[int][]*mem.Region{}
+	p.free = map[poolKey][]*mem.Region{}
 }

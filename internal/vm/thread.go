@@ -95,13 +95,13 @@ func NewThread(e Engine, pools *Pools, cfg ThreadConfig) (*Thread, error) {
 	if size < 4*stackReserve {
 		size = 4 * stackReserve
 	}
-	stack, err := pools.get(size, size)
+	stack, err := pools.getStack(size)
 	if err != nil {
 		return nil, fmt.Errorf("guest stack: %w", err)
 	}
 	region, err := pools.get(regionSize, contextSize)
 	if err != nil {
-		pools.put(stack, 0)
+		pools.putStack(stack)
 		return nil, fmt.Errorf("thread region: %w", err)
 	}
 	t := &Thread{Engine: e, stack: stack, region: region, pools: pools, left: make(chan struct{}, 1)}
@@ -463,7 +463,7 @@ func (t *Thread) close() {
 	defer t.mu.Unlock()
 	t.closed = true
 	t.Store.close()
-	t.pools.put(t.stack, -1)
+	t.pools.putStack(t.stack)
 	t.pools.put(t.region, int(t.Store.used()))
 	t.Ctx = nil
 }
