@@ -17,6 +17,8 @@ type guest struct {
 	stop chan struct{}
 	once *sync.Once
 	fail error
+
+	blocked chan struct{} // sent to when a call begins to wait
 }
 
 type bytesMemory []byte
@@ -33,6 +35,10 @@ var errStopped = errors.New("stopped")
 func (g *guest) Stopped() <-chan struct{} { return g.stop }
 
 func (g *guest) Block(f func()) error {
+	select {
+	case g.blocked <- struct{}{}:
+	default:
+	}
 	f()
 	select {
 	case <-g.stop:
@@ -52,15 +58,19 @@ func newGuest(t testing.TB, cfg Config) *guest {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	return &guest{t: t, s: s, mem: make(bytesMemory, 1<<20), stop: make(chan struct{}), once: new(sync.Once)}
+	return &guest{t: t, s: s, mem: make(bytesMemory, 1<<20), stop: make(chan struct{}), once: new(sync.Once), blocked: make(chan struct{}, 1)}
 }
 
 // thread makes another thread of the same guest, with memory of its own so that tests do not race there.
 func (g *guest) thread() *guest {
 	h := *g
 	h.mem = make(bytesMemory, 1<<20)
+	h.blocked = make(chan struct{}, 1)
 	return &h
 }
+
+// again makes the guest go on after it was stopped, as after a call whose context ended.
+func (g *guest) again() { g.stop, g.once = make(chan struct{}), new(sync.Once) }
 
 func (g *guest) end() { g.once.Do(func() { close(g.stop) }) }
 
