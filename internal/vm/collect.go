@@ -135,6 +135,14 @@ func (s *Store) VisitRoots(slot func(*uint64, wasm.ValType), table func([]Ref, w
 			slot(slotAt(g.addr), g.Type.Type)
 		}
 	}
+	for _, inst := range s.Instances {
+		for k := inst.Module.NumImportedGlobals; k < len(inst.Module.Globals); k++ {
+			if inst.Module.Globals[k].Type.Type.IsRef() {
+				g := inst.Global(uint32(k))
+				slot(slotAt(g.addr), g.Type.Type)
+			}
+		}
+	}
 	for _, t := range s.tables {
 		table(t.Refs(), t.Type.Elem)
 	}

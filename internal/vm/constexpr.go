@@ -20,7 +20,7 @@ func (i *Instance) eval(e *wasm.ConstExpr) (lo, hi uint64, err error) {
 		case wasm.OpV128Const:
 			push(in.Value, in.Value2)
 		case wasm.OpGlobalGet:
-			push(i.Globals[in.Index].Get())
+			push(i.Global(in.Index).Get())
 		case wasm.OpRefNull:
 			push(uint64(NullRef), 0)
 		case wasm.OpRefFunc:

@@ -15,7 +15,6 @@ type Instance struct {
 	Imports  []ImportedFunc // by function index
 	Memories []*Memory      // by index, imports included, as are the following
 	Tables   []*Table
-	Globals  []*Global
 	Tags     []*Tag
 	// Data belongs to the embedding API.
 	Data any
@@ -24,10 +23,43 @@ type Instance struct {
 	// The arrays behind view: pointer-free, kept alive here.
 	memDescs, tableDescs, impGlobals []uintptr
 
+	globals []*Global // by index, nil where nobody has asked yet: see Global
+
 	refBase Ref            // identity of Module.DeclaredFuncs[0]
 	refs    map[uint32]Ref // identities of other functions, made when the host asks for them
+	// The state of segments. It is the plan's until the first change if planned is set.
 	elems   []elemState
 	dropped []bool // data segments
+	planned bool
+}
+
+// Global returns a global of the index space.
+func (i *Instance) Global(idx uint32) *Global {
+	if i.globals == nil {
+		i.globals = make([]*Global, len(i.Module.Globals))
+	}
+	if i.globals[idx] == nil {
+		m := i.Module
+		t := m.Globals[idx].Type
+		g := &Global{Type: wasm.GlobalType{Type: m.Canon(t.Type), Mutable: t.Mutable}}
+		if int(idx) < m.NumImportedGlobals {
+			g.addr = i.impGlobals[idx]
+		} else {
+			g.addr = i.view.globals + uintptr(int(idx)-m.NumImportedGlobals)*GlobalSize
+		}
+		i.globals[idx] = g
+	}
+	return i.globals[idx]
+}
+
+// ownSegments gives the instance segment state of its own before it changes.
+func (i *Instance) ownSegments() {
+	if i.planned {
+		i.elems, i.dropped, i.planned = slices.Clone(i.elems), slices.Clone(i.dropped), false
+		for k := range i.elems {
+			i.elems[k].shared = i.elems[k].n > 0
+		}
+	}
 }
 
 // ImportedFunc is what an imported function is bound to: Host, or function Func of Inst.
@@ -43,6 +75,7 @@ type elemState struct {
 	dropped bool
 	addr    uintptr // evaluated expressions
 	n       int
+	shared  bool // addr is the plan's
 }
 
 // Func is a function as the host sees it. It is immutable; that of a host function may be used in any store of its Runtime.
@@ -144,7 +177,7 @@ func (i *Instance) Extern(kind wasm.ExternKind, idx uint32) Extern {
 	case wasm.ExternMemory:
 		x.Memory = i.Memories[idx]
 	case wasm.ExternGlobal:
-		x.Global = i.Globals[idx]
+		x.Global = i.Global(idx)
 	case wasm.ExternTag:
 		x.Tag = i.Tags[idx]
 	}
@@ -152,12 +185,23 @@ func (i *Instance) Extern(kind wasm.ExternKind, idx uint32) Extern {
 }
 
 // DropData makes a data segment empty (data.drop).
-func (i *Instance) DropData(seg uint32) { i.dropped[seg] = true }
+func (i *Instance) DropData(seg uint32) {
+	if !i.dropped[seg] {
+		i.ownSegments()
+		i.dropped[seg] = true
+	}
+}
 
 // DropElem makes an element segment empty (elem.drop).
 func (i *Instance) DropElem(seg uint32) {
+	if i.elems[seg].dropped {
+		return
+	}
+	i.ownSegments()
 	e := &i.elems[seg]
-	i.Store.release(e.addr, (e.n+1)/2)
+	if !e.shared {
+		i.Store.release(e.addr, (e.n+1)/2)
+	}
 	*e = elemState{dropped: true}
 }
 

@@ -108,7 +108,7 @@ func (i *Instance) bind(im *wasm.Import, x Extern) string {
 		if got.Mutable != im.Global.Mutable || !ts.Matches(got.Type, want) || got.Mutable && !ts.Matches(want, got.Type) {
 			return "global type differs"
 		}
-		i.Globals = append(i.Globals, x.Global)
+		i.globals = append(i.globals, x.Global)
 	case wasm.ExternTag:
 		if x.Tag.Type != m.TypeIDs[im.Tag.Type] {
 			return "tag type differs"
@@ -157,7 +157,7 @@ func (i *Instance) allocate(lim MemoryLimits) error {
 	i.view.globals = addr
 	i.impGlobals = make([]uintptr, m.NumImportedGlobals)
 	for k := range i.impGlobals {
-		i.impGlobals[k] = i.Globals[k].addr
+		i.impGlobals[k] = i.globals[k].addr
 	}
 	i.view.impGlobals = addrOf(i.impGlobals)
 	i.elems = make([]elemState, len(m.Elems))
@@ -174,8 +174,8 @@ func (i *Instance) initialize() error {
 		if err != nil {
 			return err
 		}
-		t := wasm.GlobalType{Type: m.Canon(g.Type.Type), Mutable: g.Type.Mutable}
-		i.Globals = append(i.Globals, s.globalAt(t, i.view.globals+uintptr((k-m.NumImportedGlobals)*GlobalSize), lo, hi))
+		i.globals = append(i.globals, nil)
+		i.Global(uint32(k)).Set(lo, hi)
 	}
 	for k := m.NumImportedTables; k < len(m.Tables); k++ {
 		init := uint64(NullRef)

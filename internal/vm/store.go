@@ -18,8 +18,7 @@ type Store struct {
 	hostRefs  map[*HostFunc]Ref
 	tables    []*Table  // owned
 	memories  []*Memory // owned: the unshared ones
-	globals   []*Global // owned
-	tags      []*Tag    // by exception record
+	globals   []*Global // made by the host
 	externs   handles
 	exns      exceptions
 
@@ -150,14 +149,10 @@ func (s *Store) NewGlobal(t wasm.GlobalType, lo, hi uint64) (*Global, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.globalAt(t, addr, lo, hi), nil
-}
-
-func (s *Store) globalAt(t wasm.GlobalType, addr uintptr, lo, hi uint64) *Global {
 	g := &Global{Type: t, addr: addr}
 	g.Set(lo, hi)
 	s.globals = append(s.globals, g)
-	return g
+	return g, nil
 }
 
 // Get returns the value in slot form.
