@@ -67,7 +67,7 @@ func TestAtomicAccesses(t *testing.T) {
 		for _, mem := range memories {
 			decl := strings.ReplaceAll(mem.decl, "1 2)", "1 2"+shared+")")
 			for _, o := range atomicOps(t) {
-				testAtomicAccess(t, o, decl, mem.index, mem.addr)
+				t.Run(mem.name+shared+"/"+o.String(), func(t *testing.T) { testAtomicAccess(t, o, decl, mem.index, mem.addr) })
 			}
 		}
 	}

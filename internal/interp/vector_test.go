@@ -205,62 +205,65 @@ func TestVectorInstructions(t *testing.T) {
 		rounds = 10
 	}
 	for _, o := range vectorOps(t) {
-		info := o.Info()
-		ref, floats := referenceFor(info.Name)
-		if ref == nil {
-			t.Errorf("%s: no reference", o)
-			continue
+		t.Run(o.String(), func(t *testing.T) { testVectorInstruction(t, o, rounds) })
+	}
+}
+
+func testVectorInstruction(t *testing.T, o wasm.Opcode, rounds int) {
+	info := o.Info()
+	ref, floats := referenceFor(info.Name)
+	if ref == nil {
+		t.Fatal("no reference")
+	}
+	argWidth := floats
+	switch o {
+	case wasm.OpF32x4DemoteF64x2Zero:
+		argWidth = 64
+	case wasm.OpF64x2PromoteLowF32x4:
+		argWidth = 32
+	}
+	r := rand.New(rand.NewPCG(uint64(o), 1))
+	var all []shaped
+	if info.Imm == wasm.ImmLane {
+		for lane := range int(info.Width) {
+			all = append(all, shapes(r, fmt.Sprintf("%s %d", o, lane), info.Params, info.Results, lane)...)
 		}
-		argWidth := floats
-		switch o {
-		case wasm.OpF32x4DemoteF64x2Zero:
-			argWidth = 64
-		case wasm.OpF64x2PromoteLowF32x4:
-			argWidth = 32
-		}
-		r := rand.New(rand.NewPCG(uint64(o), 1))
-		var all []shaped
-		if info.Imm == wasm.ImmLane {
-			for lane := range int(info.Width) {
-				all = append(all, shapes(r, fmt.Sprintf("%s %d", o, lane), info.Params, info.Results, lane)...)
+	} else {
+		all = shapes(r, info.Name, info.Params, info.Results, 0)
+	}
+	src := ""
+	for i, f := range all {
+		src += fmt.Sprintf("(func (export \"f%d\") %s)\n", i, f.text)
+	}
+	w := newWorld(t, 0)
+	inst := w.instance("m", "(module "+src+")")
+	n := rounds
+	if info.Imm == wasm.ImmLane {
+		n = 5
+	}
+	results := slotsFor(info.Results)
+	for i, f := range all {
+		for range n {
+			args := make([]vec, len(info.Params))
+			for k := range args {
+				args[k] = randomOperand(r, info.Params[k])
 			}
-		} else {
-			all = shapes(r, info.Name, info.Params, info.Results, 0)
-		}
-		src := ""
-		for i, f := range all {
-			src += fmt.Sprintf("(func (export \"f%d\") %s)\n", i, f.text)
-		}
-		w := newWorld(t, 0)
-		inst := w.instance("m", "(module "+src+")")
-		n := rounds
-		if info.Imm == wasm.ImmLane {
-			n = 5
-		}
-		results := slotsFor(info.Results)
-		for i, f := range all {
-			for range n {
-				args := make([]vec, len(info.Params))
-				for k := range args {
-					args[k] = randomOperand(r, info.Params[k])
-				}
-				slots := flatten(info.Params, args)
-				out, err := w.call(inst, fmt.Sprintf("f%d", i), slots...)
-				if err != nil {
-					t.Fatalf("%s: %v", o, err)
-				}
-				var got vec
-				copy(got[:], out[:results])
-				used := f.args(args)
-				want := ref(used, f.lane)
-				if got != want && (floats == 0 || !sameFloats(floats, got, want, used, argWidth)) {
-					t.Fatalf("%s%x = %x, want %x, in\n%s", o, used, got, want, f.text)
-				}
-				if f.echo {
-					for k, s := range slots {
-						if out[results+k] != s {
-							t.Fatalf("%s%x changed argument slot %d to %x, in\n%s", o, args, k, out[results+k], f.text)
-						}
+			slots := flatten(info.Params, args)
+			out, err := w.call(inst, fmt.Sprintf("f%d", i), slots...)
+			if err != nil {
+				t.Fatalf("%s: %v", o, err)
+			}
+			var got vec
+			copy(got[:], out[:results])
+			used := f.args(args)
+			want := ref(used, f.lane)
+			if got != want && (floats == 0 || !sameFloats(floats, got, want, used, argWidth)) {
+				t.Fatalf("%s%x = %x, want %x, in\n%s", o, used, got, want, f.text)
+			}
+			if f.echo {
+				for k, s := range slots {
+					if out[results+k] != s {
+						t.Fatalf("%s%x changed argument slot %d to %x, in\n%s", o, args, k, out[results+k], f.text)
 					}
 				}
 			}
@@ -373,7 +376,7 @@ func TestVectorMemory(t *testing.T) {
 				lanes = 16 / int(info.Width)
 			}
 			for lane := range lanes {
-				testVectorMemory(t, o, mem.decl, mem.index, mem.addr, lane)
+				t.Run(fmt.Sprintf("%s/%s/%d", mem.name, o, lane), func(t *testing.T) { testVectorMemory(t, o, mem.decl, mem.index, mem.addr, lane) })
 			}
 		}
 	}
