@@ -150,16 +150,11 @@ func (c *Code) find(pc uintptr) *funcMeta {
 func (c *Code) offset(fn uint32, index int) uint32 {
 	l := c.engine.lowerer()
 	defer c.engine.done(l)
-	var at uint32
-	l.onInstr = func(i int, offset uint32) {
-		if i <= index {
-			at = offset
-		}
-	}
-	if err := l.run(c, fn); err != nil {
+	l.trace = true
+	if err := l.run(c, fn); err != nil || index >= len(l.offsets) {
 		return 0
 	}
-	return at
+	return l.offsets[index]
 }
 
 // loadEntry reads a function's entry as any thread may.

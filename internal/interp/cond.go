@@ -2,10 +2,12 @@ package interp
 
 // cond is a condition about to be branched on.
 type cond struct {
-	op   op // value instruction (a comparison), or opBrNZ32 for a plain value in slot b
+	op   op // a comparison's value instruction; opBrNZ32 for a plain value in slot b; opBrTestNZ for its bits k
 	b, c uint16
 	k    uint32
 	loop bool // the branch goes backwards
+	// negate inverts the condition; for opBrNZ32 and opBrTestNZ
+	negate bool
 }
 
 // comparison tells how to branch on a comparison, and its inverse.
@@ -59,21 +61,43 @@ func fitsBranch(in *Instr) bool {
 // popCond pops a condition. A comparison that was just computed for it is taken back, to be done by the branch.
 func (l *lowerer) popCond() cond {
 	o := l.pop()
-	if p := l.lastProducer(o); p != nil && comparisons[p.op].branch != 0 && fitsBranch(p) {
+	p := l.lastProducer(o)
+	switch {
+	case p == nil:
+	case comparisons[p.op].branch != 0 && fitsBranch(p):
 		in := l.unemit()
+		zero := in.imm == 0 && (in.op == opI32EqK || in.op == opI64EqK)
+		if zero || in.imm == 0 && (in.op == opI32NeK || in.op == opI64NeK) {
+			// A test of bits, if they were masked just for this: operand slots are read once.
+			if m := l.last(); m != nil && isMask(m) && m.a == in.b && int(in.b) >= l.base {
+				m := l.unemit()
+				return cond{op: opBrTestNZ, b: m.b, k: uint32(m.imm), negate: zero}
+			}
+			if in.op == opI32EqK || in.op == opI32NeK {
+				return cond{op: opBrNZ32, b: in.b, negate: zero}
+			}
+		}
 		return cond{op: in.op, b: in.b, c: in.c, k: uint32(in.imm)}
+	case isMask(p):
+		m := l.unemit()
+		return cond{op: opBrTestNZ, b: m.b, k: uint32(m.imm)}
 	}
-	return cond{op: opBrNZ32, b: l.use(o)}
+	return cond{op: opBrNZ32, b: l.use32(o)}
 }
+
+// isMask reports whether an instruction keeps some of the low 32 bits of a slot.
+func isMask(in *Instr) bool { return (in.op == opI32AndK || in.op == opI64AndK) && in.imm>>32 == 0 }
 
 // emitCond emits a branch that is taken if the condition is sense, and returns its index; the target is still to be patched in.
 func (l *lowerer) emitCond(c cond, sense bool) int {
-	in := Instr{op: opBrNZ32, b: c.b, c: c.c, imm: uint64(c.k)}
-	if c.op == opBrNZ32 {
-		if !sense {
-			in.op = opBrZ32
-		}
-	} else {
+	in := Instr{op: c.op, b: c.b, c: c.c, imm: uint64(c.k)}
+	switch {
+	case c.op == opBrNZ32 && sense == c.negate:
+		in.op = opBrZ32
+	case c.op == opBrTestNZ && sense == c.negate:
+		in.op = opBrTestZ
+	case c.op == opBrNZ32 || c.op == opBrTestNZ:
+	default:
 		cmp := comparisons[c.op]
 		if !sense {
 			if cmp.swapped {
@@ -86,7 +110,7 @@ func (l *lowerer) emitCond(c cond, sense bool) int {
 	if c.loop {
 		in.op++
 	}
-	return l.emit(in)
+	return l.emitJump(in)
 }
 
 // lowerEqz lowers i32.eqz, which inverts a comparison just computed, and i64.eqz.
@@ -104,5 +128,5 @@ func lowerEqz(l *lowerer, r *rule) {
 			return
 		}
 	}
-	l.emitResult(Instr{op: r.op, b: l.use(o)}, r.typ)
+	l.emitResult(Instr{op: r.op, b: l.use32(o)}, r.typ)
 }

@@ -84,6 +84,7 @@ func lowerBlock(l *lowerer, _ *rule) { l.begin(kindBlock) }
 
 func lowerLoop(l *lowerer, _ *rule) {
 	c := l.begin(kindLoop)
+	l.joinLast()
 	c.start = len(l.code)
 	l.bind()
 	l.recordMap(c.start, atInstr, len(l.stack))
@@ -101,10 +102,11 @@ func lowerElse(l *lowerer, _ *rule) {
 	c := &l.ctrl[len(l.ctrl)-1]
 	if !l.dead {
 		l.settle(len(c.results))
-		at := l.emit(Instr{op: opBr})
+		at := l.emitJump(Instr{op: opBr})
 		c.fixups = append(c.fixups, fixup{at: at, from: at, lane: -1})
 	}
 	l.dead = false
+	l.joinLast()
 	l.bind()
 	l.patch(c.skip, len(l.code))
 	c.kind = kindElse
@@ -154,6 +156,7 @@ func lowerEnd(l *lowerer, _ *rule) {
 		l.settle(len(c.results))
 	}
 	l.dead = false
+	l.joinLast()
 	if c.kind == kindIf {
 		l.patch(c.skip, len(l.code))
 	}
@@ -223,7 +226,7 @@ func (l *lowerer) emitBranch(c *control) {
 	if c.kind == kindLoop {
 		o = opBrL
 	}
-	at := l.emit(Instr{op: o})
+	at := l.emitJump(Instr{op: o})
 	l.target(c, fixup{at: at, from: at, lane: -1})
 }
 
@@ -266,15 +269,16 @@ func (l *lowerer) branchIf(cond cond, depth uint32) {
 }
 
 func lowerBrTable(l *lowerer, _ *rule) {
-	index := l.use(l.pop())
+	index := l.use32(l.pop())
 	labels := l.in.Labels
 	_, types := l.label(labels[len(labels)-1])
 	n := len(types)
 	l.settle(n)
 	at := l.emit(Instr{op: opBrTable, b: index, imm: uint64(len(labels))})
 	first := len(l.code)
+	l.barrier = first
 	for range (len(labels) + 3) / 4 {
-		l.emit(Instr{})
+		l.code = append(l.code, Instr{})
 	}
 	l.emit(Instr{op: opUnreachable}) // see access: no instruction of a window comes just before an access by accident
 	l.barrier = len(l.code)

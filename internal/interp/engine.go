@@ -44,7 +44,7 @@ func (e *Engine) lowerer() *lowerer {
 const maxKept = 1 << 14
 
 func (e *Engine) done(l *lowerer) {
-	l.onInstr = nil
+	l.trace, l.offsets = false, nil
 	if cap(l.code) <= maxKept && cap(l.stack) <= maxKept && cap(l.locals) <= maxKept && len(l.oneType) <= maxKept {
 		e.lowerers.Put(l)
 	}

@@ -43,8 +43,9 @@ type lowerer struct {
 
 	oneType map[wasm.ValType][]wasm.ValType // result lists of one type, made once
 
-	// onInstr is told, if set, where the code of each instruction begins.
-	onInstr func(index int, offset uint32)
+	// trace asks for offsets: where in the module the Wasm instruction of each instruction is.
+	trace   bool
+	offsets []uint32
 }
 
 // local is a parameter or local variable.
@@ -61,7 +62,7 @@ func (l *lowerer) reset(c *Code, fn uint32) error {
 	m := c.m
 	*l = lowerer{
 		c: c, m: m, ft: m.FuncType(fn), fn: fn, r: l.r, in: l.in, code: l.code[:0], locals: l.locals[:0], setLog: l.setLog[:0],
-		stack: l.stack[:0], ctrl: l.ctrl[:0], producer: -1, oneType: l.oneType, onInstr: l.onInstr,
+		stack: l.stack[:0], ctrl: l.ctrl[:0], producer: -1, oneType: l.oneType, trace: l.trace,
 	}
 	body := &m.Bodies[int(fn)-m.NumImportedFuncs]
 	slot := 0
@@ -115,9 +116,6 @@ func (l *lowerer) lower() (err error) {
 		}
 		if l.dead && l.skip() {
 			continue
-		}
-		if l.onInstr != nil {
-			l.onInstr(len(l.code), l.in.Offset)
 		}
 		if int(l.in.Op) >= len(rules) || rules[l.in.Op].lower == nil {
 			return l.bug("no rule for %s", l.in.Op)

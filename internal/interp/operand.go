@@ -8,6 +8,7 @@ type where uint8
 const (
 	inHome  where = iota // in its own slots of the frame
 	inLocal              // still in a local: val is the local's index
+	inSum                // local val plus the constant hi, not computed yet (i32, i64)
 	isConst              // not in the frame yet: val, hi
 )
 
@@ -19,7 +20,13 @@ type operand struct {
 	home  int
 	val   uint64
 	hi    uint64
+	// dirty marks an i32 that is the low half of an i64 (i32.wrap_i64 emits nothing): the high half of its slot is not zero. Only
+	// instructions that read 32 bits of a slot may take it from there.
+	dirty bool
 }
+
+// ofLocal reports whether the operand's value is still to be taken from a local.
+func (o *operand) ofLocal() bool { return o.where == inLocal || o.where == inSum }
 
 func (l *lowerer) push(o operand) {
 	o.home = l.top
@@ -36,7 +43,7 @@ func (l *lowerer) pop() operand {
 	o := l.stack[len(l.stack)-1]
 	l.stack = l.stack[:len(l.stack)-1]
 	l.top = o.home
-	if o.where == inLocal {
+	if o.ofLocal() {
 		l.locals[o.val].aliases--
 		l.aliases--
 	}
@@ -56,14 +63,39 @@ func (l *lowerer) truncate(height int) {
 	}
 }
 
-// use returns the slot to read an operand from; a constant is put into its home first.
+// pushSum pushes local x plus k.
+func (l *lowerer) pushSum(x, k uint64, t wasm.ValType) {
+	l.locals[x].aliases++
+	l.aliases++
+	if t == wasm.I32 {
+		k = uint64(uint32(k))
+	}
+	l.push(operand{where: inSum, typ: t, val: x, hi: k})
+}
+
+// use returns the slot to read an operand from; what is in none is put into its home first.
 func (l *lowerer) use(o operand) uint16 {
-	if o.where == inLocal {
+	if o.dirty {
+		l.move(o.home, o)
+		return uint16(o.home)
+	}
+	return l.use32(o)
+}
+
+// use32 is use for instructions that read no more than 32 bits of the slot if the operand is an i32.
+func (l *lowerer) use32(o operand) uint16 {
+	switch o.where {
+	case inLocal:
 		return l.locals[o.val].slot
+	case inHome:
+		return uint16(o.home)
 	}
 	l.move(o.home, o)
 	return uint16(o.home)
 }
+
+// ready reports whether use32 of an operand emits nothing.
+func (o *operand) ready() bool { return o.where == inHome || o.where == inLocal }
 
 // move puts an operand into the slots from dst on.
 func (l *lowerer) move(dst int, o operand) {
@@ -74,6 +106,12 @@ func (l *lowerer) move(dst int, o operand) {
 		l.emit(Instr{op: opConst, a: d + 1, imm: o.hi})
 	case o.where == isConst:
 		l.emitConst(d, o.val)
+	case o.where == inSum && o.typ == wasm.I32:
+		l.emit(Instr{op: opI32AddK, a: d, b: l.locals[o.val].slot, imm: o.hi})
+	case o.where == inSum:
+		l.emit(Instr{op: opI64AddK, a: d, b: l.locals[o.val].slot, imm: o.hi})
+	case o.dirty:
+		l.emit(Instr{op: opI32Wrap, a: d, b: l.use32(o)})
 	case o.where == inLocal && o.typ == wasm.V128:
 		l.emit(Instr{op: opMovV, a: d, b: l.locals[o.val].slot})
 	case o.where == inLocal:
@@ -122,15 +160,15 @@ func (l *lowerer) settle(n int) {
 
 func (l *lowerer) settleAt(i int) {
 	o := &l.stack[i]
-	if o.where == inHome {
+	if o.where == inHome && !o.dirty {
 		return
 	}
 	l.move(o.home, *o)
-	if o.where == inLocal {
+	if o.ofLocal() {
 		l.locals[o.val].aliases--
 		l.aliases--
 	}
-	o.where = inHome
+	o.where, o.dirty = inHome, false
 }
 
 // settleLocals puts all operands that are still in locals into their homes. It comes before every control instruction that
@@ -140,7 +178,7 @@ func (l *lowerer) settleLocals() {
 		return
 	}
 	for i := range l.stack {
-		if l.stack[i].where == inLocal {
+		if l.stack[i].ofLocal() {
 			l.settleAt(i)
 		}
 	}
@@ -152,16 +190,29 @@ func (l *lowerer) saveLocal(x uint32) {
 		return
 	}
 	for i := range l.stack {
-		if l.stack[i].where == inLocal && l.stack[i].val == uint64(x) {
+		if l.stack[i].ofLocal() && l.stack[i].val == uint64(x) {
 			l.settleAt(i)
 		}
 	}
 }
 
 func (l *lowerer) emit(in Instr) int {
+	l.joinLast()
+	return l.put(in)
+}
+
+// put appends an instruction as it is.
+func (l *lowerer) put(in Instr) int {
+	n := len(l.code)
 	l.code = append(l.code, in)
 	l.producer = -1
-	return len(l.code) - 1
+	if l.trace {
+		for len(l.offsets) < n { // a BrTable's offsets
+			l.offsets = append(l.offsets, l.in.Offset)
+		}
+		l.offsets = append(l.offsets[:n], l.in.Offset)
+	}
+	return n
 }
 
 // emitResult emits an instruction whose destination is a, pushes its result and makes the destination available for
@@ -172,7 +223,7 @@ func (l *lowerer) emitResult(in Instr, t wasm.ValType) {
 	l.pushHome(t)
 }
 
-// last returns the last instruction, nil if code may jump to just after it.
+// last returns the last instruction that may still change, nil if code may jump to just after it.
 func (l *lowerer) last() *Instr {
 	if len(l.code) <= l.barrier {
 		return nil
@@ -216,7 +267,7 @@ func (l *lowerer) setLocal(x uint32, o operand) {
 	if o.where == inLocal && o.val == uint64(x) {
 		return
 	}
-	if p := l.lastProducer(o); p != nil {
+	if p := l.lastProducer(o); p != nil && !o.dirty {
 		p.a = loc.slot
 		l.producer = -1
 		return

@@ -49,7 +49,6 @@ const (
 	opI32Add
 	opI32AddK
 	opI32Sub
-	opI32SubK
 	opI32Mul
 	opI32MulK
 	opI32And
@@ -131,7 +130,6 @@ const (
 	opI64Add
 	opI64AddK
 	opI64Sub
-	opI64SubK
 	opI64Mul
 	opI64MulK
 	opI64And
@@ -341,6 +339,93 @@ const (
 	opRefI31
 	opI31GetS
 	opI31GetU
+	opI32AddShl
+	opI32OrShl
+	opI32OrShrU
+	opI32XorShl
+	opI32XorShrU
+	opI32XorRotl
+	opI32ShrUAndK
+	opI32Add3
+	opI32AddAddK
+	opI32MulAdd
+	opI64AddShl
+	opI64OrShl
+	opI64OrShrU
+	opI64XorShl
+	opI64XorShrU
+	opI64XorRotl
+	opI64ShrUAndK
+	opI64Add3
+	opI64AddAddK
+	opI64MulAdd
+	opF32MulAdd
+	opF32MulSub
+	opF32MulRsub
+	opF64MulAdd
+	opF64MulSub
+	opF64MulRsub
+	opBrTestZ
+	opBrTestZL
+	opBrTestNZ
+	opBrTestNZL
+	opI32LoadX
+	opI32LoadAbs
+	opI64LoadX
+	opI64LoadAbs
+	opI32Load8SX
+	opI32Load8SAbs
+	opI32Load8UX
+	opI32Load8UAbs
+	opI32Load16SX
+	opI32Load16SAbs
+	opI32Load16UX
+	opI32Load16UAbs
+	opI64Load8SX
+	opI64Load8SAbs
+	opI64Load16SX
+	opI64Load16SAbs
+	opI64Load32SX
+	opI64Load32SAbs
+	opStore8X
+	opStore8Abs
+	opStore16X
+	opStore16Abs
+	opStore32X
+	opStore32Abs
+	opStore64X
+	opStore64Abs
+	opCopy32
+	opCopy64
+	opConst2
+	opConstVV
+	opI32AddK2
+	opMovI32AddK
+	opI32AddKGlobalSet
+	opGlobalGetBrNZ
+	opGlobalGetBrNZL
+	opI32LoadBrZ
+	opI32LoadBrZL
+	opI32LoadBrNZ
+	opI32LoadBrNZL
+	opI32Load8UBrEqK
+	opI32Load8UBrEqKL
+	opI32Load8UBrNeK
+	opI32Load8UBrNeKL
+	opConstBr
+	opConstBrL
+	opMovBr
+	opMovBrL
+	opI32AddKBrNZ32L
+	opI32AddKBrI32NeL
+	opI32AddKBrI32LtSL
+	opI32AddKBrI32LtUL
+	opI32AddKBrI32NeKL
+	opI32AddKBrI32LtSKL
+	opI32AddKBrI32LtUKL
+	opI32AddKBrI32GtSKL
+	opI32AddKBrI32GtUKL
+	opCallK
 	opV128Not
 	opV128And
 	opV128Andnot
@@ -696,7 +781,6 @@ var opNames = [numOps]string{
 	"I32Add",
 	"I32AddK",
 	"I32Sub",
-	"I32SubK",
 	"I32Mul",
 	"I32MulK",
 	"I32And",
@@ -778,7 +862,6 @@ var opNames = [numOps]string{
 	"I64Add",
 	"I64AddK",
 	"I64Sub",
-	"I64SubK",
 	"I64Mul",
 	"I64MulK",
 	"I64And",
@@ -988,6 +1071,93 @@ var opNames = [numOps]string{
 	"RefI31",
 	"I31GetS",
 	"I31GetU",
+	"I32AddShl",
+	"I32OrShl",
+	"I32OrShrU",
+	"I32XorShl",
+	"I32XorShrU",
+	"I32XorRotl",
+	"I32ShrUAndK",
+	"I32Add3",
+	"I32AddAddK",
+	"I32MulAdd",
+	"I64AddShl",
+	"I64OrShl",
+	"I64OrShrU",
+	"I64XorShl",
+	"I64XorShrU",
+	"I64XorRotl",
+	"I64ShrUAndK",
+	"I64Add3",
+	"I64AddAddK",
+	"I64MulAdd",
+	"F32MulAdd",
+	"F32MulSub",
+	"F32MulRsub",
+	"F64MulAdd",
+	"F64MulSub",
+	"F64MulRsub",
+	"BrTestZ",
+	"BrTestZL",
+	"BrTestNZ",
+	"BrTestNZL",
+	"I32LoadX",
+	"I32LoadAbs",
+	"I64LoadX",
+	"I64LoadAbs",
+	"I32Load8SX",
+	"I32Load8SAbs",
+	"I32Load8UX",
+	"I32Load8UAbs",
+	"I32Load16SX",
+	"I32Load16SAbs",
+	"I32Load16UX",
+	"I32Load16UAbs",
+	"I64Load8SX",
+	"I64Load8SAbs",
+	"I64Load16SX",
+	"I64Load16SAbs",
+	"I64Load32SX",
+	"I64Load32SAbs",
+	"Store8X",
+	"Store8Abs",
+	"Store16X",
+	"Store16Abs",
+	"Store32X",
+	"Store32Abs",
+	"Store64X",
+	"Store64Abs",
+	"Copy32",
+	"Copy64",
+	"Const2",
+	"ConstVV",
+	"I32AddK2",
+	"MovI32AddK",
+	"I32AddKGlobalSet",
+	"GlobalGetBrNZ",
+	"GlobalGetBrNZL",
+	"I32LoadBrZ",
+	"I32LoadBrZL",
+	"I32LoadBrNZ",
+	"I32LoadBrNZL",
+	"I32Load8UBrEqK",
+	"I32Load8UBrEqKL",
+	"I32Load8UBrNeK",
+	"I32Load8UBrNeKL",
+	"ConstBr",
+	"ConstBrL",
+	"MovBr",
+	"MovBrL",
+	"I32AddKBrNZ32L",
+	"I32AddKBrI32NeL",
+	"I32AddKBrI32LtSL",
+	"I32AddKBrI32LtUL",
+	"I32AddKBrI32NeKL",
+	"I32AddKBrI32LtSKL",
+	"I32AddKBrI32LtUKL",
+	"I32AddKBrI32GtSKL",
+	"I32AddKBrI32GtUKL",
+	"CallK",
 	"V128Not",
 	"V128And",
 	"V128Andnot",

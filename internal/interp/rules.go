@@ -9,6 +9,9 @@ type rule struct {
 	k     op   // form with the second operand constant
 	rk    op   // form with the first operand constant, the second one in slot b
 	swap  bool // op (and only op) takes its operands swapped
+	fold  bool // of a memory access: the address is a slot plus imm.hi
+	x     op   // of a memory access: the form with an index
+	abs   op   // of a memory access: the form with a constant address
 	typ   wasm.ValType
 }
 
@@ -60,7 +63,11 @@ func simple(l *lowerer, r *rule) {
 	case 2:
 		in.c = l.use(l.pop())
 	}
-	in.b = l.use(l.pop())
+	if x := l.pop(); l.in.Op < wasm.OpV128Load {
+		in.b = l.use32(x) // the scalar instructions read 32 bits of an i32
+	} else {
+		in.b = l.use(x)
+	}
 	if l.in.Op.Info().Imm == wasm.ImmLane {
 		in.imm |= uint64(l.in.Lane) << 32
 	}
@@ -72,13 +79,17 @@ func binary(l *lowerer, r *rule) {
 	y := l.pop()
 	x := l.pop()
 	in := Instr{op: r.op}
+	if f, ok := l.fuse(r, x, y); ok {
+		l.emitResult(f, r.typ)
+		return
+	}
 	switch {
 	case y.where == isConst && r.k != 0:
-		in.op, in.imm, in.b = r.k, y.val, l.use(x)
+		in.op, in.imm, in.b = r.k, y.val, l.use32(x)
 	case x.where == isConst && r.rk != 0:
-		in.op, in.imm, in.b = r.rk, x.val, l.use(y)
+		in.op, in.imm, in.b = r.rk, x.val, l.use32(y)
 	default:
-		in.b, in.c = l.use(x), l.use(y)
+		in.b, in.c = l.use32(x), l.use32(y)
 		if r.swap {
 			in.b, in.c = in.c, in.b
 		}
@@ -98,7 +109,30 @@ func lowerConst64(l *lowerer, r *rule) {
 // retype lowers conversions that keep the slot's content: reinterpretations, and i64.extend_i32_u because i32 values are
 // zero-extended in their slots.
 func retype(l *lowerer, r *rule) {
-	l.stack[len(l.stack)-1].typ = r.typ
+	o := &l.stack[len(l.stack)-1]
+	if o.dirty {
+		x := l.pop()
+		l.emitResult(Instr{op: opI32Wrap, b: l.use32(x)}, r.typ)
+		return
+	}
+	if o.where == inSum {
+		l.settle(1)
+	}
+	o.typ = r.typ
+}
+
+// lowerWrap lowers i32.wrap_i64, which emits nothing.
+func lowerWrap(l *lowerer, _ *rule) {
+	o := &l.stack[len(l.stack)-1]
+	o.typ = wasm.I32
+	switch o.where {
+	case isConst:
+		o.val = uint64(uint32(o.val))
+	case inSum:
+		o.hi = uint64(uint32(o.hi))
+	default:
+		o.dirty = true
+	}
 }
 
 func init() {
@@ -132,7 +166,7 @@ func init() {
 
 // lowerSelect lowers select of any type; references come with the types on the stack.
 func lowerSelect(l *lowerer, _ *rule) {
-	cond := l.use(l.pop())
+	cond := l.use32(l.pop())
 	y := l.pop()
 	x := l.pop()
 	in := Instr{op: opSelect, imm: uint64(cond)}

@@ -35,9 +35,12 @@ func (l *lowerer) args(ft *wasm.FuncType) (first, slots int) {
 func (l *lowerer) emitCall(in Instr, ft *wasm.FuncType) {
 	first, slots := l.args(ft)
 	in.a, in.b = uint16(first), uint16(first+slots)
-	at := len(l.code)
+	if p := l.last(); p != nil && p.op == opConst && in.op == opCall && slots > 0 && p.a == in.b-1 && p.imm <= 0xFFFF {
+		in.op, in.c = opCallK, uint16(p.imm)
+		l.unemit()
+	}
+	at := l.emit(in)
 	l.recordMap(at, atInstr, len(l.stack))
-	l.emit(in)
 	l.recordMap(at, inCall, len(l.stack)-len(ft.Params))
 	l.truncate(len(l.stack) - len(ft.Params))
 	for _, t := range ft.Results {
@@ -56,7 +59,7 @@ func lowerCall(l *lowerer, _ *rule) {
 
 // calleeSlot takes the operand on top, which tells what to call, to a slot that is not among the arguments'.
 // The callee's operand is popped before the arguments are settled; its home is above theirs, so it stays intact.
-func (l *lowerer) calleeSlot() uint16 { return l.use(l.pop()) }
+func (l *lowerer) calleeSlot() uint16 { return l.use32(l.pop()) }
 
 // indirectImm packs the immediates of call_indirect; the high 16 bits are free for the own header.
 func (l *lowerer) indirectImm() uint64 {
@@ -82,10 +85,9 @@ func lowerCallRef(l *lowerer, _ *rule) {
 func (l *lowerer) emitTailCall(in Instr, ft *wasm.FuncType) {
 	first, slots := l.args(ft)
 	in.a, in.b = uint16(first), uint16(slots)
-	at := len(l.code)
+	at := l.emit(in)
 	l.recordMap(at, atInstr, len(l.stack))
 	l.recordMap(at, inCall, len(l.stack)-len(ft.Params))
-	l.emit(in)
 	l.kill()
 }
 

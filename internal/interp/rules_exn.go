@@ -28,6 +28,7 @@ func lowerTryTable(l *lowerer, _ *rule) {
 	clauses := l.in.Catch
 	depth := len(l.ctrl) // labels of clauses do not count the try_table itself (specification 3.4.4)
 	c := l.begin(kindTry)
+	l.joinLast()
 	c.start = len(l.code)
 	c.catches = make([]catch, len(clauses))
 	c.labels = make([]int, len(clauses))
@@ -41,6 +42,7 @@ func lowerTryTable(l *lowerer, _ *rule) {
 
 // endTry closes the region; the clauses' targets are patched like branches.
 func (l *lowerer) endTry(c *control) {
+	l.joinLast()
 	if len(c.catches) == 0 || c.start == len(l.code) {
 		return
 	}

@@ -8,8 +8,8 @@ func init() {
 	un := func(o op) rule { return rule{lower: simple, op: o} }
 	keep := rule{lower: retype}
 	addRules([]row{
-		{wasm.OpI32Add, bin(opI32Add, opI32AddK, opI32AddK)},
-		{wasm.OpI32Sub, bin(opI32Sub, opI32SubK, opI32RsubK)},
+		{wasm.OpI32Add, rule{lower: lowerAdd, op: opI32Add, k: opI32AddK, rk: opI32AddK}},
+		{wasm.OpI32Sub, rule{lower: lowerSub, op: opI32Sub, k: opI32AddK, rk: opI32RsubK}},
 		{wasm.OpI32Mul, bin(opI32Mul, opI32MulK, opI32MulK)},
 		{wasm.OpI32And, bin(opI32And, opI32AndK, opI32AndK)},
 		{wasm.OpI32Or, bin(opI32Or, opI32OrK, opI32OrK)},
@@ -23,8 +23,8 @@ func init() {
 		{wasm.OpI32DivU, bin(opI32DivU, opI32DivUK, 0)},
 		{wasm.OpI32RemS, bin(opI32RemS, opI32RemSK, 0)},
 		{wasm.OpI32RemU, bin(opI32RemU, opI32RemUK, 0)},
-		{wasm.OpI64Add, bin(opI64Add, opI64AddK, opI64AddK)},
-		{wasm.OpI64Sub, bin(opI64Sub, opI64SubK, opI64RsubK)},
+		{wasm.OpI64Add, rule{lower: lowerAdd, op: opI64Add, k: opI64AddK, rk: opI64AddK}},
+		{wasm.OpI64Sub, rule{lower: lowerSub, op: opI64Sub, k: opI64AddK, rk: opI64RsubK}},
 		{wasm.OpI64Mul, bin(opI64Mul, opI64MulK, opI64MulK)},
 		{wasm.OpI64And, bin(opI64And, opI64AndK, opI64AndK)},
 		{wasm.OpI64Or, bin(opI64Or, opI64OrK, opI64OrK)},
@@ -74,7 +74,7 @@ func init() {
 		{wasm.OpI64Clz, un(opI64Clz)}, {wasm.OpI64Ctz, un(opI64Ctz)}, {wasm.OpI64Popcnt, un(opI64Popcnt)},
 		{wasm.OpI64Extend8S, un(opI64Extend8S)}, {wasm.OpI64Extend16S, un(opI64Extend16S)},
 		{wasm.OpI64Extend32S, un(opI64Extend32S)},
-		{wasm.OpI32WrapI64, un(opI32Wrap)}, {wasm.OpI64ExtendI32S, un(opI64Extend32S)}, {wasm.OpI64ExtendI32U, keep},
+		{wasm.OpI32WrapI64, rule{lower: lowerWrap}}, {wasm.OpI64ExtendI32S, un(opI64Extend32S)}, {wasm.OpI64ExtendI32U, keep},
 
 		{wasm.OpF32Abs, un(opF32Abs)}, {wasm.OpF32Neg, un(opF32Neg)}, {wasm.OpF32Ceil, un(opF32Ceil)}, {wasm.OpF32Floor, un(opF32Floor)},
 		{wasm.OpF32Trunc, un(opF32Trunc)}, {wasm.OpF32Nearest, un(opF32Nearest)}, {wasm.OpF32Sqrt, un(opF32Sqrt)},

@@ -87,8 +87,7 @@ func (l *lowerer) emitCold(in Instr, n int, result wasm.ValType) {
 	if n > 0 {
 		in.a = uint16(l.stack[len(l.stack)-n].home)
 	}
-	l.recordMap(len(l.code), atInstr, len(l.stack))
-	l.emit(in)
+	l.recordMap(l.emit(in), atInstr, len(l.stack))
 	l.truncate(len(l.stack) - n)
 	if result != wasm.Bottom {
 		l.pushHome(result)

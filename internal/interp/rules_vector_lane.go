@@ -49,7 +49,7 @@ func init() {
 		{wasm.OpI8x16Swizzle, rule{lower: simple, op: opI8x16Swizzle}},
 		wide(wasm.OpI8x16Shuffle, lowerShuffle),
 
-		load(wasm.OpV128Load, opV128Load), store(wasm.OpV128Store, opV128Store),
+		{wasm.OpV128Load, rule{lower: lowerLoad, op: opV128Load, fold: true}}, {wasm.OpV128Store, rule{lower: lowerStore, op: opV128Store, fold: true}},
 		load(wasm.OpV128Load8x8S, opV128Load8x8S), load(wasm.OpV128Load8x8U, opV128Load8x8U),
 		load(wasm.OpV128Load16x4S, opV128Load16x4S), load(wasm.OpV128Load16x4U, opV128Load16x4U),
 		load(wasm.OpV128Load32x2S, opV128Load32x2S), load(wasm.OpV128Load32x2U, opV128Load32x2U),

@@ -356,9 +356,6 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 		case opI32Sub:
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) - *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)))
 			pc = unsafe.Add(pc, 16)
-		case opI32SubK:
-			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) - *(*uint32)(unsafe.Add(pc, 8)))
-			pc = unsafe.Add(pc, 16)
 		case opI32Mul:
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) * *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)))
 			pc = unsafe.Add(pc, 16)
@@ -863,9 +860,6 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			pc = unsafe.Add(pc, 16)
 		case opI64Sub:
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) - *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)))
-			pc = unsafe.Add(pc, 16)
-		case opI64SubK:
-			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) - *(*uint64)(unsafe.Add(pc, 8)))
 			pc = unsafe.Add(pc, 16)
 		case opI64Mul:
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) * *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)))
@@ -2122,7 +2116,7 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = math.Float64bits(float64(*(*float32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))))
 			pc = unsafe.Add(pc, 16)
 		case opI32Load:
-			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
 			if ea+4 > mlen {
 				goto outOfBounds
 			}
@@ -2130,7 +2124,7 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(mem, ea)))
 			pc = unsafe.Add(pc, 16)
 		case opI64Load:
-			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
 			if ea+8 > mlen {
 				goto outOfBounds
 			}
@@ -2138,7 +2132,7 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = *(*uint64)(unsafe.Add(mem, ea))
 			pc = unsafe.Add(pc, 16)
 		case opI32Load8S:
-			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
 			if ea+1 > mlen {
 				goto outOfBounds
 			}
@@ -2146,7 +2140,7 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(uint32(*(*int8)(unsafe.Add(mem, ea))))
 			pc = unsafe.Add(pc, 16)
 		case opI32Load8U:
-			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
 			if ea+1 > mlen {
 				goto outOfBounds
 			}
@@ -2154,7 +2148,7 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint8)(unsafe.Add(mem, ea)))
 			pc = unsafe.Add(pc, 16)
 		case opI32Load16S:
-			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
 			if ea+2 > mlen {
 				goto outOfBounds
 			}
@@ -2162,7 +2156,7 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(uint32(*(*int16)(unsafe.Add(mem, ea))))
 			pc = unsafe.Add(pc, 16)
 		case opI32Load16U:
-			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
 			if ea+2 > mlen {
 				goto outOfBounds
 			}
@@ -2170,7 +2164,7 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint16)(unsafe.Add(mem, ea)))
 			pc = unsafe.Add(pc, 16)
 		case opI64Load8S:
-			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
 			if ea+1 > mlen {
 				goto outOfBounds
 			}
@@ -2178,7 +2172,7 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*int8)(unsafe.Add(mem, ea)))
 			pc = unsafe.Add(pc, 16)
 		case opI64Load16S:
-			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
 			if ea+2 > mlen {
 				goto outOfBounds
 			}
@@ -2186,7 +2180,7 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*int16)(unsafe.Add(mem, ea)))
 			pc = unsafe.Add(pc, 16)
 		case opI64Load32S:
-			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
 			if ea+4 > mlen {
 				goto outOfBounds
 			}
@@ -2194,7 +2188,7 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*int32)(unsafe.Add(mem, ea)))
 			pc = unsafe.Add(pc, 16)
 		case opStore8:
-			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
 			if ea+1 > mlen {
 				goto outOfBounds
 			}
@@ -2202,14 +2196,14 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint8)(unsafe.Add(mem, ea)) = uint8(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)))
 			pc = unsafe.Add(pc, 16)
 		case opStore8K:
-			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))+*(*uint32)(unsafe.Add(pc, 4))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
 			if ea+1 > mlen {
 				goto outOfBounds
 			}
 			*(*uint8)(unsafe.Add(mem, ea)) = uint8(*(*uint32)(unsafe.Add(pc, 12)))
 			pc = unsafe.Add(pc, 16)
 		case opStore16:
-			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
 			if ea+2 > mlen {
 				goto outOfBounds
 			}
@@ -2217,14 +2211,14 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint16)(unsafe.Add(mem, ea)) = uint16(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)))
 			pc = unsafe.Add(pc, 16)
 		case opStore16K:
-			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))+*(*uint32)(unsafe.Add(pc, 4))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
 			if ea+2 > mlen {
 				goto outOfBounds
 			}
 			*(*uint16)(unsafe.Add(mem, ea)) = uint16(*(*uint32)(unsafe.Add(pc, 12)))
 			pc = unsafe.Add(pc, 16)
 		case opStore32:
-			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
 			if ea+4 > mlen {
 				goto outOfBounds
 			}
@@ -2232,14 +2226,14 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint32)(unsafe.Add(mem, ea)) = *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
 			pc = unsafe.Add(pc, 16)
 		case opStore32K:
-			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))+*(*uint32)(unsafe.Add(pc, 4))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
 			if ea+4 > mlen {
 				goto outOfBounds
 			}
 			*(*uint32)(unsafe.Add(mem, ea)) = uint32(*(*uint32)(unsafe.Add(pc, 12)))
 			pc = unsafe.Add(pc, 16)
 		case opStore64:
-			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
 			if ea+8 > mlen {
 				goto outOfBounds
 			}
@@ -2247,7 +2241,7 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(mem, ea)) = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
 			pc = unsafe.Add(pc, 16)
 		case opStore64K:
-			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))+*(*uint32)(unsafe.Add(pc, 4))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
 			if ea+8 > mlen {
 				goto outOfBounds
 			}
@@ -2308,6 +2302,605 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			}
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v >> 1)
 			pc = unsafe.Add(pc, 16)
+		case opI32AddShl:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) + *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))<<(*(*uint32)(unsafe.Add(pc, 8))&31))
+			pc = unsafe.Add(pc, 16)
+		case opI32OrShl:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) | *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))<<(*(*uint32)(unsafe.Add(pc, 8))&31))
+			pc = unsafe.Add(pc, 16)
+		case opI32OrShrU:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) | *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))>>(*(*uint32)(unsafe.Add(pc, 8))&31))
+			pc = unsafe.Add(pc, 16)
+		case opI32XorShl:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) ^ *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))<<(*(*uint32)(unsafe.Add(pc, 8))&31))
+			pc = unsafe.Add(pc, 16)
+		case opI32XorShrU:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) ^ *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))>>(*(*uint32)(unsafe.Add(pc, 8))&31))
+			pc = unsafe.Add(pc, 16)
+		case opI32XorRotl:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) ^ bits.RotateLeft32(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)), int(*(*uint32)(unsafe.Add(pc, 8))&31)))
+			pc = unsafe.Add(pc, 16)
+		case opI32ShrUAndK:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) >> (uintptr(*(*uint16)(unsafe.Add(pc, 6))) & 31) & *(*uint32)(unsafe.Add(pc, 8)))
+			pc = unsafe.Add(pc, 16)
+		case opI32Add3:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) + *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) + *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8)))
+			pc = unsafe.Add(pc, 16)
+		case opI32AddAddK:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) + *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) + *(*uint32)(unsafe.Add(pc, 8)))
+			pc = unsafe.Add(pc, 16)
+		case opI32MulAdd:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))**(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) + *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8)))
+			pc = unsafe.Add(pc, 16)
+		case opI64AddShl:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) + *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))<<(*(*uint32)(unsafe.Add(pc, 8))&63))
+			pc = unsafe.Add(pc, 16)
+		case opI64OrShl:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) | *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))<<(*(*uint32)(unsafe.Add(pc, 8))&63))
+			pc = unsafe.Add(pc, 16)
+		case opI64OrShrU:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) | *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))>>(*(*uint32)(unsafe.Add(pc, 8))&63))
+			pc = unsafe.Add(pc, 16)
+		case opI64XorShl:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) ^ *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))<<(*(*uint32)(unsafe.Add(pc, 8))&63))
+			pc = unsafe.Add(pc, 16)
+		case opI64XorShrU:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) ^ *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))>>(*(*uint32)(unsafe.Add(pc, 8))&63))
+			pc = unsafe.Add(pc, 16)
+		case opI64XorRotl:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) ^ bits.RotateLeft64(*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)), int(*(*uint32)(unsafe.Add(pc, 8))&63)))
+			pc = unsafe.Add(pc, 16)
+		case opI64ShrUAndK:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) >> (uintptr(*(*uint16)(unsafe.Add(pc, 6))) & 63) & *(*uint64)(unsafe.Add(pc, 8)))
+			pc = unsafe.Add(pc, 16)
+		case opI64Add3:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) + *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) + *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8)))
+			pc = unsafe.Add(pc, 16)
+		case opI64AddAddK:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) + *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) + *(*uint64)(unsafe.Add(pc, 8)))
+			pc = unsafe.Add(pc, 16)
+		case opI64MulAdd:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))**(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) + *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8)))
+			pc = unsafe.Add(pc, 16)
+		case opF32MulAdd:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(math.Float32bits(*(*float32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8)) + float32(*(*float32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))**(*float32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)))))
+			pc = unsafe.Add(pc, 16)
+		case opF32MulSub:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(math.Float32bits(float32(*(*float32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))**(*float32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))) - *(*float32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8))))
+			pc = unsafe.Add(pc, 16)
+		case opF32MulRsub:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(math.Float32bits(*(*float32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8)) - float32(*(*float32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))**(*float32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)))))
+			pc = unsafe.Add(pc, 16)
+		case opF64MulAdd:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = math.Float64bits(*(*float64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8)) + float64(*(*float64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))**(*float64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))))
+			pc = unsafe.Add(pc, 16)
+		case opF64MulSub:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = math.Float64bits(float64(*(*float64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))**(*float64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))) - *(*float64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8)))
+			pc = unsafe.Add(pc, 16)
+		case opF64MulRsub:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = math.Float64bits(*(*float64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8)) - float64(*(*float64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))**(*float64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))))
+			pc = unsafe.Add(pc, 16)
+		case opBrTestZ:
+			if *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))&*(*uint32)(unsafe.Add(pc, 8)) == 0 {
+				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+				continue
+			}
+			pc = unsafe.Add(pc, 16)
+		case opBrTestZL:
+			if *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))&*(*uint32)(unsafe.Add(pc, 8)) == 0 {
+				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+				if ctx.FlagPlain() != 0 {
+					goto poll
+				}
+				continue
+			}
+			pc = unsafe.Add(pc, 16)
+		case opBrTestNZ:
+			if *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))&*(*uint32)(unsafe.Add(pc, 8)) != 0 {
+				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+				continue
+			}
+			pc = unsafe.Add(pc, 16)
+		case opBrTestNZL:
+			if *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))&*(*uint32)(unsafe.Add(pc, 8)) != 0 {
+				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+				if ctx.FlagPlain() != 0 {
+					goto poll
+				}
+				continue
+			}
+			pc = unsafe.Add(pc, 16)
+		case opI32LoadX:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))+*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))<<(*(*uint32)(unsafe.Add(pc, 12))&31)) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+4 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(mem, ea)))
+			pc = unsafe.Add(pc, 16)
+		case opI32LoadAbs:
+			ea := *(*uint64)(unsafe.Add(pc, 8))
+			if ea+4 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(mem, ea)))
+			pc = unsafe.Add(pc, 16)
+		case opI64LoadX:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))+*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))<<(*(*uint32)(unsafe.Add(pc, 12))&31)) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+8 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = *(*uint64)(unsafe.Add(mem, ea))
+			pc = unsafe.Add(pc, 16)
+		case opI64LoadAbs:
+			ea := *(*uint64)(unsafe.Add(pc, 8))
+			if ea+8 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = *(*uint64)(unsafe.Add(mem, ea))
+			pc = unsafe.Add(pc, 16)
+		case opI32Load8SX:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))+*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))<<(*(*uint32)(unsafe.Add(pc, 12))&31)) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+1 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(uint32(*(*int8)(unsafe.Add(mem, ea))))
+			pc = unsafe.Add(pc, 16)
+		case opI32Load8SAbs:
+			ea := *(*uint64)(unsafe.Add(pc, 8))
+			if ea+1 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(uint32(*(*int8)(unsafe.Add(mem, ea))))
+			pc = unsafe.Add(pc, 16)
+		case opI32Load8UX:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))+*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))<<(*(*uint32)(unsafe.Add(pc, 12))&31)) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+1 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint8)(unsafe.Add(mem, ea)))
+			pc = unsafe.Add(pc, 16)
+		case opI32Load8UAbs:
+			ea := *(*uint64)(unsafe.Add(pc, 8))
+			if ea+1 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint8)(unsafe.Add(mem, ea)))
+			pc = unsafe.Add(pc, 16)
+		case opI32Load16SX:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))+*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))<<(*(*uint32)(unsafe.Add(pc, 12))&31)) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+2 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(uint32(*(*int16)(unsafe.Add(mem, ea))))
+			pc = unsafe.Add(pc, 16)
+		case opI32Load16SAbs:
+			ea := *(*uint64)(unsafe.Add(pc, 8))
+			if ea+2 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(uint32(*(*int16)(unsafe.Add(mem, ea))))
+			pc = unsafe.Add(pc, 16)
+		case opI32Load16UX:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))+*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))<<(*(*uint32)(unsafe.Add(pc, 12))&31)) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+2 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint16)(unsafe.Add(mem, ea)))
+			pc = unsafe.Add(pc, 16)
+		case opI32Load16UAbs:
+			ea := *(*uint64)(unsafe.Add(pc, 8))
+			if ea+2 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint16)(unsafe.Add(mem, ea)))
+			pc = unsafe.Add(pc, 16)
+		case opI64Load8SX:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))+*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))<<(*(*uint32)(unsafe.Add(pc, 12))&31)) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+1 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*int8)(unsafe.Add(mem, ea)))
+			pc = unsafe.Add(pc, 16)
+		case opI64Load8SAbs:
+			ea := *(*uint64)(unsafe.Add(pc, 8))
+			if ea+1 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*int8)(unsafe.Add(mem, ea)))
+			pc = unsafe.Add(pc, 16)
+		case opI64Load16SX:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))+*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))<<(*(*uint32)(unsafe.Add(pc, 12))&31)) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+2 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*int16)(unsafe.Add(mem, ea)))
+			pc = unsafe.Add(pc, 16)
+		case opI64Load16SAbs:
+			ea := *(*uint64)(unsafe.Add(pc, 8))
+			if ea+2 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*int16)(unsafe.Add(mem, ea)))
+			pc = unsafe.Add(pc, 16)
+		case opI64Load32SX:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))+*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))<<(*(*uint32)(unsafe.Add(pc, 12))&31)) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+4 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*int32)(unsafe.Add(mem, ea)))
+			pc = unsafe.Add(pc, 16)
+		case opI64Load32SAbs:
+			ea := *(*uint64)(unsafe.Add(pc, 8))
+			if ea+4 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*int32)(unsafe.Add(mem, ea)))
+			pc = unsafe.Add(pc, 16)
+		case opStore8X:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))+*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))<<(*(*uint32)(unsafe.Add(pc, 12))&31)) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+1 > mlen {
+				goto outOfBounds
+			}
+			*(*uint8)(unsafe.Add(mem, ea)) = uint8(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)))
+			pc = unsafe.Add(pc, 16)
+		case opStore8Abs:
+			ea := *(*uint64)(unsafe.Add(pc, 8))
+			if ea+1 > mlen {
+				goto outOfBounds
+			}
+			*(*uint8)(unsafe.Add(mem, ea)) = uint8(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)))
+			pc = unsafe.Add(pc, 16)
+		case opStore16X:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))+*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))<<(*(*uint32)(unsafe.Add(pc, 12))&31)) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+2 > mlen {
+				goto outOfBounds
+			}
+			*(*uint16)(unsafe.Add(mem, ea)) = uint16(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)))
+			pc = unsafe.Add(pc, 16)
+		case opStore16Abs:
+			ea := *(*uint64)(unsafe.Add(pc, 8))
+			if ea+2 > mlen {
+				goto outOfBounds
+			}
+			*(*uint16)(unsafe.Add(mem, ea)) = uint16(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)))
+			pc = unsafe.Add(pc, 16)
+		case opStore32X:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))+*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))<<(*(*uint32)(unsafe.Add(pc, 12))&31)) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+4 > mlen {
+				goto outOfBounds
+			}
+			*(*uint32)(unsafe.Add(mem, ea)) = *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			pc = unsafe.Add(pc, 16)
+		case opStore32Abs:
+			ea := *(*uint64)(unsafe.Add(pc, 8))
+			if ea+4 > mlen {
+				goto outOfBounds
+			}
+			*(*uint32)(unsafe.Add(mem, ea)) = *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			pc = unsafe.Add(pc, 16)
+		case opStore64X:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))+*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))<<(*(*uint32)(unsafe.Add(pc, 12))&31)) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+8 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(mem, ea)) = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			pc = unsafe.Add(pc, 16)
+		case opStore64Abs:
+			ea := *(*uint64)(unsafe.Add(pc, 8))
+			if ea+8 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(mem, ea)) = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			pc = unsafe.Add(pc, 16)
+		case opCopy32:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+4 > mlen {
+				goto outOfBounds
+			}
+			to := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 12)))
+			if to+4 > mlen {
+				goto outOfBounds
+			}
+			*(*uint32)(unsafe.Add(mem, to)) = *(*uint32)(unsafe.Add(mem, ea))
+			pc = unsafe.Add(pc, 16)
+		case opCopy64:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+8 > mlen {
+				goto outOfBounds
+			}
+			to := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 12)))
+			if to+8 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(mem, to)) = *(*uint64)(unsafe.Add(mem, ea))
+			pc = unsafe.Add(pc, 16)
+		case opConst2:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) = uint64(*(*uint32)(unsafe.Add(pc, 12)))
+			pc = unsafe.Add(pc, 16)
+		case opConstVV:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = *(*uint64)(unsafe.Add(pc, 8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = *(*uint64)(unsafe.Add(pc, 8))
+			pc = unsafe.Add(pc, 16)
+		case opI32AddK2:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) + uint32(int32(int16(*(*uint16)(unsafe.Add(pc, 10))))))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) = uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8)) + uint32(int32(int16(*(*uint16)(unsafe.Add(pc, 12))))))
+			pc = unsafe.Add(pc, 16)
+		case opMovI32AddK:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) = uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8)) + *(*uint32)(unsafe.Add(pc, 12)))
+			pc = unsafe.Add(pc, 16)
+		case opI32AddKGlobalSet:
+			v := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) + *(*uint32)(unsafe.Add(pc, 8)))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
+			*(*uint64)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Globals)), uintptr(*(*uint16)(unsafe.Add(pc, 6)))*globalSize)) = v
+			pc = unsafe.Add(pc, 16)
+		case opGlobalGetBrNZ:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = *(*uint64)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Globals)), uintptr(*(*uint16)(unsafe.Add(pc, 6)))*globalSize))
+			if *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) != 0 {
+				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+				continue
+			}
+			pc = unsafe.Add(pc, 16)
+		case opGlobalGetBrNZL:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = *(*uint64)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Globals)), uintptr(*(*uint16)(unsafe.Add(pc, 6)))*globalSize))
+			if *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) != 0 {
+				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+				if ctx.FlagPlain() != 0 {
+					goto poll
+				}
+				continue
+			}
+			pc = unsafe.Add(pc, 16)
+		case opI32LoadBrZ:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+4 > mlen {
+				goto outOfBounds
+			}
+
+			v := *(*uint32)(unsafe.Add(mem, ea))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			if v == 0 {
+				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+				continue
+			}
+			pc = unsafe.Add(pc, 16)
+		case opI32LoadBrZL:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+4 > mlen {
+				goto outOfBounds
+			}
+
+			v := *(*uint32)(unsafe.Add(mem, ea))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			if v == 0 {
+				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+				if ctx.FlagPlain() != 0 {
+					goto poll
+				}
+				continue
+			}
+			pc = unsafe.Add(pc, 16)
+		case opI32LoadBrNZ:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+4 > mlen {
+				goto outOfBounds
+			}
+
+			v := *(*uint32)(unsafe.Add(mem, ea))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			if v != 0 {
+				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+				continue
+			}
+			pc = unsafe.Add(pc, 16)
+		case opI32LoadBrNZL:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+4 > mlen {
+				goto outOfBounds
+			}
+
+			v := *(*uint32)(unsafe.Add(mem, ea))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			if v != 0 {
+				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+				if ctx.FlagPlain() != 0 {
+					goto poll
+				}
+				continue
+			}
+			pc = unsafe.Add(pc, 16)
+		case opI32Load8UBrEqK:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+1 > mlen {
+				goto outOfBounds
+			}
+
+			v := *(*uint8)(unsafe.Add(mem, ea))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			if uint16(v) == uint16(uintptr(*(*uint16)(unsafe.Add(pc, 6)))) {
+				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+				continue
+			}
+			pc = unsafe.Add(pc, 16)
+		case opI32Load8UBrEqKL:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+1 > mlen {
+				goto outOfBounds
+			}
+
+			v := *(*uint8)(unsafe.Add(mem, ea))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			if uint16(v) == uint16(uintptr(*(*uint16)(unsafe.Add(pc, 6)))) {
+				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+				if ctx.FlagPlain() != 0 {
+					goto poll
+				}
+				continue
+			}
+			pc = unsafe.Add(pc, 16)
+		case opI32Load8UBrNeK:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+1 > mlen {
+				goto outOfBounds
+			}
+
+			v := *(*uint8)(unsafe.Add(mem, ea))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			if uint16(v) != uint16(uintptr(*(*uint16)(unsafe.Add(pc, 6)))) {
+				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+				continue
+			}
+			pc = unsafe.Add(pc, 16)
+		case opI32Load8UBrNeKL:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+1 > mlen {
+				goto outOfBounds
+			}
+
+			v := *(*uint8)(unsafe.Add(mem, ea))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			if uint16(v) != uint16(uintptr(*(*uint16)(unsafe.Add(pc, 6)))) {
+				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+				if ctx.FlagPlain() != 0 {
+					goto poll
+				}
+				continue
+			}
+			pc = unsafe.Add(pc, 16)
+		case opConstBr:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+			continue
+		case opConstBrL:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+			if ctx.FlagPlain() != 0 {
+				goto poll
+			}
+			continue
+		case opMovBr:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+			continue
+		case opMovBrL:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+			if ctx.FlagPlain() != 0 {
+				goto poll
+			}
+			continue
+		case opI32AddKBrNZ32L:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) + *(*uint32)(unsafe.Add(pc, 8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			if v != 0 {
+				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+				if ctx.FlagPlain() != 0 {
+					goto poll
+				}
+				continue
+			}
+			pc = unsafe.Add(pc, 16)
+		case opI32AddKBrI32NeL:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) + *(*uint32)(unsafe.Add(pc, 8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			if v != *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) {
+				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+				if ctx.FlagPlain() != 0 {
+					goto poll
+				}
+				continue
+			}
+			pc = unsafe.Add(pc, 16)
+		case opI32AddKBrI32LtSL:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) + *(*uint32)(unsafe.Add(pc, 8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			if int32(v) < *(*int32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) {
+				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+				if ctx.FlagPlain() != 0 {
+					goto poll
+				}
+				continue
+			}
+			pc = unsafe.Add(pc, 16)
+		case opI32AddKBrI32LtUL:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) + *(*uint32)(unsafe.Add(pc, 8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			if v < *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) {
+				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+				if ctx.FlagPlain() != 0 {
+					goto poll
+				}
+				continue
+			}
+			pc = unsafe.Add(pc, 16)
+		case opI32AddKBrI32NeKL:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) + *(*uint32)(unsafe.Add(pc, 8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			if int32(v) != int32(int16(*(*uint16)(unsafe.Add(pc, 6)))) {
+				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+				if ctx.FlagPlain() != 0 {
+					goto poll
+				}
+				continue
+			}
+			pc = unsafe.Add(pc, 16)
+		case opI32AddKBrI32LtSKL:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) + *(*uint32)(unsafe.Add(pc, 8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			if int32(v) < int32(int16(*(*uint16)(unsafe.Add(pc, 6)))) {
+				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+				if ctx.FlagPlain() != 0 {
+					goto poll
+				}
+				continue
+			}
+			pc = unsafe.Add(pc, 16)
+		case opI32AddKBrI32LtUKL:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) + *(*uint32)(unsafe.Add(pc, 8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			if v < uint32(int32(int16(*(*uint16)(unsafe.Add(pc, 6))))) {
+				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+				if ctx.FlagPlain() != 0 {
+					goto poll
+				}
+				continue
+			}
+			pc = unsafe.Add(pc, 16)
+		case opI32AddKBrI32GtSKL:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) + *(*uint32)(unsafe.Add(pc, 8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			if int32(v) > int32(int16(*(*uint16)(unsafe.Add(pc, 6)))) {
+				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+				if ctx.FlagPlain() != 0 {
+					goto poll
+				}
+				continue
+			}
+			pc = unsafe.Add(pc, 16)
+		case opI32AddKBrI32GtUKL:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) + *(*uint32)(unsafe.Add(pc, 8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			if v > uint32(int32(int16(*(*uint16)(unsafe.Add(pc, 6))))) {
+				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+				if ctx.FlagPlain() != 0 {
+					goto poll
+				}
+				continue
+			}
+			pc = unsafe.Add(pc, 16)
+		case opCallK:
+			*(*uint64)(unsafe.Add(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8), -8)) = uint64(uintptr(*(*uint16)(unsafe.Add(pc, 6))))
+			entry := *(*unsafe.Pointer)(*(*unsafe.Pointer)(unsafe.Add(pc, 8)))
+			nfp := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)
+			if uintptr(nfp)+*(*uintptr)(unsafe.Add(entry, -8)) > ctx.StackLimit() {
+				goto stackLimit
+			}
+			h := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			*(*uintptr)(h) = uintptr(pc) + 16
+			*(*uintptr)(unsafe.Add(h, 8)) = uintptr(*(*uint16)(unsafe.Add(pc, 2))) * 8
+			pc, fp = entry, nfp
+			continue
 		case opV128Not:
 			var lo, hi uint64
 			{
@@ -6884,7 +7477,7 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = 0
 			pc = unsafe.Add(pc, 16)
 		case opV128Load:
-			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
 			if ea+16 > mlen {
 				goto outOfBounds
 			}
@@ -6895,7 +7488,7 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
 		case opV128Store:
-			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
 			if ea+16 > mlen {
 				goto outOfBounds
 			}

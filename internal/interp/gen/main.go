@@ -22,6 +22,7 @@
 //	$ea(SIZE)         bounds check: declares ea (uint64), the offset of the access in the current memory: slot $b plus imm.lo; leaves if it
 //	                  is out of bounds
 //	$eaa(SIZE)        the same with the address in slot $a (stores)
+//	$eak(SIZE) $eaak(SIZE)  the same where the address is the slot plus imm.hi, as a 32-bit sum; the rule then has fold set
 //	$mem              the current memory's base; memory access is *(*T)(unsafe.Add($mem, ea))
 //	$trap(Name)       leaves with vm.TrapName at this instruction
 //	$jump             goes to the branch target (imm.rel bytes from here)
@@ -74,7 +75,7 @@ var immForms = map[string]string{
 var (
 	macroSlot = regexp.MustCompile(`\$([abcdefg])(?:\.(u32|i32|i64|f32|f64|hi|ptr|n)\b)?(?:\b|$)`)
 	macroImm  = regexp.MustCompile(`\$imm(?:\.(lo|hi|i32|rel|i64|f32|f64)\b)?`)
-	macroEA   = regexp.MustCompile(`\$ea(a?)\((\d+)\)`)
+	macroEA   = regexp.MustCompile(`\$ea(a?)(k?)\((\d+)\)`)
 	macroTrap = regexp.MustCompile(`\$trap\((\w+)\)`)
 )
 
@@ -88,7 +89,11 @@ func expand(body string) string {
 		if m[1] == "a" {
 			field = "$a"
 		}
-		return fmt.Sprintf("ea := uint64(%s.u32) + uint64($imm.lo)\nif ea+%s > mlen {\n goto outOfBounds\n}\n", field, m[2])
+		base := field + ".u32"
+		if m[2] != "" {
+			base += " + $imm.hi"
+		}
+		return fmt.Sprintf("ea := uint64(%s) + uint64($imm.lo)\nif ea+%s > mlen {\n goto outOfBounds\n}\n", base, m[3])
 	})
 	body = strings.ReplaceAll(body, "$mem", "mem")
 	body = strings.ReplaceAll(body, "$jump", "pc = unsafe.Add(pc, $imm.rel)\ncontinue")
@@ -145,6 +150,8 @@ func main() {
 	conversions()
 	memory()
 	references()
+	fused()
+	pairs()
 	vectors()
 	atomics()
 	coldInstructions()

@@ -49,6 +49,9 @@ const (
 		}
 		entry := *(*unsafe.Pointer)(d)`
 
+	// imm = address of the callee's funcCode
+	direct = "entry := *(*unsafe.Pointer)(*(*unsafe.Pointer)(unsafe.Add(pc, 8)))"
+
 	// c = slot of the reference
 	byRef = `
 		fd := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Funcs)), uintptr($c.u32)*funcDescSize)
@@ -63,8 +66,6 @@ const (
 )
 
 func calls() {
-	// imm = address of the callee's FuncCode
-	direct := "entry := *(*unsafe.Pointer)(*(*unsafe.Pointer)(unsafe.Add(pc, 8)))"
 	hot("Call", direct+"\nnfp := $a.ptr"+enter)
 	hot("CallIndirect", indirect+"\nnfp := $a.ptr"+enter)
 	hot("CallRef", byRef+"\nnfp := $a.ptr"+enter)

@@ -28,7 +28,7 @@ func integers() {
 			hot(t.name+name+"K", "$a = uint64("+expr+")", "SX", sx, "X", x, "SY", "$imm"+t.ii, "Y", "$imm"+t.ui)
 		}
 		both("Add", "X + Y")
-		both("Sub", "X - Y")
+		hot(t.name+"Sub", "$a = uint64("+x+" - $c"+t.u+")") // of a constant: AddK
 		both("Mul", "X * Y")
 		both("And", "X & Y")
 		both("Or", "X | Y")

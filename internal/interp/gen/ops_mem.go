@@ -7,26 +7,17 @@ func replace(s string, args ...string) string { return strings.NewReplacer(args.
 // memory: accesses to the current memory, with 32-bit addresses. The current memory is memory 0 unless the instruction just before is
 // MemAddr, which makes a window of another (or of a 64-bit) memory the current one; MemReset, just after, goes back.
 func memory() {
-	// Loads: $a = the value at slot b + imm.
-	loads := [][3]string{ // name, Go type in memory, conversion to a slot
-		{"I32Load", "uint32", "uint64(V)"}, {"I64Load", "uint64", "V"},
-		{"I32Load8S", "int8", "uint64(uint32(V))"}, {"I32Load8U", "uint8", "uint64(V)"},
-		{"I32Load16S", "int16", "uint64(uint32(V))"}, {"I32Load16U", "uint16", "uint64(V)"},
-		{"I64Load8S", "int8", "uint64(V)"}, {"I64Load16S", "int16", "uint64(V)"}, {"I64Load32S", "int32", "uint64(V)"},
-	}
 	for _, l := range loads {
 		read := replace(l[2], "V", "*(*"+l[1]+")(unsafe.Add($mem, ea))")
-		hot(l[0], "$ea("+size(l[1])+")\n$a = "+read)
+		hot(l[0], "$eak("+size(l[1])+")\n$a = "+read)
 	}
-	// Stores: the value of slot b goes to slot a + imm. The K forms store a constant: imm is (offset, constant).
-	stores := [][3]string{{"Store8", "uint8", "uint8(V.u32)"}, {"Store16", "uint16", "uint16(V.u32)"}, {"Store32", "uint32", "V.u32"}, {"Store64", "uint64", "V"}}
 	for _, s := range stores {
-		hot(s[0], "$eaa("+size(s[1])+")\n*(*"+s[1]+")(unsafe.Add($mem, ea)) = "+replace(s[2], "V", "$b"))
+		hot(s[0], "$eaak("+size(s[1])+")\n*(*"+s[1]+")(unsafe.Add($mem, ea)) = "+replace(s[2], "V", "$b"))
 		k := s[1] + "($imm.hi)"
 		if s[1] == "uint64" {
 			k = "uint64(int64($imm.rel))"
 		}
-		hot(s[0]+"K", "ea := uint64($a.u32) + uint64($imm.lo)\nif ea+"+size(s[1])+" > mlen {\ngoto outOfBounds\n}\n*(*"+s[1]+")(unsafe.Add($mem, ea)) = "+k)
+		hot(s[0]+"K", "ea := uint64($a.u32 + *(*uint32)(unsafe.Add(pc, 4))) + uint64($imm.lo)\nif ea+"+size(s[1])+" > mlen {\ngoto outOfBounds\n}\n*(*"+s[1]+")(unsafe.Add($mem, ea)) = "+k)
 	}
 	hot("MemorySize", "$a = *(*uint64)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Mems)), uintptr($imm)*ptrSize)), offMemLen)) >> 16")
 
@@ -49,6 +40,18 @@ func memory() {
 		m := *(*unsafe.Pointer)(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Mems)))
 		mem, mlen = *(*unsafe.Pointer)(unsafe.Add(m, offMemBase)), *(*uint64)(unsafe.Add(m, offMemLen))`)
 }
+
+// loads: $a = the value at (slot b + imm.hi) + imm.lo. Columns: name, Go type in memory, conversion to a slot.
+var loads = [][3]string{
+	{"I32Load", "uint32", "uint64(V)"}, {"I64Load", "uint64", "V"},
+	{"I32Load8S", "int8", "uint64(uint32(V))"}, {"I32Load8U", "uint8", "uint64(V)"},
+	{"I32Load16S", "int16", "uint64(uint32(V))"}, {"I32Load16U", "uint16", "uint64(V)"},
+	{"I64Load8S", "int8", "uint64(V)"}, {"I64Load16S", "int16", "uint64(V)"}, {"I64Load32S", "int32", "uint64(V)"},
+}
+
+// stores: the value of slot b goes to (slot a + imm.hi) + imm.lo. The K forms store the constant imm.hi at (slot a + k) + imm.lo, k being the 32 bits
+// of the fields b and c.
+var stores = [][3]string{{"Store8", "uint8", "uint8(V.u32)"}, {"Store16", "uint16", "uint16(V.u32)"}, {"Store32", "uint32", "V.u32"}, {"Store64", "uint64", "V"}}
 
 func size(t string) string {
 	switch {

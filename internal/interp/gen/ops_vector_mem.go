@@ -5,8 +5,8 @@ import "fmt"
 // vectorMemory: loads to a from slot b + imm, stores to slot a + imm from b.
 func vectorMemory() {
 	const m = "unsafe.Add($mem, ea)"
-	hot("V128Load", "$ea(16)\np := "+m+"\nlo, hi := *(*uint64)(p), *(*uint64)(unsafe.Add(p, 8))\n$a = lo\n$a.hi = hi")
-	hot("V128Store", "$eaa(16)\np := "+m+"\nlo, hi := $b, $b.hi\n*(*uint64)(p) = lo\n*(*uint64)(unsafe.Add(p, 8)) = hi")
+	hot("V128Load", "$eak(16)\np := "+m+"\nlo, hi := *(*uint64)(p), *(*uint64)(unsafe.Add(p, 8))\n$a = lo\n$a.hi = hi")
+	hot("V128Store", "$eaak(16)\np := "+m+"\nlo, hi := $b, $b.hi\n*(*uint64)(p) = lo\n*(*uint64)(unsafe.Add(p, 8)) = hi")
 
 	for _, w := range [][2]string{{"S", "int8"}, {"U", "uint8"}} {
 		body := "$ea(8)\nv := *(*uint64)(" + m + ")\nlo, hi := v&0xFFFFFFFF, v>>32\n"

@@ -1,0 +1,271 @@
+package interp
+
+import "github.com/spindle-wasm/spindle/internal/wasm"
+
+// shiftForms are a op (b shifted by a constant); threeForms take a third operand.
+var (
+	shiftForms = map[[2]op]op{
+		{opI32Add, opI32ShlK}: opI32AddShl, {opI32Or, opI32ShlK}: opI32OrShl, {opI32Xor, opI32ShlK}: opI32XorShl,
+		{opI32Or, opI32ShrUK}: opI32OrShrU, {opI32Xor, opI32ShrUK}: opI32XorShrU, {opI32Xor, opI32RotlK}: opI32XorRotl,
+		{opI64Add, opI64ShlK}: opI64AddShl, {opI64Or, opI64ShlK}: opI64OrShl, {opI64Xor, opI64ShlK}: opI64XorShl,
+		{opI64Or, opI64ShrUK}: opI64OrShrU, {opI64Xor, opI64ShrUK}: opI64XorShrU, {opI64Xor, opI64RotlK}: opI64XorRotl,
+	}
+	threeForms = map[[2]op]op{
+		{opI32Add, opI32Add}: opI32Add3, {opI32Add, opI32Mul}: opI32MulAdd,
+		{opI64Add, opI64Add}: opI64Add3, {opI64Add, opI64Mul}: opI64MulAdd,
+		{opF32Add, opF32Mul}: opF32MulAdd, {opF64Add, opF64Mul}: opF64MulAdd,
+	}
+	// Of a difference: the product may be what is taken away, or what the other is taken from.
+	mulFirst  = map[op]op{opF32Sub: opF32MulSub, opF64Sub: opF64MulSub}
+	mulSecond = map[op]op{opF32Sub: opF32MulRsub, opF64Sub: opF64MulRsub}
+	sumForms  = map[op]op{opI32Add: opI32AddAddK, opI64Add: opI64AddAddK}
+)
+
+// fuse joins a binary operation with the instruction that has just computed one of its operands; nothing else can need that.
+func (l *lowerer) fuse(r *rule, x, y operand) (Instr, bool) {
+	if y.where == isConst {
+		return l.fuseConst(r, x, y)
+	}
+	if x.where == isConst || r.swap {
+		return Instr{}, false
+	}
+	if f := sumForms[r.op]; f != 0 {
+		if x.where == inSum && y.ready() {
+			return Instr{op: f, b: l.locals[x.val].slot, c: l.use32(y), imm: x.hi}, true
+		}
+		if y.where == inSum && x.ready() {
+			return Instr{op: f, b: l.use32(x), c: l.locals[y.val].slot, imm: y.hi}, true
+		}
+	}
+	if p := l.lastProducer(y); p != nil && x.ready() {
+		if in, ok := fuseWith(r.op, p, l.use32(x), mulSecond); ok {
+			l.unemit()
+			return in, true
+		}
+	}
+	if p := l.lastProducer(x); p != nil && y.ready() {
+		if in, ok := fuseWith(r.op, p, l.use32(y), mulFirst); ok {
+			l.unemit()
+			return in, true
+		}
+	}
+	return Instr{}, false
+}
+
+// fuseWith joins an operation with p, which computes one operand; the other one is in a slot.
+func fuseWith(outer op, p *Instr, other uint16, mul map[op]op) (Instr, bool) {
+	if f := shiftForms[[2]op{outer, p.op}]; f != 0 {
+		return Instr{op: f, b: other, c: p.b, imm: p.imm}, true
+	}
+	if f := threeForms[[2]op{outer, p.op}]; f != 0 {
+		return Instr{op: f, b: p.b, c: p.c, imm: uint64(other)}, true
+	}
+	if f := mul[outer]; f != 0 && (p.op == opF32Mul || p.op == opF64Mul) {
+		return Instr{op: f, b: p.b, c: p.c, imm: uint64(other)}, true
+	}
+	if f := sumForms[outer]; f != 0 && (p.op == opI64AddK || p.op == opI32AddK && outer == opI32Add) { // low halves add up, high ones do not
+		return Instr{op: f, b: p.b, c: other, imm: p.imm}, true
+	}
+	return Instr{}, false
+}
+
+// fuseConst is fuse for a constant second operand.
+func (l *lowerer) fuseConst(r *rule, x, y operand) (Instr, bool) {
+	p := l.lastProducer(x)
+	if p == nil {
+		return Instr{}, false
+	}
+	in := Instr{b: p.b, imm: y.val}
+	switch {
+	case r.k == opI32AndK && p.op == opI32ShrUK:
+		in.op, in.c = opI32ShrUAndK, uint16(p.imm&31)
+	case r.k == opI64AndK && p.op == opI64ShrUK:
+		in.op, in.c = opI64ShrUAndK, uint16(p.imm&63)
+	case r.op == opI32Add && p.op == opI32Add, r.op == opI64Add && p.op == opI64Add && !x.dirty:
+		in.op, in.c = sumForms[r.op], p.c
+	default:
+		return Instr{}, false
+	}
+	l.unemit()
+	return in, true
+}
+
+// lowerAdd lowers additions; that of a constant to a local waits for its use.
+func lowerAdd(l *lowerer, r *rule) {
+	n := len(l.stack)
+	if x, y := &l.stack[n-2], &l.stack[n-1]; x.where == isConst && y.ofLocal() { // the constant second
+		*x, *y = *y, *x
+		x.home, y.home = y.home, x.home
+	}
+	if y := l.stack[n-1]; y.where == isConst && l.addConst(r, y.val) {
+		return
+	}
+	binary(l, r)
+}
+
+// lowerSub lowers subtractions; a constant is added instead.
+func lowerSub(l *lowerer, r *rule) {
+	if y := &l.stack[len(l.stack)-1]; y.where == isConst {
+		y.val = -y.val
+		if r.typ == wasm.I32 {
+			y.val = uint64(uint32(y.val))
+		}
+		add := rule{op: opI32Add, k: opI32AddK, typ: r.typ}
+		if r.typ == wasm.I64 {
+			add.op, add.k = opI64Add, opI64AddK
+		}
+		if !l.addConst(&add, y.val) {
+			binary(l, &add)
+		}
+		return
+	}
+	binary(l, r)
+}
+
+// addConst replaces a local, or the sum of a local and a constant, and the constant k on top of it by their sum.
+func (l *lowerer) addConst(r *rule, k uint64) bool {
+	x := l.stack[len(l.stack)-2]
+	if !x.ofLocal() {
+		return false
+	}
+	l.pop()
+	l.pop()
+	if x.where == inSum {
+		k += x.hi
+	}
+	l.pushSum(x.val, k, r.typ)
+	return true
+}
+
+// joinLast joins the last two instructions if one can do the work of both. It runs when a third one follows, as the destination
+// of the last one may change until then.
+func (l *lowerer) joinLast() {
+	n := len(l.code)
+	if n-2 < l.barrier {
+		return
+	}
+	p, q := &l.code[n-2], &l.code[n-1]
+	in, ok := join(p, q)
+	if !ok {
+		return
+	}
+	*p = in
+	l.code = l.code[:n-1]
+	l.producer = -1
+}
+
+func fits16(k uint64) bool { return int32(k) == int32(int16(k)) }
+
+func join(p, q *Instr) (Instr, bool) {
+	switch q.op {
+	case opI32AddK:
+		switch {
+		case p.op == opI32AddK && fits16(p.imm) && fits16(q.imm):
+			return Instr{op: opI32AddK2, a: p.a, b: p.b, c: q.a, imm: uint64(q.b) | uint64(uint16(p.imm))<<16 | uint64(uint16(q.imm))<<32}, true
+		case p.op == opMov:
+			return Instr{op: opMovI32AddK, a: p.a, b: p.b, c: q.a, imm: uint64(q.b) | q.imm<<32}, true
+		}
+	case opMov:
+		if p.op == opI32AddK && q.b != p.a && q.a != p.b && q.a != p.a { // the move can go first
+			return Instr{op: opMovI32AddK, a: q.a, b: q.b, c: p.a, imm: uint64(p.b) | p.imm<<32}, true
+		}
+	case opGlobalSet:
+		if p.op == opI32AddK && q.b == p.a && q.imm/globalSize <= 0xFFFF {
+			return Instr{op: opI32AddKGlobalSet, a: p.a, b: p.b, c: uint16(q.imm / globalSize), imm: p.imm}, true
+		}
+	case opConst:
+		switch {
+		case p.op != opConst:
+		case p.imm == q.imm && q.a == p.a+1:
+			return Instr{op: opConstVV, a: p.a, imm: p.imm}, true
+		case p.imm>>32 == 0 && q.imm>>32 == 0:
+			return Instr{op: opConst2, a: p.a, c: q.a, imm: p.imm | q.imm<<32}, true
+		}
+	}
+	return Instr{}, false
+}
+
+// emitJump emits a branch, joined with the instruction before it if that pays, and returns its index.
+func (l *lowerer) emitJump(in Instr) int {
+	l.joinLast()
+	if p := l.last(); p != nil {
+		if f, ok := joinJump(p, &in); ok {
+			*p = f
+			l.producer = -1
+			return len(l.code) - 1
+		}
+	}
+	return l.put(in)
+}
+
+// stepForms are backward branches on the value that an AddK has just computed.
+var stepForms = map[op]op{
+	opBrNZ32L: opI32AddKBrNZ32L, opBrI32NeL: opI32AddKBrI32NeL, opBrI32LtSL: opI32AddKBrI32LtSL, opBrI32LtUL: opI32AddKBrI32LtUL,
+	opBrI32NeKL: opI32AddKBrI32NeKL, opBrI32LtSKL: opI32AddKBrI32LtSKL, opBrI32LtUKL: opI32AddKBrI32LtUKL,
+	opBrI32GtSKL: opI32AddKBrI32GtSKL, opBrI32GtUKL: opI32AddKBrI32GtUKL,
+}
+
+func joinJump(p, q *Instr) (Instr, bool) {
+	in := Instr{a: p.a, b: p.b, c: q.c, imm: p.imm & 0xFFFFFFFF}
+	switch p.op {
+	case opI32AddK:
+		switch in.op = stepForms[q.op]; q.op {
+		case opBrI32NeKL, opBrI32LtSKL, opBrI32LtUKL, opBrI32GtSKL, opBrI32GtUKL:
+			in.c = uint16(q.imm)
+			return in, q.b == p.a && fits16(q.imm)
+		}
+		return in, in.op != 0 && q.b == p.a && (q.op == opBrNZ32L || q.c != p.a)
+	case opGlobalGet:
+		in.b, in.c = q.b, uint16(p.imm/globalSize)
+		switch q.op {
+		case opBrNZ32:
+			in.op = opGlobalGetBrNZ
+		case opBrNZ32L:
+			in.op = opGlobalGetBrNZL
+		}
+		return in, in.op != 0 && p.imm/globalSize <= 0xFFFF
+	case opI32Load:
+		switch q.op {
+		case opBrZ32:
+			in.op = opI32LoadBrZ
+		case opBrZ32L:
+			in.op = opI32LoadBrZL
+		case opBrNZ32:
+			in.op = opI32LoadBrNZ
+		case opBrNZ32L:
+			in.op = opI32LoadBrNZL
+		}
+		return in, in.op != 0 && q.b == p.a && p.imm>>32 == 0
+	case opI32Load8U:
+		in.c = uint16(q.imm)
+		switch q.op {
+		case opBrZ32, opBrI32EqK:
+			in.op = opI32Load8UBrEqK
+		case opBrZ32L, opBrI32EqKL:
+			in.op = opI32Load8UBrEqKL
+		case opBrNZ32, opBrI32NeK:
+			in.op = opI32Load8UBrNeK
+		case opBrNZ32L, opBrI32NeKL:
+			in.op = opI32Load8UBrNeKL
+		}
+		return in, in.op != 0 && q.b == p.a && p.imm>>32 == 0 && q.imm <= 0xFFFF
+	case opConst:
+		switch q.op {
+		case opBr:
+			in.op = opConstBr
+		case opBrL:
+			in.op = opConstBrL
+		}
+		return in, in.op != 0 && p.imm>>32 == 0
+	case opMov:
+		in.imm = 0
+		switch q.op {
+		case opBr:
+			in.op = opMovBr
+		case opBrL:
+			in.op = opMovBrL
+		}
+		return in, in.op != 0
+	}
+	return Instr{}, false
+}

@@ -1,0 +1,100 @@
+package main
+
+// Instructions that do the work of two or three, chosen by counts of neighbours in the bench kernels and in Go programs; see fuse.go of
+// package interp for when they are used.
+
+// fused are the combinations whose intermediate value nothing else needs.
+func fused() {
+	for _, t := range intTypes {
+		x, y, z := "$b"+t.u, "$c"+t.u, "$d"+t.u
+		// a = b op (c shifted by imm)
+		for _, o := range [][2]string{{"Add", "+"}, {"Or", "|"}, {"Xor", "^"}} {
+			hot(t.name+o[0]+"Shl", "$a = uint64("+x+" "+o[1]+" "+y+"<<($imm.lo&"+t.mask+"))")
+			if o[0] != "Add" {
+				hot(t.name+o[0]+"ShrU", "$a = uint64("+x+" "+o[1]+" "+y+">>($imm.lo&"+t.mask+"))")
+			}
+		}
+		hot(t.name+"XorRotl", "$a = uint64("+x+" ^ bits.RotateLeft"+t.bits+"("+y+", int($imm.lo&"+t.mask+")))")
+		hot(t.name+"ShrUAndK", "$a = uint64("+x+">>($c.n&"+t.mask+") & $imm"+t.ui+")")
+		hot(t.name+"Add3", "$a = uint64("+x+" + "+y+" + "+z+")")
+		hot(t.name+"AddAddK", "$a = uint64("+x+" + "+y+" + $imm"+t.ui+")")
+		hot(t.name+"MulAdd", "$a = uint64("+x+"*"+y+" + "+z+")")
+	}
+	for _, t := range floatTypes {
+		// The product is rounded by itself: the conversion keeps Go from fusing the two operations (specification 4.3.3).
+		p := t.typ + "($b" + t.suffix + "*$c" + t.suffix + ")"
+		hot(t.name+"MulAdd", "$a = "+t.slot+"($d"+t.suffix+" + "+p+")")
+		hot(t.name+"MulSub", "$a = "+t.slot+"("+p+" - $d"+t.suffix+")")
+		hot(t.name+"MulRsub", "$a = "+t.slot+"($d"+t.suffix+" - "+p+")")
+	}
+	branch("BrTestZ", "$b.u32&$imm.lo == 0")
+	branch("BrTestNZ", "$b.u32&$imm.lo != 0")
+
+	// Accesses at b + c<<imm.hi + imm.lo (stores: a + c<<imm.hi + imm.lo), and at a constant address.
+	const indexed = "ea := uint64(BASE.u32 + $c.u32<<($imm.hi&31)) + uint64($imm.lo)\nif ea+SIZE > mlen {\ngoto outOfBounds\n}\n"
+	const absolute = "ea := $imm\nif ea+SIZE > mlen {\ngoto outOfBounds\n}\n"
+	for _, l := range loads {
+		read := "$a = " + replace(l[2], "V", "*(*"+l[1]+")(unsafe.Add($mem, ea))")
+		hot(l[0]+"X", replace(indexed, "BASE", "$b", "SIZE", size(l[1]))+read)
+		hot(l[0]+"Abs", replace(absolute, "SIZE", size(l[1]))+read)
+	}
+	for _, s := range stores {
+		write := "*(*" + s[1] + ")(unsafe.Add($mem, ea)) = " + replace(s[2], "V", "$b")
+		hot(s[0]+"X", replace(indexed, "BASE", "$a", "SIZE", size(s[1]))+write)
+		hot(s[0]+"Abs", replace(absolute, "SIZE", size(s[1]))+write)
+	}
+	// From slot b + imm.lo to slot a + imm.hi.
+	for _, s := range []string{"32", "64"} {
+		hot("Copy"+s, replace(`
+			ea := uint64($b.u32) + uint64($imm.lo)
+			if ea+SIZE > mlen {
+				goto outOfBounds
+			}
+			to := uint64($a.u32) + uint64($imm.hi)
+			if to+SIZE > mlen {
+				goto outOfBounds
+			}
+			*(*uintBITS)(unsafe.Add($mem, to)) = *(*uintBITS)(unsafe.Add($mem, ea))`, "SIZE", map[string]string{"32": "4", "64": "8"}[s], "BITS", s))
+	}
+}
+
+// pairs are two instructions in a row, with the effects of both.
+func pairs() {
+	hot("Const2", "$a = uint64($imm.lo)\n$c = uint64($imm.hi)")
+	hot("ConstVV", "$a = $imm\n$a.hi = $imm")
+	hot("I32AddK2", "$a = uint64($b.u32 + uint32(int32(int16(*(*uint16)(unsafe.Add(pc, 10))))))\n"+
+		"$c = uint64($d.u32 + uint32(int32(int16(*(*uint16)(unsafe.Add(pc, 12))))))")
+	hot("MovI32AddK", "$a = $b\n$c = uint64($d.u32 + $imm.hi)")
+	hot("I32AddKGlobalSet", "v := uint64($b.u32 + $imm.lo)\n$a = v\n*(*uint64)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Globals)), $c.n*globalSize)) = v")
+	before := func(name, first, cond string) {
+		hot(name, first+"\nif "+cond+" {\n$jump\n}")
+		hot(name+"L", first+"\nif "+cond+" {\n$loop\n}")
+	}
+	before("GlobalGetBrNZ", "$a = *(*uint64)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Globals)), $c.n*globalSize))", "$b.u32 != 0")
+	before("I32LoadBrZ", "$ea(4)\nv := *(*uint32)(unsafe.Add($mem, ea))\n$a = uint64(v)", "v == 0")
+	before("I32LoadBrNZ", "$ea(4)\nv := *(*uint32)(unsafe.Add($mem, ea))\n$a = uint64(v)", "v != 0")
+	before("I32Load8UBrEqK", "$ea(1)\nv := *(*uint8)(unsafe.Add($mem, ea))\n$a = uint64(v)", "uint16(v) == uint16($c.n)")
+	before("I32Load8UBrNeK", "$ea(1)\nv := *(*uint8)(unsafe.Add($mem, ea))\n$a = uint64(v)", "uint16(v) != uint16($c.n)")
+	hot("ConstBr", "$a = uint64($imm.lo)\n$jump")
+	hot("ConstBrL", "$a = uint64($imm.lo)\n$loop")
+	hot("MovBr", "$a = $b\n$jump")
+	hot("MovBrL", "$a = $b\n$loop")
+
+	// Step and test of a loop: a = b + imm.lo, then branch on a against the slot c, or the sign-extended constant c.
+	const k = "int32(int16(*(*uint16)(unsafe.Add(pc, 6))))"
+	step := func(name, cond string) {
+		hot("I32AddK"+name, "v := $b.u32 + $imm.lo\n$a = uint64(v)\nif "+cond+" {\n$loop\n}")
+	}
+	step("BrNZ32L", "v != 0")
+	step("BrI32NeL", "v != $c.u32")
+	step("BrI32LtSL", "int32(v) < $c.i32")
+	step("BrI32LtUL", "v < $c.u32")
+	step("BrI32NeKL", "int32(v) != "+k)
+	step("BrI32LtSKL", "int32(v) < "+k)
+	step("BrI32LtUKL", "v < uint32("+k+")")
+	step("BrI32GtSKL", "int32(v) > "+k)
+	step("BrI32GtUKL", "v > uint32("+k+")")
+
+	// A call whose last argument is the constant c.
+	hot("CallK", "*(*uint64)(unsafe.Add($b.ptr, -8)) = uint64($c.n)\n"+direct+"\nnfp := $a.ptr"+enter)
+}
