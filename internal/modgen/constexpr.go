@@ -208,11 +208,11 @@ func (g *gen) aggregateBelow(h wasm.HeapType) (uint32, bool) {
 	return pick(g.c, list), true
 }
 
-// funcsBelow lists the functions that a reference of type t can refer to.
+// funcsBelow lists the functions that a reference of type t can refer to; not Refuel, lest code call it.
 func (g *gen) funcsBelow(t wasm.ValType) (list []uint32) {
-	for f := range g.funcs {
+	for f := range g.refuel {
 		if g.types.match(wasm.RefTo(wasm.HeapType(g.funcs[f].typ), false), t) {
-			list = append(list, uint32(f))
+			list = append(list, f)
 		}
 	}
 	return list

@@ -31,7 +31,7 @@ type gen struct {
 
 	numImported struct{ funcs, tables, mems, tags, globals int }
 	fuel        uint32 // global index
-	refuel      uint32 // function index
+	refuel      uint32 // function index: the last one, and never referred to
 
 	// risk is how often operands are left untamed: one in risk. 0: never.
 	risk int

@@ -18,7 +18,7 @@ func (b *body) refOp() {
 	case 0:
 		b.refNull(b.heapType())
 	case 1:
-		b.refFunc(uint32(b.c.n(len(b.funcs))))
+		b.refFunc(uint32(b.c.n(int(b.refuel))))
 	case 2:
 		b.someRef()
 		b.op(wasm.OpRefIsNull, 1, []wasm.ValType{wasm.I32})

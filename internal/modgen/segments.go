@@ -68,7 +68,7 @@ func (g *gen) makeElem() {
 	if indices && (!g.has(wasm.FeatureReferenceTypes) || c.oneIn(2)) {
 		e.funcs = []uint32{}
 		for range n {
-			f := c.n(len(g.funcs))
+			f := c.n(int(g.refuel))
 			e.funcs = append(e.funcs, uint32(f))
 			e.statics = append(e.statics, f)
 		}

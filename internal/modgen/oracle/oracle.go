@@ -159,8 +159,8 @@ func Class(line string) string {
 		return "exception"
 	case strings.HasPrefix(what, "["):
 		return "results"
-	case strings.Contains(what, " pages, "):
-		return "memory"
+	case strings.HasPrefix(what, "trap: "), what == "ok", what == StackExhausted:
+		return what
 	}
-	return what
+	return "state"
 }
