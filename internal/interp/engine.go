@@ -10,6 +10,7 @@ import (
 // Engine implements vm.Engine. It is safe for concurrent use.
 type Engine struct {
 	lowerers sync.Pool
+	plain    bool // see lowerer; for tests
 
 	// onPoll is called at each safepoint that met a flag, before the thread answers it; for tests.
 	onPoll func(t *vm.Thread)

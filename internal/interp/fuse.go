@@ -141,7 +141,7 @@ func (l *lowerer) addConst(r *rule, k uint64) bool {
 // of the last one may change until then.
 func (l *lowerer) joinLast() {
 	n := len(l.code)
-	if n-2 < l.barrier {
+	if n-2 < l.barrier || l.plain {
 		return
 	}
 	p, q := &l.code[n-2], &l.code[n-1]
@@ -188,7 +188,7 @@ func join(p, q *Instr) (Instr, bool) {
 // emitJump emits a branch, joined with the instruction before it if that pays, and returns its index.
 func (l *lowerer) emitJump(in Instr) int {
 	l.joinLast()
-	if p := l.last(); p != nil {
+	if p := l.last(); p != nil && !l.plain {
 		if f, ok := joinJump(p, &in); ok {
 			*p = f
 			l.producer = -1

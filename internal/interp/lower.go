@@ -43,6 +43,9 @@ type lowerer struct {
 
 	oneType map[wasm.ValType][]wasm.ValType // result lists of one type, made once
 
+	// plain keeps every operand in its home and joins nothing: the simplest lowering, to compare the other one with.
+	plain bool
+
 	// trace asks for offsets: where in the module the Wasm instruction of each instruction is.
 	trace   bool
 	offsets []uint32
@@ -62,7 +65,7 @@ func (l *lowerer) reset(c *Code, fn uint32) error {
 	m := c.m
 	*l = lowerer{
 		c: c, m: m, ft: m.FuncType(fn), fn: fn, r: l.r, in: l.in, code: l.code[:0], locals: l.locals[:0], setLog: l.setLog[:0],
-		stack: l.stack[:0], ctrl: l.ctrl[:0], producer: -1, oneType: l.oneType, trace: l.trace,
+		stack: l.stack[:0], ctrl: l.ctrl[:0], producer: -1, oneType: l.oneType, trace: l.trace, plain: c.engine.plain,
 	}
 	body := &m.Bodies[int(fn)-m.NumImportedFuncs]
 	slot := 0

@@ -35,6 +35,9 @@ func (l *lowerer) push(o operand) {
 	if l.top > l.maxTop {
 		l.maxTop = l.top
 	}
+	if l.plain {
+		l.settle(1)
+	}
 }
 
 func (l *lowerer) pushHome(t wasm.ValType) { l.push(operand{typ: t}) }
@@ -126,7 +129,7 @@ func (l *lowerer) move(dst int, o operand) {
 
 // emitMov emits a move, joined with the instruction before it if that is a move too.
 func (l *lowerer) emitMov(dst, src uint16) {
-	if p := l.last(); p != nil {
+	if p := l.last(); p != nil && !l.plain {
 		switch p.op {
 		case opMov:
 			*p = Instr{op: opMov2, a: p.a, b: p.b, c: dst, imm: uint64(src)}
@@ -143,7 +146,7 @@ func (l *lowerer) emitMov(dst, src uint16) {
 
 func (l *lowerer) emitConst(dst uint16, v uint64) {
 	// A move and a constant go into one instruction, which does the constant first.
-	if p := l.last(); p != nil && p.op == opMov && p.a != dst && p.b != dst {
+	if p := l.last(); p != nil && !l.plain && p.op == opMov && p.a != dst && p.b != dst {
 		*p = Instr{op: opConstMov, a: dst, imm: v, c: p.a, b: p.b}
 		l.producer = -1
 		return
@@ -233,7 +236,7 @@ func (l *lowerer) last() *Instr {
 
 // lastProducer returns the last instruction if it computed o and nothing else refers to it.
 func (l *lowerer) lastProducer(o operand) *Instr {
-	if o.where != inHome || l.producer < 0 || l.producer != len(l.code)-1 || l.producer < l.barrier {
+	if l.plain || o.where != inHome || l.producer < 0 || l.producer != len(l.code)-1 || l.producer < l.barrier {
 		return nil
 	}
 	if p := &l.code[l.producer]; int(p.a) == o.home {

@@ -123,6 +123,11 @@ func retype(l *lowerer, r *rule) {
 
 // lowerWrap lowers i32.wrap_i64, which emits nothing.
 func lowerWrap(l *lowerer, _ *rule) {
+	if l.plain {
+		x := l.pop()
+		l.emitResult(Instr{op: opI32Wrap, b: l.use(x)}, wasm.I32)
+		return
+	}
 	o := &l.stack[len(l.stack)-1]
 	o.typ = wasm.I32
 	switch o.where {

@@ -35,7 +35,7 @@ func (l *lowerer) args(ft *wasm.FuncType) (first, slots int) {
 func (l *lowerer) emitCall(in Instr, ft *wasm.FuncType) {
 	first, slots := l.args(ft)
 	in.a, in.b = uint16(first), uint16(first+slots)
-	if p := l.last(); p != nil && p.op == opConst && in.op == opCall && slots > 0 && p.a == in.b-1 && p.imm <= 0xFFFF {
+	if p := l.last(); p != nil && !l.plain && p.op == opConst && in.op == opCall && slots > 0 && p.a == in.b-1 && p.imm <= 0xFFFF {
 		in.op, in.c = opCallK, uint16(p.imm)
 		l.unemit()
 	}
