@@ -9,29 +9,29 @@ import (
 // Caller is a host function's view of the guest that called it. It is valid only during the call, on the goroutine of the call.
 type Caller struct {
 	p    *Process
+	t    *vm.Thread
 	fail error
 	mem  Memory
 }
 
 // Context is done when the call's context is, and when the guest is told to stop for another reason. Calls back into the guest
 // take it, or a context derived from it.
-func (c *Caller) Context() context.Context { return c.p.thread.Context() }
+func (c *Caller) Context() context.Context { return c.t.Context() }
 
 // Stopped is closed when the guest is told to stop. Host functions that block select on it.
-func (c *Caller) Stopped() <-chan struct{} { return c.p.thread.Stopped() }
+func (c *Caller) Stopped() <-chan struct{} { return c.t.Stopped() }
 
 // Process returns the calling Process.
 func (c *Caller) Process() *Process { return c.p }
 
 // Instance returns the calling instance.
 func (c *Caller) Instance() *Instance {
-	inst, _ := c.p.thread.Current().Data.(*Instance)
-	return inst
+	return c.p.instanceOf(c.t.Current())
 }
 
 // Memory returns the calling instance's memory 0, nil if it has none. It is valid until the host function returns.
 func (c *Caller) Memory() *Memory {
-	ms := c.p.thread.Current().Memories
+	ms := c.t.Current().Memories
 	if len(ms) == 0 {
 		return nil
 	}
@@ -40,7 +40,7 @@ func (c *Caller) Memory() *Memory {
 }
 
 // Thread returns the tid of the calling guest thread; 0 is the main thread.
-func (c *Caller) Thread() uint32 { return c.p.thread.ID }
+func (c *Caller) Thread() uint32 { return c.t.ID }
 
 // Fail makes the guest end with err once the host function returns: an *ExitError ends it with that code, an
 // *ExceptionError goes on as a guest exception, anything else becomes the cause of a TrapHost trap. The first error counts.
@@ -52,11 +52,11 @@ func (c *Caller) Fail(err error) {
 
 // Block runs f, which may block but must not touch the guest's memory or other state. Meanwhile the guest counts as stopped, so that it can
 // be paused. f must return soon after Stopped is closed. The error is set if the guest is to stop; the host function should then return.
-func (c *Caller) Block(f func()) error { return c.p.thread.Block(f) }
+func (c *Caller) Block(f func()) error { return c.t.Block(f) }
 
 // Throw makes the guest see an exception of the tag, with fields in slot form, once the host function returns.
 func (c *Caller) Throw(tag *Tag, fields ...uint64) {
-	s := c.p.thread.Store
+	s := c.t.Store
 	c.Fail(&vm.Exception{Ref: s.NewException(tag.tag, fields), Store: s})
 }
 

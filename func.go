@@ -67,7 +67,7 @@ func (f *Func) CallSlots(ctx context.Context, slots []uint64) error {
 	if len(slots) < f.params || len(slots) < f.results {
 		return fmt.Errorf("function %s needs %d slots, not %d", f.Name(), max(f.params, f.results), len(slots))
 	}
-	t := f.p.thread
+	t := f.thread()
 	if ctx.Done() == nil {
 		if err := t.EnterBackground(ctx); err != nil {
 			return f.p.wrapError(err)
@@ -77,25 +77,37 @@ func (f *Func) CallSlots(ctx context.Context, slots []uint64) error {
 		if err == nil {
 			return nil
 		}
-		return f.p.wrapError(err)
+		return f.p.failed(t, err)
 	}
-	if vm.ThreadOf(ctx) == t {
-		defer t.Nested(ctx)()
-		return f.p.wrapError(f.run(t, slots))
+	if own := vm.ThreadOf(ctx); own != nil && (own == t || f.p.owns(own)) {
+		defer own.Nested(ctx)()
+		return f.p.wrapError(f.run(own, slots))
 	}
 	leave, err := t.Enter(ctx)
 	if err != nil {
 		return f.p.wrapError(err)
 	}
 	defer leave()
-	return f.p.wrapError(f.run(t, slots))
+	if err := f.run(t, slots); err != nil {
+		return f.p.failed(t, err)
+	}
+	return nil
 }
 
+// thread returns the thread that the function belongs to.
+func (f *Func) thread() *vm.Thread {
+	if f.fn.Inst != nil {
+		return f.fn.Inst.Store.Thread()
+	}
+	return f.p.thread
+}
+
+// run calls the function on t: for another thread's function, the one of t's own instance of the same module.
 func (f *Func) run(t *vm.Thread, slots []uint64) error {
 	if f.fn.Host != nil {
 		return t.CallHost(f.fn.Host, slots)
 	}
-	return t.Engine.Call(t, f.fn.Inst, f.fn.Index, slots)
+	return t.Engine.Call(t, t.Store.Instances[f.fn.Inst.Index], f.fn.Index, slots)
 }
 
 // Ref returns a reference to the function in slot form, for tables, globals and arguments of type funcref.

@@ -15,6 +15,21 @@ type Instance struct {
 	name string
 }
 
+// instanceOf returns the API's view of an instance of any thread.
+func (p *Process) instanceOf(vi *vm.Instance) *Instance {
+	if inst, ok := vi.Data.(*Instance); ok {
+		return inst
+	}
+	// Of a further thread: like the main thread's of the same index.
+	of, _ := p.thread.Store.Instances[vi.Index].Data.(*Instance)
+	if of == nil {
+		return nil
+	}
+	inst := &Instance{p: p, mod: of.mod, inst: vi, name: of.name}
+	vi.Data = inst
+	return inst
+}
+
 // Process returns the Process that the instance belongs to.
 func (i *Instance) Process() *Process { return i.p }
 

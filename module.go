@@ -31,6 +31,8 @@ type (
 	ValueType = wasm.ValType
 	// FuncType is the type of a function.
 	FuncType = wasm.FuncType
+	// Limits are those of a memory (in pages) or a table (in elements).
+	Limits = wasm.Limits
 	// MemoryType is the type of a memory; limits are in pages of 64 KiB.
 	MemoryType = wasm.MemoryType
 	// TableType is the type of a table.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/spindle-wasm/spindle/internal/process"
 	"github.com/spindle-wasm/spindle/internal/vm"
 	"github.com/spindle-wasm/spindle/internal/wasm"
 )
@@ -21,7 +22,14 @@ type Config struct {
 	// MaxMemory and StackSize override the Runtime's if they are not 0.
 	MaxMemory uint64
 	StackSize int
+	// MaxThreads bounds the threads beside the main one that live at the same time; 0 means DefaultMaxThreads, less than 0 none.
+	MaxThreads int
+	// ThreadStackSize is the size in bytes of further threads' guest stacks; 0 means 1 MiB.
+	ThreadStackSize int
 }
+
+// DefaultMaxThreads is used if Config.MaxThreads is 0.
+const DefaultMaxThreads = process.DefaultMaxThreads
 
 // Imports supplies what modules import, by module name.
 type Imports map[string]ImportModule
@@ -51,8 +59,9 @@ func (h HostModule) Lookup(_ *Process, name string) (Extern, bool) {
 type Process struct {
 	rt     *Runtime
 	cfg    Config
-	thread *vm.Thread
-	caller Caller
+	thread *vm.Thread // the main one
+	group  *process.Group
+	caller Caller // of the main thread
 
 	mu        sync.Mutex
 	instances map[string]*Instance // guarded by mu; by name
@@ -75,8 +84,12 @@ func (r *Runtime) NewProcess(cfg Config) (*Process, error) {
 		return nil, err
 	}
 	p := &Process{rt: r, cfg: cfg, thread: t, closed: make(chan struct{})}
-	p.caller.p = p
+	p.caller.p, p.caller.t = p, t
 	t.HostData = &p.caller
+	p.group = process.New(t, process.Config{
+		MaxThreads: cfg.MaxThreads, StackSize: cfg.ThreadStackSize, Limits: p.memoryLimits(),
+		Adopt: func(t *vm.Thread) { t.HostData = &Caller{p: p, t: t} },
+	})
 	if err := r.add(p); err != nil {
 		t.Shutdown(err)
 		return nil, err
@@ -120,14 +133,24 @@ func (r *Runtime) Start(ctx context.Context, m *Module, cfg Config) (*Process, e
 		return nil, errors.Join(err, p.Close())
 	}
 	p.done = make(chan struct{})
+	unhook := context.AfterFunc(ctx, func() {
+		if p.group.Threaded() { // otherwise the main thread's own end tells more
+			p.group.End(0, p.wrapError(p.thread.StopError(context.Cause(ctx))))
+		}
+	})
 	go func() {
 		defer close(p.done)
+		defer unhook()
+		var err error
 		if start != nil {
-			if p.err = start(ctx); p.err != nil {
-				return
-			}
+			err = start(ctx)
 		}
-		p.err = p.runEntry(ctx, inst, entry)
+		if err == nil {
+			err = p.runEntry(ctx, inst, entry)
+		}
+		p.group.End(0, err)
+		p.group.Wait()
+		p.err, _ = p.group.Ended()
 	}()
 	return p, nil
 }
@@ -269,14 +292,17 @@ func (p *Process) Close() error {
 	p.closing = true
 	hooks := p.onClose
 	p.mu.Unlock()
+	p.group.End(0, p.thread.StopError(ErrClosed))
 	p.thread.Stop(ErrClosed)
 	if p.done != nil {
 		<-p.done
 	}
+	p.group.Wait()
 	for i := len(hooks) - 1; i >= 0; i-- {
 		hooks[i]()
 	}
 	p.thread.Shutdown(ErrClosed)
+	p.group.Close()
 	p.rt.remove(p)
 	close(p.closed)
 	return nil

@@ -107,12 +107,13 @@ func (s *System) close() {
 	})
 }
 
-// Start makes a System of cfg and starts mod with it: Runtime.Start with the System added to pc.Imports.
+// Start makes a System of cfg and starts mod with it: Runtime.Start with the System, and Threads, added to pc.Imports.
 func Start(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, cfg Config, pc spindle.Config) (*spindle.Process, error) {
 	return with(cfg, pc, func(pc spindle.Config) (*spindle.Process, error) { return rt.Start(ctx, mod, pc) })
 }
 
-// Instantiate makes a System of cfg and instantiates mod with it, for a reactor: Runtime.Instantiate with the System added to pc.Imports.
+// Instantiate makes a System of cfg and instantiates mod with it, for a reactor: Runtime.Instantiate with the System, and Threads, added to
+// pc.Imports.
 func Instantiate(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, cfg Config, pc spindle.Config) (*spindle.Instance, error) {
 	return with(cfg, pc, func(pc spindle.Config) (*spindle.Instance, error) { return rt.Instantiate(ctx, mod, pc) })
 }
@@ -127,6 +128,9 @@ func with[T interface{ comparable }](cfg Config, pc spindle.Config, start func(s
 		imports = spindle.Imports{}
 	}
 	imports[ModuleName] = s
+	if imports[ThreadModule] == nil {
+		imports[ThreadModule] = Threads()
+	}
 	pc.Imports = imports
 	t, err = start(pc)
 	if err != nil {

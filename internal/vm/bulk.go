@@ -68,6 +68,9 @@ func (t *Thread) TableInit(inst *Instance, seg uint32, tb *Table, d, s, n uint64
 	if !inBounds(s, n, inst.elemLen(seg)) || !inBounds(d, n, tb.Size()) {
 		return NewTrap(TrapTableOutOfBounds)
 	}
+	if err := tb.own(); err != nil {
+		return err
+	}
 	refs := tb.Refs()[d : d+n]
 	return t.chunks(n, func(o, c uint64) { inst.copyElems(refs[o:o+c], seg, s+o) })
 }
@@ -77,6 +80,9 @@ func (t *Thread) TableCopy(dst, src *Table, d, s, n uint64) error {
 	if !inBounds(d, n, dst.Size()) || !inBounds(s, n, src.Size()) {
 		return NewTrap(TrapTableOutOfBounds)
 	}
+	if err := dst.own(); err != nil {
+		return err
+	}
 	copy(dst.Refs()[d:d+n], src.Refs()[s:s+n]) // at most 40 MB
 	return nil
 }
@@ -85,6 +91,9 @@ func (t *Thread) TableCopy(dst, src *Table, d, s, n uint64) error {
 func (t *Thread) TableFill(tb *Table, at uint64, r Ref, n uint64) error {
 	if !inBounds(at, n, tb.Size()) {
 		return NewTrap(TrapTableOutOfBounds)
+	}
+	if err := tb.own(); err != nil {
+		return err
 	}
 	tb.fill(at, n, r)
 	return nil

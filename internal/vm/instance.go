@@ -19,6 +19,8 @@ type Instance struct {
 	// Data belongs to the embedding API.
 	Data any
 
+	binds []Extern // what the module's imports are bound to, in their order
+
 	view struct{ mems, tables, globals, impGlobals uintptr }
 	// The arrays behind view: pointer-free, kept alive here.
 	memDescs, tableDescs, impGlobals []uintptr

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spindle-wasm/spindle/internal/wasm"
@@ -22,6 +23,16 @@ type Resolver func(im *wasm.Import) (x Extern, ok bool, err error)
 // written, as the specification wants; the instance stays in the store.
 // Preconditions: the caller owns t, or t has never run.
 func Instantiate(t *Thread, m *wasm.Module, code Code, resolve Resolver, lim MemoryLimits) (*Instance, error) {
+	return instantiate(t, m, code, resolve, memories{limits: lim})
+}
+
+// memories tells an instantiation where a module's own memories come from.
+type memories struct {
+	limits MemoryLimits
+	of     *Instance // for a plan: shared ones are this instance's, others are made and filled by each thread
+}
+
+func instantiate(t *Thread, m *wasm.Module, code Code, resolve Resolver, mems memories) (*Instance, error) {
 	s := t.Store
 	if s.types == nil {
 		s.types = m.TypeSpace()
@@ -30,11 +41,11 @@ func Instantiate(t *Thread, m *wasm.Module, code Code, resolve Resolver, lim Mem
 	if err := inst.link(resolve); err != nil {
 		return nil, err
 	}
-	if err := inst.allocate(lim); err != nil {
+	if err := inst.allocate(mems); err != nil {
 		return nil, err
 	}
 	s.Instances = append(s.Instances, inst)
-	if err := inst.initialize(); err != nil {
+	if err := inst.initialize(mems.of != nil); err != nil {
 		return inst, err
 	}
 	return inst, nil
@@ -57,6 +68,7 @@ func (i *Instance) link(resolve Resolver) error {
 		if msg := i.bind(im, x); msg != "" {
 			return &LinkError{im.Module, im.Name, "incompatible import type: " + msg}
 		}
+		i.binds = append(i.binds, x)
 	}
 	return nil
 }
@@ -96,7 +108,7 @@ func (i *Instance) bind(im *wasm.Import, x Extern) string {
 		switch {
 		case mm.Type.Shared:
 			if !mm.retain() {
-				return "the memory is closed"
+				return errMemoryClosed.Error()
 			}
 			i.Store.memories = append(i.Store.memories, mm)
 		case mm.owner != i.Store:
@@ -123,10 +135,10 @@ func limitsMatch(size uint64, got, want wasm.Limits) bool {
 }
 
 // allocate makes what the module defines, without values that need evaluation.
-func (i *Instance) allocate(lim MemoryLimits) error {
+func (i *Instance) allocate(mems memories) error {
 	m, s := i.Module, i.Store
-	for _, mt := range m.Memories[m.NumImportedMemories:] {
-		mm, err := s.AddMemory(mt, lim)
+	for k := m.NumImportedMemories; k < len(m.Memories); k++ {
+		mm, err := mems.make(s, m.Memories[k], k)
 		if err != nil {
 			return err
 		}
@@ -165,8 +177,26 @@ func (i *Instance) allocate(lim MemoryLimits) error {
 	return nil
 }
 
-// initialize evaluates globals, tables and segments, then applies the active segments.
-func (i *Instance) initialize() error {
+func (ms memories) make(s *Store, t wasm.MemoryType, k int) (*Memory, error) {
+	switch {
+	case ms.of == nil:
+		return s.AddMemory(t, ms.limits)
+	case t.Shared:
+		mm := ms.of.Memories[k]
+		if !mm.retain() {
+			return nil, errMemoryClosed
+		}
+		s.memories = append(s.memories, mm)
+		return mm, nil
+	}
+	// Only its type counts: each thread makes one of its own.
+	return &Memory{Type: t, Desc: &MemDesc{Len: t.Min * wasm.PageSize}, owner: s}, nil
+}
+
+var errMemoryClosed = errors.New("the memory is closed")
+
+// initialize evaluates globals, tables and segments, then applies the active segments; for a plan, those of tables only.
+func (i *Instance) initialize(plan bool) error {
 	m, s := i.Module, i.Store
 	for k := m.NumImportedGlobals; k < len(m.Globals); k++ {
 		g := &m.Globals[k]
@@ -207,6 +237,9 @@ func (i *Instance) initialize() error {
 		if err := i.applyElem(uint32(k)); err != nil {
 			return err
 		}
+	}
+	if plan {
+		return nil
 	}
 	for k := range m.Datas {
 		if err := i.applyData(uint32(k)); err != nil {

@@ -16,6 +16,7 @@ type Table struct {
 	max     uint64
 	region  *mem.Region // nil for a table in its store's region
 	storage uint64      // elements that fit without moving
+	shared  bool        // the elements are a plan's: copy before the first change
 }
 
 // maxTable bounds a table's size (as the JS API does, where it is 10,000,000 elements).
@@ -45,6 +46,9 @@ func (s *Store) NewTable(t wasm.TableType, init Ref) (*Table, error) {
 
 // reserve makes room for n elements; existing ones stay.
 func (t *Table) reserve(s *Store, n uint64) error {
+	if err := t.own(); err != nil {
+		return err
+	}
 	if n <= t.storage {
 		return nil
 	}
@@ -72,7 +76,21 @@ func (t *Table) reserve(s *Store, n uint64) error {
 	return nil
 }
 
-// Refs views the elements.
+// own gives the table elements of its own before they change.
+func (t *Table) own() error {
+	if !t.shared {
+		return nil
+	}
+	r, err := t.pools.get(int(t.max)*4, int(t.Desc.Len)*4)
+	if err != nil {
+		return fmt.Errorf("table: %w", err)
+	}
+	copy(refsAt(r.Base(), int(t.Desc.Len)), t.Refs())
+	t.region, t.Desc.Base, t.storage, t.shared = r, r.Base(), t.Desc.Len, false
+	return nil
+}
+
+// Refs views the elements, for reading.
 func (t *Table) Refs() []Ref { return refsAt(t.Desc.Base, int(t.Desc.Len)) }
 
 // Size returns the number of elements.
@@ -86,9 +104,9 @@ func (t *Table) Get(i uint64) (r Ref, ok bool) {
 	return t.Refs()[i], true
 }
 
-// Set stores an element; it reports false beyond the end.
+// Set stores an element; it reports false beyond the end (and if the system has no memory for a table that must be copied).
 func (t *Table) Set(i uint64, r Ref) bool {
-	if i >= t.Desc.Len {
+	if i >= t.Desc.Len || t.own() != nil {
 		return false
 	}
 	t.Refs()[i] = r

@@ -88,6 +88,11 @@ const stackReserve = 1024
 
 // NewThread makes an idle thread with an empty store.
 func NewThread(e Engine, pools *Pools, cfg ThreadConfig) (*Thread, error) {
+	return newThread(e, pools, cfg, contextSize)
+}
+
+// newThread makes a thread with that many bytes of its region accessible.
+func newThread(e Engine, pools *Pools, cfg ThreadConfig, commit int) (*Thread, error) {
 	size := cfg.StackSize
 	if size <= 0 {
 		size = DefaultStackSize
@@ -99,7 +104,7 @@ func NewThread(e Engine, pools *Pools, cfg ThreadConfig) (*Thread, error) {
 	if err != nil {
 		return nil, fmt.Errorf("guest stack: %w", err)
 	}
-	region, err := pools.get(regionSize, contextSize)
+	region, err := pools.get(regionSize, commit)
 	if err != nil {
 		pools.putStack(stack)
 		return nil, fmt.Errorf("thread region: %w", err)
@@ -302,8 +307,13 @@ func (t *Thread) stopError() error {
 	return t.stopErrorLocked()
 }
 
+// StopError makes the error of a stop with that cause.
+func (t *Thread) StopError(cause error) error {
+	return &TrapError{Code: TrapInterrupted, Thread: t.ID, Cause: cause}
+}
+
 func (t *Thread) stopErrorLocked() error {
-	return &TrapError{Code: TrapInterrupted, Thread: t.ID, Cause: t.stopCause}
+	return t.StopError(t.stopCause)
 }
 
 // Pause stops the thread at a safepoint and returns when it is there; Resume lets it go on. Pauses nest. A blocked or idle

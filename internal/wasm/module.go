@@ -194,3 +194,13 @@ func (m *Module) FuncType(fn uint32) *FuncType { return &m.Types[m.Funcs[fn]].Fu
 
 // TagFuncType returns the function type of a tag of the index space.
 func (m *Module) TagFuncType(tag uint32) *FuncType { return &m.Types[m.Tags[tag].Type].Func }
+
+// FindExport returns the index of the export of that name and kind.
+func (m *Module) FindExport(name string, kind ExternKind) (idx uint32, ok bool) {
+	for i := range m.Exports {
+		if e := &m.Exports[i]; e.Name == name {
+			return e.Index, e.Kind == kind
+		}
+	}
+	return 0, false
+}

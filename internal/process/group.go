@@ -1,0 +1,227 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/spindle-wasm/spindle/internal/vm"
+)
+
+// MaxTID is the largest thread identifier (wasi-threads: the top three bits of a tid are zero).
+const MaxTID = 0x1FFFFFFF
+
+// Config configures a Group.
+type Config struct {
+	// MaxThreads bounds the threads beside the main one that live at the same time.
+	MaxThreads int
+	// StackSize is that of further threads' guest stacks; 0 means DefaultThreadStack.
+	StackSize int
+	// Limits are those of memories that each thread makes of its own.
+	Limits vm.MemoryLimits
+	// Adopt prepares a new thread for the embedding API.
+	Adopt func(*vm.Thread)
+}
+
+const (
+	// DefaultMaxThreads is used if Config.MaxThreads is 0.
+	DefaultMaxThreads = 4096
+	// DefaultThreadStack is used if Config.StackSize is 0.
+	DefaultThreadStack = 1 << 20
+)
+
+var (
+	// ErrEnding is returned by Spawn once the group has a cause to end.
+	ErrEnding = errors.New("the process is ending")
+	// ErrMainReturned stops the other threads when the main thread's entry has returned.
+	ErrMainReturned = errors.New("the main thread has returned")
+)
+
+// LimitError says that a group has as many threads as it may.
+type LimitError struct{ Max int }
+
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("limit reached: threads: at most %d allowed", e.Max)
+}
+
+// Group is the threads of one Process. It is safe for concurrent use.
+type Group struct {
+	main *vm.Thread
+	cfg  Config
+
+	mu      sync.Mutex
+	left    sync.Cond             // of mu: a thread has left
+	threads map[uint32]*vm.Thread // guarded by mu; by tid, without main; nil for one that is being made
+	lastTID uint32                // guarded by mu
+	ever    bool                  // guarded by mu; a thread was spawned at some time
+	ended   bool                  // guarded by mu: the latch
+	cause   error                 // guarded by mu; nil for an end without error
+	culprit uint32                // guarded by mu; tid of the thread that caused the end
+
+	planOnce sync.Once
+	plan     *vm.Plan
+	planErr  error
+}
+
+// New makes the group of a main thread.
+func New(main *vm.Thread, cfg Config) *Group {
+	if cfg.MaxThreads == 0 {
+		cfg.MaxThreads = DefaultMaxThreads
+	}
+	if cfg.StackSize == 0 {
+		cfg.StackSize = DefaultThreadStack
+	}
+	g := &Group{main: main, cfg: cfg}
+	g.left.L = &g.mu
+	return g
+}
+
+// Main is what a thread does: it runs on a goroutine of its own, which owns t. Its error ends the group.
+type Main func(t *vm.Thread) error
+
+// Spawn makes a thread and runs f on it. The plan is made at the first spawn, of the instances that the main thread's store has
+// then. Errors: ErrEnding, *LimitError, *vm.PlanError, and those of the memory that a thread needs.
+// Preconditions: the caller owns a thread of the group, or no thread of it runs.
+func (g *Group) Spawn(ctx context.Context, f Main) (tid uint32, err error) {
+	g.planOnce.Do(func() { g.plan, g.planErr = vm.NewPlan(g.main, g.cfg.Limits) })
+	if g.planErr != nil {
+		return 0, g.planErr
+	}
+	if tid, err = g.reserve(); err != nil {
+		return 0, err
+	}
+	t, err := g.plan.NewThread(vm.ThreadConfig{StackSize: g.cfg.StackSize})
+	if err != nil {
+		g.forget(tid)
+		return 0, err
+	}
+	t.ID = tid
+	g.cfg.Adopt(t)
+	g.mu.Lock()
+	if g.ended {
+		g.mu.Unlock()
+		t.Shutdown(ErrEnding)
+		g.forget(tid)
+		return 0, ErrEnding
+	}
+	g.threads[tid] = t
+	g.mu.Unlock()
+	go g.run(context.WithoutCancel(ctx), t, f)
+	return tid, nil
+}
+
+func (g *Group) run(ctx context.Context, t *vm.Thread, f Main) {
+	err := t.EnterBackground(ctx)
+	if err == nil {
+		err = f(t)
+		t.Leave()
+	}
+	if err != nil {
+		g.End(t.ID, err)
+	}
+	tid := t.ID
+	t.Shutdown(ErrEnding)
+	g.forget(tid)
+}
+
+// reserve takes a tid: they go round, so that one is not used again soon after its thread has left.
+func (g *Group) reserve() (uint32, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case g.ended:
+		return 0, ErrEnding
+	case len(g.threads) >= g.cfg.MaxThreads:
+		return 0, &LimitError{g.cfg.MaxThreads}
+	}
+	if g.threads == nil {
+		g.threads = map[uint32]*vm.Thread{}
+	}
+	for {
+		if g.lastTID++; g.lastTID > MaxTID {
+			g.lastTID = 1
+		}
+		if _, live := g.threads[g.lastTID]; !live {
+			break
+		}
+	}
+	g.ever = true
+	g.threads[g.lastTID] = nil
+	return g.lastTID, nil
+}
+
+func (g *Group) forget(tid uint32) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.threads, tid)
+	g.left.Broadcast()
+}
+
+// End ends the group with a cause (nil: without error) on behalf of a thread. It reports whether this is the cause that counts.
+// It does not wait for the threads.
+func (g *Group) End(tid uint32, cause error) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.ended {
+		return false
+	}
+	g.ended, g.cause, g.culprit = true, cause, tid
+	stop := cause
+	if stop == nil {
+		stop = ErrMainReturned
+	}
+	for id, t := range g.threads {
+		if t != nil && id != tid {
+			t.Stop(stop)
+		}
+	}
+	if tid != 0 {
+		g.main.Stop(stop)
+	}
+	return true
+}
+
+// Ended returns whether the group has a cause to end, and which.
+func (g *Group) Ended() (cause error, ended bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.cause, g.ended
+}
+
+// Threaded reports whether a thread was ever spawned: from then on a trap of any call ends the whole Process.
+func (g *Group) Threaded() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.ever
+}
+
+// Wait waits until all threads beside the main one have left.
+func (g *Group) Wait() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for len(g.threads) > 0 {
+		g.left.Wait()
+	}
+}
+
+// Threads returns the live threads, main first, others by no order.
+func (g *Group) Threads() []*vm.Thread {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	ts := append(make([]*vm.Thread, 0, len(g.threads)+1), g.main)
+	for _, t := range g.threads {
+		if t != nil {
+			ts = append(ts, t)
+		}
+	}
+	return ts
+}
+
+// Close gives the plan back. Preconditions: Wait has returned, and nothing spawns any more.
+func (g *Group) Close() {
+	g.planOnce.Do(func() { g.planErr = ErrEnding })
+	if g.plan != nil {
+		g.plan.Close()
+	}
+}

@@ -1,0 +1,90 @@
+package spindle
+
+import (
+	"errors"
+
+	"github.com/spindle-wasm/spindle/internal/process"
+	"github.com/spindle-wasm/spindle/internal/vm"
+	"github.com/spindle-wasm/spindle/internal/wasm"
+)
+
+var (
+	// ErrEnding is returned by a spawn in a Process that is ending.
+	ErrEnding = process.ErrEnding
+	// ErrMainReturned is what stops other threads when the entry of a started Process has returned.
+	ErrMainReturned = process.ErrMainReturned
+	// ErrNoThreadEntry is returned by Caller.SpawnThread if the calling module does not export a function wasi_thread_start of type (i32, i32) -> ().
+	ErrNoThreadEntry = errors.New("the module does not export wasi_thread_start with two parameters of type i32 and no result")
+)
+
+// ThreadLimitError says that a Process has as many threads as Config.MaxThreads allows.
+type ThreadLimitError = process.LimitError
+
+// PlanError says which import keeps a Process from having further threads.
+type PlanError = vm.PlanError
+
+// threadEntry is the export that a new thread runs (wasi-threads).
+const threadEntry = "wasi_thread_start"
+
+// SpawnThread starts a guest thread as wasi-threads says: the modules of the Process are instantiated again in it, with the
+// same imports and shared memories, their start functions run, and then the calling module's export wasi_thread_start with the new
+// thread's identifier and arg. It returns that identifier, between 1 and 0x1FFFFFFF.
+//
+// A trap, an exit or an uncaught exception in any thread ends the whole Process.
+func (c *Caller) SpawnThread(arg uint32) (tid uint32, err error) {
+	inst := c.t.Current()
+	x, ok := inst.Module.FindExport(threadEntry, wasm.ExternFunc)
+	if !ok || !isThreadEntry(inst.Module.FuncType(x)) {
+		return 0, ErrNoThreadEntry
+	}
+	entry := inst.Index
+	return c.p.group.Spawn(c.t.Context(), func(t *vm.Thread) error {
+		if err := runStarts(t); err != nil {
+			return err
+		}
+		slots := [2]uint64{uint64(t.ID), uint64(arg)}
+		return c.p.callIn(t, t.Store.Instances[entry], x, slots[:])
+	})
+}
+
+func isThreadEntry(ft *wasm.FuncType) bool {
+	return len(ft.Results) == 0 && len(ft.Params) == 2 && ft.Params[0] == wasm.I32 && ft.Params[1] == wasm.I32
+}
+
+// runStarts runs the start functions of a new thread's instances, in the order in which the main thread's were made.
+func runStarts(t *vm.Thread) error {
+	for _, inst := range t.Store.Instances {
+		if s := inst.Module.Start; s >= 0 {
+			if err := t.HostData.(*Caller).p.callIn(t, inst, uint32(s), nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// callIn calls a function of the index space on a thread that the caller owns.
+func (p *Process) callIn(t *vm.Thread, inst *vm.Instance, fn uint32, slots []uint64) error {
+	f := inst.Func(fn)
+	if f.Host != nil {
+		return p.wrapError(t.CallHost(f.Host, slots))
+	}
+	return p.wrapError(t.Engine.Call(t, f.Inst, f.Index, slots))
+}
+
+// owns reports whether t is a thread of the Process.
+func (p *Process) owns(t *vm.Thread) bool {
+	c, ok := t.HostData.(*Caller)
+	return ok && c.p == p
+}
+
+// failed ends the Process if a call from outside failed in the guest while there are other threads: they may wait for what the failed one will
+// never do. A Process with one thread can be called again.
+func (p *Process) failed(t *vm.Thread, err error) error {
+	err = p.wrapError(err)
+	if p.group.Threaded() {
+		p.group.End(t.ID, err)
+		t.Stop(err)
+	}
+	return err
+}
