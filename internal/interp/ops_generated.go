@@ -11,10 +11,6 @@ const (
 	opBrZ32L
 	opBrNZ32
 	opBrNZ32L
-	opBrZ64
-	opBrZ64L
-	opBrNZ64
-	opBrNZ64L
 	opMov
 	opMov2
 	opMovV
@@ -34,7 +30,6 @@ const (
 	opGlobalImpSet
 	opGlobalImpGetV
 	opGlobalImpSetV
-	opGlobalSetConst
 	opCall
 	opCallIndirect
 	opCallRef
@@ -402,6 +397,10 @@ const (
 	opI32AddK2
 	opMovI32AddK
 	opI32AddKGlobalSet
+	opPushK
+	opI64Load2
+	opStore64x2
+	opI32Load8UBrTable
 	opGlobalGetBrNZ
 	opGlobalGetBrNZL
 	opI32LoadBrZ
@@ -425,12 +424,19 @@ const (
 	opI32AddKBrI32LtUKL
 	opI32AddKBrI32GtSKL
 	opI32AddKBrI32GtUKL
+	opI32AddBrI32LtSKL
+	opI32AddBrI32LtUKL
 	opCallK
 	opV128Not
 	opV128And
+	opV128AndK
 	opV128Andnot
+	opV128AndnotK
+	opV128AndnotRK
 	opV128Or
+	opV128OrK
 	opV128Xor
+	opV128XorK
 	opV128Bitselect
 	opV128AnyTrue
 	opPair
@@ -452,40 +458,68 @@ const (
 	opShuffle8
 	opI8x16Swizzle
 	opI8x16Add
+	opI8x16AddK
 	opI8x16Sub
+	opI8x16SubK
+	opI8x16SubRK
 	opI8x16Neg
 	opI8x16Abs
 	opI8x16Eq
+	opI8x16EqK
 	opI8x16Ne
+	opI8x16NeK
 	opI8x16LtS
+	opI8x16LtSK
+	opI8x16LtSRK
 	opI8x16LtU
+	opI8x16LtUK
+	opI8x16LtURK
 	opI8x16GeS
+	opI8x16GeSK
+	opI8x16GeSRK
 	opI8x16GeU
+	opI8x16GeUK
+	opI8x16GeURK
 	opI8x16MinS
 	opI8x16MinU
 	opI8x16MaxS
 	opI8x16MaxU
 	opI8x16AvgrU
+	opI8x16AvgrUK
 	opI8x16AddSatS
 	opI8x16AddSatU
 	opI8x16SubSatS
 	opI8x16SubSatU
 	opI8x16AllTrue
 	opI16x8Add
+	opI16x8AddK
 	opI16x8Sub
+	opI16x8SubK
+	opI16x8SubRK
 	opI16x8Neg
 	opI16x8Abs
 	opI16x8Eq
+	opI16x8EqK
 	opI16x8Ne
+	opI16x8NeK
 	opI16x8LtS
+	opI16x8LtSK
+	opI16x8LtSRK
 	opI16x8LtU
+	opI16x8LtUK
+	opI16x8LtURK
 	opI16x8GeS
+	opI16x8GeSK
+	opI16x8GeSRK
 	opI16x8GeU
+	opI16x8GeUK
+	opI16x8GeURK
 	opI16x8MinS
 	opI16x8MinU
 	opI16x8MaxS
 	opI16x8MaxU
 	opI16x8AvgrU
+	opI16x8AvgrUK
 	opI16x8AddSatS
 	opI16x8AddSatU
 	opI16x8SubSatS
@@ -499,29 +533,57 @@ const (
 	opI32x4AllTrue
 	opI64x2AllTrue
 	opI64x2Add
+	opI64x2AddK
 	opI64x2Sub
+	opI64x2SubK
+	opI64x2SubRK
 	opI64x2Mul
+	opI64x2MulK
 	opI64x2Neg
 	opI64x2Abs
 	opI64x2Eq
+	opI64x2EqK
 	opI64x2Ne
+	opI64x2NeK
 	opI64x2LtS
+	opI64x2LtSK
+	opI64x2LtSRK
 	opI64x2GeS
+	opI64x2GeSK
+	opI64x2GeSRK
 	opI32x4Add
+	opI32x4AddK
 	opI32x4Sub
+	opI32x4SubK
+	opI32x4SubRK
 	opI32x4Mul
+	opI32x4MulK
 	opI32x4Neg
 	opI32x4Abs
 	opI32x4LtS
+	opI32x4LtSK
+	opI32x4LtSRK
 	opI32x4GeS
+	opI32x4GeSK
+	opI32x4GeSRK
 	opI32x4MinS
+	opI32x4MinSK
 	opI32x4MaxS
+	opI32x4MaxSK
 	opI32x4LtU
+	opI32x4LtUK
+	opI32x4LtURK
 	opI32x4GeU
+	opI32x4GeUK
+	opI32x4GeURK
 	opI32x4MinU
+	opI32x4MinUK
 	opI32x4MaxU
+	opI32x4MaxUK
 	opI32x4Eq
+	opI32x4EqK
 	opI32x4Ne
+	opI32x4NeK
 	opI8x16Shl
 	opI8x16ShlK
 	opI8x16ShrU
@@ -583,21 +645,42 @@ const (
 	opI8x16NarrowI16x8U
 	opI16x8NarrowI32x4S
 	opI16x8NarrowI32x4U
+	opI16x8MulAdd
+	opI32x4MulAdd
+	opI16x8AddExtendLowI8x16U
+	opI16x8AddExtendLowI8x16S
+	opI16x8AddExtendHighI8x16U
+	opI16x8AddExtendHighI8x16S
+	opI32x4DotAdd
 	opF32x4Add
+	opF32x4AddK
 	opF32x4Sub
+	opF32x4SubK
+	opF32x4SubRK
 	opF32x4Mul
+	opF32x4MulK
 	opF32x4Div
+	opF32x4DivK
+	opF32x4DivRK
 	opF32x4Sqrt
 	opF32x4Abs
 	opF32x4Neg
 	opF32x4Min
+	opF32x4MinK
 	opF32x4Max
+	opF32x4MaxK
 	opF32x4Pmin
 	opF32x4Pmax
 	opF32x4Eq
+	opF32x4EqK
 	opF32x4Ne
+	opF32x4NeK
 	opF32x4Lt
+	opF32x4LtK
+	opF32x4LtRK
 	opF32x4Le
+	opF32x4LeK
+	opF32x4LeRK
 	opF32x4RelaxedMadd
 	opF32x4RelaxedNmadd
 	opF32x4Trunc
@@ -605,20 +688,34 @@ const (
 	opF32x4Ceil
 	opF32x4Nearest
 	opF64x2Add
+	opF64x2AddK
 	opF64x2Sub
+	opF64x2SubK
+	opF64x2SubRK
 	opF64x2Mul
+	opF64x2MulK
 	opF64x2Div
+	opF64x2DivK
+	opF64x2DivRK
 	opF64x2Sqrt
 	opF64x2Abs
 	opF64x2Neg
 	opF64x2Min
+	opF64x2MinK
 	opF64x2Max
+	opF64x2MaxK
 	opF64x2Pmin
 	opF64x2Pmax
 	opF64x2Eq
+	opF64x2EqK
 	opF64x2Ne
+	opF64x2NeK
 	opF64x2Lt
+	opF64x2LtK
+	opF64x2LtRK
 	opF64x2Le
+	opF64x2LeK
+	opF64x2LeRK
 	opF64x2RelaxedMadd
 	opF64x2RelaxedNmadd
 	opF64x2Trunc
@@ -743,10 +840,6 @@ var opNames = [numOps]string{
 	"BrZ32L",
 	"BrNZ32",
 	"BrNZ32L",
-	"BrZ64",
-	"BrZ64L",
-	"BrNZ64",
-	"BrNZ64L",
 	"Mov",
 	"Mov2",
 	"MovV",
@@ -766,7 +859,6 @@ var opNames = [numOps]string{
 	"GlobalImpSet",
 	"GlobalImpGetV",
 	"GlobalImpSetV",
-	"GlobalSetConst",
 	"Call",
 	"CallIndirect",
 	"CallRef",
@@ -1134,6 +1226,10 @@ var opNames = [numOps]string{
 	"I32AddK2",
 	"MovI32AddK",
 	"I32AddKGlobalSet",
+	"PushK",
+	"I64Load2",
+	"Store64x2",
+	"I32Load8UBrTable",
 	"GlobalGetBrNZ",
 	"GlobalGetBrNZL",
 	"I32LoadBrZ",
@@ -1157,12 +1253,19 @@ var opNames = [numOps]string{
 	"I32AddKBrI32LtUKL",
 	"I32AddKBrI32GtSKL",
 	"I32AddKBrI32GtUKL",
+	"I32AddBrI32LtSKL",
+	"I32AddBrI32LtUKL",
 	"CallK",
 	"V128Not",
 	"V128And",
+	"V128AndK",
 	"V128Andnot",
+	"V128AndnotK",
+	"V128AndnotRK",
 	"V128Or",
+	"V128OrK",
 	"V128Xor",
+	"V128XorK",
 	"V128Bitselect",
 	"V128AnyTrue",
 	"Pair",
@@ -1184,40 +1287,68 @@ var opNames = [numOps]string{
 	"Shuffle8",
 	"I8x16Swizzle",
 	"I8x16Add",
+	"I8x16AddK",
 	"I8x16Sub",
+	"I8x16SubK",
+	"I8x16SubRK",
 	"I8x16Neg",
 	"I8x16Abs",
 	"I8x16Eq",
+	"I8x16EqK",
 	"I8x16Ne",
+	"I8x16NeK",
 	"I8x16LtS",
+	"I8x16LtSK",
+	"I8x16LtSRK",
 	"I8x16LtU",
+	"I8x16LtUK",
+	"I8x16LtURK",
 	"I8x16GeS",
+	"I8x16GeSK",
+	"I8x16GeSRK",
 	"I8x16GeU",
+	"I8x16GeUK",
+	"I8x16GeURK",
 	"I8x16MinS",
 	"I8x16MinU",
 	"I8x16MaxS",
 	"I8x16MaxU",
 	"I8x16AvgrU",
+	"I8x16AvgrUK",
 	"I8x16AddSatS",
 	"I8x16AddSatU",
 	"I8x16SubSatS",
 	"I8x16SubSatU",
 	"I8x16AllTrue",
 	"I16x8Add",
+	"I16x8AddK",
 	"I16x8Sub",
+	"I16x8SubK",
+	"I16x8SubRK",
 	"I16x8Neg",
 	"I16x8Abs",
 	"I16x8Eq",
+	"I16x8EqK",
 	"I16x8Ne",
+	"I16x8NeK",
 	"I16x8LtS",
+	"I16x8LtSK",
+	"I16x8LtSRK",
 	"I16x8LtU",
+	"I16x8LtUK",
+	"I16x8LtURK",
 	"I16x8GeS",
+	"I16x8GeSK",
+	"I16x8GeSRK",
 	"I16x8GeU",
+	"I16x8GeUK",
+	"I16x8GeURK",
 	"I16x8MinS",
 	"I16x8MinU",
 	"I16x8MaxS",
 	"I16x8MaxU",
 	"I16x8AvgrU",
+	"I16x8AvgrUK",
 	"I16x8AddSatS",
 	"I16x8AddSatU",
 	"I16x8SubSatS",
@@ -1231,29 +1362,57 @@ var opNames = [numOps]string{
 	"I32x4AllTrue",
 	"I64x2AllTrue",
 	"I64x2Add",
+	"I64x2AddK",
 	"I64x2Sub",
+	"I64x2SubK",
+	"I64x2SubRK",
 	"I64x2Mul",
+	"I64x2MulK",
 	"I64x2Neg",
 	"I64x2Abs",
 	"I64x2Eq",
+	"I64x2EqK",
 	"I64x2Ne",
+	"I64x2NeK",
 	"I64x2LtS",
+	"I64x2LtSK",
+	"I64x2LtSRK",
 	"I64x2GeS",
+	"I64x2GeSK",
+	"I64x2GeSRK",
 	"I32x4Add",
+	"I32x4AddK",
 	"I32x4Sub",
+	"I32x4SubK",
+	"I32x4SubRK",
 	"I32x4Mul",
+	"I32x4MulK",
 	"I32x4Neg",
 	"I32x4Abs",
 	"I32x4LtS",
+	"I32x4LtSK",
+	"I32x4LtSRK",
 	"I32x4GeS",
+	"I32x4GeSK",
+	"I32x4GeSRK",
 	"I32x4MinS",
+	"I32x4MinSK",
 	"I32x4MaxS",
+	"I32x4MaxSK",
 	"I32x4LtU",
+	"I32x4LtUK",
+	"I32x4LtURK",
 	"I32x4GeU",
+	"I32x4GeUK",
+	"I32x4GeURK",
 	"I32x4MinU",
+	"I32x4MinUK",
 	"I32x4MaxU",
+	"I32x4MaxUK",
 	"I32x4Eq",
+	"I32x4EqK",
 	"I32x4Ne",
+	"I32x4NeK",
 	"I8x16Shl",
 	"I8x16ShlK",
 	"I8x16ShrU",
@@ -1315,21 +1474,42 @@ var opNames = [numOps]string{
 	"I8x16NarrowI16x8U",
 	"I16x8NarrowI32x4S",
 	"I16x8NarrowI32x4U",
+	"I16x8MulAdd",
+	"I32x4MulAdd",
+	"I16x8AddExtendLowI8x16U",
+	"I16x8AddExtendLowI8x16S",
+	"I16x8AddExtendHighI8x16U",
+	"I16x8AddExtendHighI8x16S",
+	"I32x4DotAdd",
 	"F32x4Add",
+	"F32x4AddK",
 	"F32x4Sub",
+	"F32x4SubK",
+	"F32x4SubRK",
 	"F32x4Mul",
+	"F32x4MulK",
 	"F32x4Div",
+	"F32x4DivK",
+	"F32x4DivRK",
 	"F32x4Sqrt",
 	"F32x4Abs",
 	"F32x4Neg",
 	"F32x4Min",
+	"F32x4MinK",
 	"F32x4Max",
+	"F32x4MaxK",
 	"F32x4Pmin",
 	"F32x4Pmax",
 	"F32x4Eq",
+	"F32x4EqK",
 	"F32x4Ne",
+	"F32x4NeK",
 	"F32x4Lt",
+	"F32x4LtK",
+	"F32x4LtRK",
 	"F32x4Le",
+	"F32x4LeK",
+	"F32x4LeRK",
 	"F32x4RelaxedMadd",
 	"F32x4RelaxedNmadd",
 	"F32x4Trunc",
@@ -1337,20 +1517,34 @@ var opNames = [numOps]string{
 	"F32x4Ceil",
 	"F32x4Nearest",
 	"F64x2Add",
+	"F64x2AddK",
 	"F64x2Sub",
+	"F64x2SubK",
+	"F64x2SubRK",
 	"F64x2Mul",
+	"F64x2MulK",
 	"F64x2Div",
+	"F64x2DivK",
+	"F64x2DivRK",
 	"F64x2Sqrt",
 	"F64x2Abs",
 	"F64x2Neg",
 	"F64x2Min",
+	"F64x2MinK",
 	"F64x2Max",
+	"F64x2MaxK",
 	"F64x2Pmin",
 	"F64x2Pmax",
 	"F64x2Eq",
+	"F64x2EqK",
 	"F64x2Ne",
+	"F64x2NeK",
 	"F64x2Lt",
+	"F64x2LtK",
+	"F64x2LtRK",
 	"F64x2Le",
+	"F64x2LeK",
+	"F64x2LeRK",
 	"F64x2RelaxedMadd",
 	"F64x2RelaxedNmadd",
 	"F64x2Trunc",

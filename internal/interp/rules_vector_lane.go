@@ -15,7 +15,7 @@ func init() {
 		return row{w, rule{lower: func(l *lowerer, r *rule) {
 			x := l.pop()
 			at := int(l.in.Lane) * bits
-			in := Instr{op: lo, b: l.use(l.pop()), c: l.use(x), imm: uint64(at % 64)}
+			in := Instr{op: lo, b: l.use(l.pop()), c: l.use32(x), imm: uint64(at % 64)}
 			if at >= 64 {
 				in.op = hi
 			}
@@ -74,7 +74,7 @@ func lowerSplat(l *lowerer, r *rule, bits int) {
 		l.push(operand{where: isConst, typ: r.typ, val: v, hi: v})
 		return
 	}
-	s := l.use(x)
+	s := l.use32(x)
 	l.emitResult(Instr{op: r.op, b: s, c: s}, r.typ)
 }
 

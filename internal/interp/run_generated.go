@@ -64,36 +64,6 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 				continue
 			}
 			pc = unsafe.Add(pc, 16)
-		case opBrZ64:
-			if *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) == 0 {
-				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
-				continue
-			}
-			pc = unsafe.Add(pc, 16)
-		case opBrZ64L:
-			if *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) == 0 {
-				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
-				if ctx.FlagPlain() != 0 {
-					goto poll
-				}
-				continue
-			}
-			pc = unsafe.Add(pc, 16)
-		case opBrNZ64:
-			if *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) != 0 {
-				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
-				continue
-			}
-			pc = unsafe.Add(pc, 16)
-		case opBrNZ64L:
-			if *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) != 0 {
-				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
-				if ctx.FlagPlain() != 0 {
-					goto poll
-				}
-				continue
-			}
-			pc = unsafe.Add(pc, 16)
 		case opMov:
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
 			pc = unsafe.Add(pc, 16)
@@ -183,9 +153,6 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			p := *(*unsafe.Pointer)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.ImpGlobals)), *(*uint64)(unsafe.Add(pc, 8))))
 			*(*uint64)(p) = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
 			*(*uint64)(unsafe.Add(p, 8)) = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
-			pc = unsafe.Add(pc, 16)
-		case opGlobalSetConst:
-			*(*uint64)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Globals)), uintptr(*(*uint16)(unsafe.Add(pc, 2)))*16)) = *(*uint64)(unsafe.Add(pc, 8))
 			pc = unsafe.Add(pc, 16)
 		case opCall:
 			entry := *(*unsafe.Pointer)(*(*unsafe.Pointer)(unsafe.Add(pc, 8)))
@@ -2635,6 +2602,53 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
 			*(*uint64)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Globals)), uintptr(*(*uint16)(unsafe.Add(pc, 6)))*globalSize)) = v
 			pc = unsafe.Add(pc, 16)
+		case opPushK:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) + *(*uint32)(unsafe.Add(pc, 12))
+			if uint64(v)+8 > mlen {
+				goto cold
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			*(*uint64)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Globals)), uintptr(*(*uint16)(unsafe.Add(pc, 6)))*globalSize)) = uint64(v)
+			*(*uint64)(unsafe.Add(mem, uint64(v))) = uint64(int64(*(*int32)(unsafe.Add(pc, 8))))
+			pc = unsafe.Add(pc, 16)
+		case opI64Load2:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(uintptr(*(*uint16)(unsafe.Add(pc, 10))))
+			if ea+8 > mlen {
+				goto outOfBounds
+			}
+
+			eb := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8))) + uint64(uintptr(*(*uint16)(unsafe.Add(pc, 12))))
+			if eb+8 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = *(*uint64)(unsafe.Add(mem, ea))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) = *(*uint64)(unsafe.Add(mem, eb))
+			pc = unsafe.Add(pc, 16)
+		case opStore64x2:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))) + uint64(uintptr(*(*uint16)(unsafe.Add(pc, 10))))
+			if ea+8 > mlen {
+				goto outOfBounds
+			}
+
+			*(*uint64)(unsafe.Add(mem, ea)) = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			eb := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))) + uint64(uintptr(*(*uint16)(unsafe.Add(pc, 12))))
+			if eb+8 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(mem, eb)) = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8))
+			pc = unsafe.Add(pc, 16)
+		case opI32Load8UBrTable:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 12)))
+			if ea+1 > mlen {
+				goto outOfBounds
+			}
+			v := uint64(*(*uint8)(unsafe.Add(mem, ea)))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
+			if n := uint64(*(*uint32)(unsafe.Add(pc, 8))) - 1; v > n {
+				v = n
+			}
+			pc = unsafe.Add(pc, *(*int32)(unsafe.Add(unsafe.Add(pc, v*4), 16)))
+			continue
 		case opGlobalGetBrNZ:
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = *(*uint64)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Globals)), uintptr(*(*uint16)(unsafe.Add(pc, 6)))*globalSize))
 			if *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) != 0 {
@@ -2889,6 +2903,28 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 				continue
 			}
 			pc = unsafe.Add(pc, 16)
+		case opI32AddBrI32LtSKL:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) + *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			if int32(v) < *(*int32)(unsafe.Add(pc, 8)) {
+				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+				if ctx.FlagPlain() != 0 {
+					goto poll
+				}
+				continue
+			}
+			pc = unsafe.Add(pc, 16)
+		case opI32AddBrI32LtUKL:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) + *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			if v < *(*uint32)(unsafe.Add(pc, 8)) {
+				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+				if ctx.FlagPlain() != 0 {
+					goto poll
+				}
+				continue
+			}
+			pc = unsafe.Add(pc, 16)
 		case opCallK:
 			*(*uint64)(unsafe.Add(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8), -8)) = uint64(uintptr(*(*uint16)(unsafe.Add(pc, 6))))
 			entry := *(*unsafe.Pointer)(*(*unsafe.Pointer)(unsafe.Add(pc, 8)))
@@ -2929,6 +2965,21 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
+		case opV128AndK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				lo = x & y
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				hi = x & y
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
 		case opV128Andnot:
 			var lo, hi uint64
 			{
@@ -2939,6 +2990,36 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			{
 				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
 				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				hi = x &^ y
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opV128AndnotK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				lo = x &^ y
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				hi = x &^ y
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opV128AndnotRK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(pc, 8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				lo = x &^ y
+			}
+			{
+				x := *(*uint64)(unsafe.Add(pc, 8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
 				hi = x &^ y
 			}
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
@@ -2959,6 +3040,21 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
+		case opV128OrK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				lo = x | y
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				hi = x | y
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
 		case opV128Xor:
 			var lo, hi uint64
 			{
@@ -2969,6 +3065,21 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			{
 				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
 				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				hi = x ^ y
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opV128XorK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				lo = x ^ y
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
 				hi = x ^ y
 			}
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
@@ -3183,6 +3294,23 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
+		case opI8x16AddK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				s := (x&0x7F7F7F7F7F7F7F7F + y&0x7F7F7F7F7F7F7F7F) ^ (x^y)&0x8080808080808080
+				lo = s
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				s := (x&0x7F7F7F7F7F7F7F7F + y&0x7F7F7F7F7F7F7F7F) ^ (x^y)&0x8080808080808080
+				hi = s
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
 		case opI8x16Sub:
 			var lo, hi uint64
 			{
@@ -3195,6 +3323,44 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			{
 				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
 				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				s := t ^ (x^^y)&0x8080808080808080
+				hi = s
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16SubK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				s := t ^ (x^^y)&0x8080808080808080
+				lo = s
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				s := t ^ (x^^y)&0x8080808080808080
+				hi = s
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16SubRK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(pc, 8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				s := t ^ (x^^y)&0x8080808080808080
+				lo = s
+			}
+			{
+				x := *(*uint64)(unsafe.Add(pc, 8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
 				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
 				s := t ^ (x^^y)&0x8080808080808080
 				hi = s
@@ -3255,6 +3421,27 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
+		case opI8x16EqK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				t := x ^ y
+				b := (t&0x7F7F7F7F7F7F7F7F + 0x7F7F7F7F7F7F7F7F | t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				lo = ^b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				t := x ^ y
+				b := (t&0x7F7F7F7F7F7F7F7F + 0x7F7F7F7F7F7F7F7F | t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				hi = ^b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
 		case opI8x16Ne:
 			var lo, hi uint64
 			{
@@ -3268,6 +3455,27 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			{
 				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
 				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				t := x ^ y
+				b := (t&0x7F7F7F7F7F7F7F7F + 0x7F7F7F7F7F7F7F7F | t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				hi = b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16NeK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				t := x ^ y
+				b := (t&0x7F7F7F7F7F7F7F7F + 0x7F7F7F7F7F7F7F7F | t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				lo = b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
 				t := x ^ y
 				b := (t&0x7F7F7F7F7F7F7F7F + 0x7F7F7F7F7F7F7F7F | t) & 0x8080808080808080
 				b = b<<1 - b>>7
@@ -3297,6 +3505,48 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
+		case opI8x16LtSK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				b := (x&^y | ^(x^y)&^t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				lo = b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				b := (x&^y | ^(x^y)&^t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				hi = b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16LtSRK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(pc, 8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				b := (x&^y | ^(x^y)&^t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				lo = b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(pc, 8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				b := (x&^y | ^(x^y)&^t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				hi = b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
 		case opI8x16LtU:
 			var lo, hi uint64
 			{
@@ -3310,6 +3560,48 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			{
 				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
 				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				b := (^x&y | ^(x^y)&^t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				hi = b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16LtUK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				b := (^x&y | ^(x^y)&^t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				lo = b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				b := (^x&y | ^(x^y)&^t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				hi = b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16LtURK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(pc, 8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				b := (^x&y | ^(x^y)&^t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				lo = b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(pc, 8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
 				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
 				b := (^x&y | ^(x^y)&^t) & 0x8080808080808080
 				b = b<<1 - b>>7
@@ -3339,6 +3631,48 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
+		case opI8x16GeSK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				b := (x&^y | ^(x^y)&^t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				lo = ^b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				b := (x&^y | ^(x^y)&^t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				hi = ^b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16GeSRK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(pc, 8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				b := (x&^y | ^(x^y)&^t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				lo = ^b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(pc, 8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				b := (x&^y | ^(x^y)&^t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				hi = ^b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
 		case opI8x16GeU:
 			var lo, hi uint64
 			{
@@ -3352,6 +3686,48 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			{
 				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
 				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				b := (^x&y | ^(x^y)&^t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				hi = ^b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16GeUK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				b := (^x&y | ^(x^y)&^t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				lo = ^b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				b := (^x&y | ^(x^y)&^t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				hi = ^b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16GeURK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(pc, 8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
+				b := (^x&y | ^(x^y)&^t) & 0x8080808080808080
+				b = b<<1 - b>>7
+				lo = ^b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(pc, 8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
 				t := (x | 0x8080808080808080) - y&0x7F7F7F7F7F7F7F7F
 				b := (^x&y | ^(x^y)&^t) & 0x8080808080808080
 				b = b<<1 - b>>7
@@ -3454,6 +3830,21 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			{
 				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
 				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				hi = (x | y) - (x^y)&^0x0101010101010101>>1
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI8x16AvgrUK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				lo = (x | y) - (x^y)&^0x0101010101010101>>1
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
 				hi = (x | y) - (x^y)&^0x0101010101010101>>1
 			}
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
@@ -3576,6 +3967,23 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
+		case opI16x8AddK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				s := (x&0x7FFF7FFF7FFF7FFF + y&0x7FFF7FFF7FFF7FFF) ^ (x^y)&0x8000800080008000
+				lo = s
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				s := (x&0x7FFF7FFF7FFF7FFF + y&0x7FFF7FFF7FFF7FFF) ^ (x^y)&0x8000800080008000
+				hi = s
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
 		case opI16x8Sub:
 			var lo, hi uint64
 			{
@@ -3588,6 +3996,44 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			{
 				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
 				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				s := t ^ (x^^y)&0x8000800080008000
+				hi = s
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8SubK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				s := t ^ (x^^y)&0x8000800080008000
+				lo = s
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				s := t ^ (x^^y)&0x8000800080008000
+				hi = s
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8SubRK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(pc, 8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				s := t ^ (x^^y)&0x8000800080008000
+				lo = s
+			}
+			{
+				x := *(*uint64)(unsafe.Add(pc, 8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
 				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
 				s := t ^ (x^^y)&0x8000800080008000
 				hi = s
@@ -3648,6 +4094,27 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
+		case opI16x8EqK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				t := x ^ y
+				b := (t&0x7FFF7FFF7FFF7FFF + 0x7FFF7FFF7FFF7FFF | t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				lo = ^b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				t := x ^ y
+				b := (t&0x7FFF7FFF7FFF7FFF + 0x7FFF7FFF7FFF7FFF | t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				hi = ^b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
 		case opI16x8Ne:
 			var lo, hi uint64
 			{
@@ -3661,6 +4128,27 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			{
 				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
 				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				t := x ^ y
+				b := (t&0x7FFF7FFF7FFF7FFF + 0x7FFF7FFF7FFF7FFF | t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				hi = b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8NeK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				t := x ^ y
+				b := (t&0x7FFF7FFF7FFF7FFF + 0x7FFF7FFF7FFF7FFF | t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				lo = b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
 				t := x ^ y
 				b := (t&0x7FFF7FFF7FFF7FFF + 0x7FFF7FFF7FFF7FFF | t) & 0x8000800080008000
 				b = b<<1 - b>>15
@@ -3690,6 +4178,48 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
+		case opI16x8LtSK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				b := (x&^y | ^(x^y)&^t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				lo = b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				b := (x&^y | ^(x^y)&^t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				hi = b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8LtSRK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(pc, 8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				b := (x&^y | ^(x^y)&^t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				lo = b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(pc, 8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				b := (x&^y | ^(x^y)&^t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				hi = b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
 		case opI16x8LtU:
 			var lo, hi uint64
 			{
@@ -3703,6 +4233,48 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			{
 				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
 				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				b := (^x&y | ^(x^y)&^t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				hi = b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8LtUK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				b := (^x&y | ^(x^y)&^t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				lo = b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				b := (^x&y | ^(x^y)&^t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				hi = b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8LtURK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(pc, 8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				b := (^x&y | ^(x^y)&^t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				lo = b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(pc, 8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
 				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
 				b := (^x&y | ^(x^y)&^t) & 0x8000800080008000
 				b = b<<1 - b>>15
@@ -3732,6 +4304,48 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
+		case opI16x8GeSK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				b := (x&^y | ^(x^y)&^t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				lo = ^b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				b := (x&^y | ^(x^y)&^t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				hi = ^b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8GeSRK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(pc, 8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				b := (x&^y | ^(x^y)&^t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				lo = ^b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(pc, 8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				b := (x&^y | ^(x^y)&^t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				hi = ^b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
 		case opI16x8GeU:
 			var lo, hi uint64
 			{
@@ -3745,6 +4359,48 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			{
 				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
 				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				b := (^x&y | ^(x^y)&^t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				hi = ^b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8GeUK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				b := (^x&y | ^(x^y)&^t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				lo = ^b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				b := (^x&y | ^(x^y)&^t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				hi = ^b
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8GeURK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(pc, 8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
+				b := (^x&y | ^(x^y)&^t) & 0x8000800080008000
+				b = b<<1 - b>>15
+				lo = ^b
+			}
+			{
+				x := *(*uint64)(unsafe.Add(pc, 8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
 				t := (x | 0x8000800080008000) - y&0x7FFF7FFF7FFF7FFF
 				b := (^x&y | ^(x^y)&^t) & 0x8000800080008000
 				b = b<<1 - b>>15
@@ -3847,6 +4503,21 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			{
 				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
 				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				hi = (x | y) - (x^y)&^0x0001000100010001>>1
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8AvgrUK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				lo = (x | y) - (x^y)&^0x0001000100010001>>1
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
 				hi = (x | y) - (x^y)&^0x0001000100010001>>1
 			}
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
@@ -4020,6 +4691,21 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
+		case opI64x2AddK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				lo = x + y
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				hi = x + y
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
 		case opI64x2Sub:
 			var lo, hi uint64
 			{
@@ -4035,6 +4721,36 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
+		case opI64x2SubK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				lo = x - y
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				hi = x - y
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI64x2SubRK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(pc, 8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				lo = x - y
+			}
+			{
+				x := *(*uint64)(unsafe.Add(pc, 8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				hi = x - y
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
 		case opI64x2Mul:
 			var lo, hi uint64
 			{
@@ -4045,6 +4761,21 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			{
 				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
 				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				hi = x * y
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI64x2MulK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				lo = x * y
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
 				hi = x * y
 			}
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
@@ -4101,6 +4832,29 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
+		case opI64x2EqK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				n := uint64(0)
+				if x == y {
+					n = 1
+				}
+				lo = -n
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				n := uint64(0)
+				if x == y {
+					n = 1
+				}
+				hi = -n
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
 		case opI64x2Ne:
 			var lo, hi uint64
 			{
@@ -4115,6 +4869,29 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			{
 				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
 				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				n := uint64(0)
+				if x != y {
+					n = 1
+				}
+				hi = -n
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI64x2NeK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				n := uint64(0)
+				if x != y {
+					n = 1
+				}
+				lo = -n
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
 				n := uint64(0)
 				if x != y {
 					n = 1
@@ -4147,6 +4924,52 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
+		case opI64x2LtSK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				n := uint64(0)
+				if int64(x) < int64(y) {
+					n = 1
+				}
+				lo = -n
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				n := uint64(0)
+				if int64(x) < int64(y) {
+					n = 1
+				}
+				hi = -n
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI64x2LtSRK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(pc, 8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				n := uint64(0)
+				if int64(x) < int64(y) {
+					n = 1
+				}
+				lo = -n
+			}
+			{
+				x := *(*uint64)(unsafe.Add(pc, 8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				n := uint64(0)
+				if int64(x) < int64(y) {
+					n = 1
+				}
+				hi = -n
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
 		case opI64x2GeS:
 			var lo, hi uint64
 			{
@@ -4161,6 +4984,52 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			{
 				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
 				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+				n := uint64(0)
+				if int64(x) >= int64(y) {
+					n = 1
+				}
+				hi = -n
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI64x2GeSK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				n := uint64(0)
+				if int64(x) >= int64(y) {
+					n = 1
+				}
+				lo = -n
+			}
+			{
+				x := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+				y := *(*uint64)(unsafe.Add(pc, 8))
+				n := uint64(0)
+				if int64(x) >= int64(y) {
+					n = 1
+				}
+				hi = -n
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI64x2GeSRK:
+			var lo, hi uint64
+			{
+				x := *(*uint64)(unsafe.Add(pc, 8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				n := uint64(0)
+				if int64(x) >= int64(y) {
+					n = 1
+				}
+				lo = -n
+			}
+			{
+				x := *(*uint64)(unsafe.Add(pc, 8))
+				y := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
 				n := uint64(0)
 				if int64(x) >= int64(y) {
 					n = 1
@@ -4201,6 +5070,37 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
+		case opI32x4AddK:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(pc, 8)
+			var lo, hi uint64
+			{
+				x := *(*uint32)(unsafe.Add(p, 0))
+				y := *(*uint32)(unsafe.Add(q, 0))
+				lo |= uint64(x+y) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 4))
+				y := *(*uint32)(unsafe.Add(q, 4))
+				lo |= uint64(x+y) << 32
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 8))
+				y := *(*uint32)(unsafe.Add(q, 0))
+				hi |= uint64(x+y) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 12))
+				y := *(*uint32)(unsafe.Add(q, 4))
+				hi |= uint64(x+y) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
 		case opI32x4Sub:
 			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
 			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
@@ -4225,6 +5125,68 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			}
 			{
 				x := *(*uint32)(unsafe.Add(p, 12))
+				y := *(*uint32)(unsafe.Add(q, 12))
+				hi |= uint64(x-y) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4SubK:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(pc, 8)
+			var lo, hi uint64
+			{
+				x := *(*uint32)(unsafe.Add(p, 0))
+				y := *(*uint32)(unsafe.Add(q, 0))
+				lo |= uint64(x-y) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 4))
+				y := *(*uint32)(unsafe.Add(q, 4))
+				lo |= uint64(x-y) << 32
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 8))
+				y := *(*uint32)(unsafe.Add(q, 0))
+				hi |= uint64(x-y) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 12))
+				y := *(*uint32)(unsafe.Add(q, 4))
+				hi |= uint64(x-y) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4SubRK:
+			p := unsafe.Add(pc, 8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var lo, hi uint64
+			{
+				x := *(*uint32)(unsafe.Add(p, 0))
+				y := *(*uint32)(unsafe.Add(q, 0))
+				lo |= uint64(x-y) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 4))
+				y := *(*uint32)(unsafe.Add(q, 4))
+				lo |= uint64(x-y) << 32
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 0))
+				y := *(*uint32)(unsafe.Add(q, 8))
+				hi |= uint64(x-y) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 4))
 				y := *(*uint32)(unsafe.Add(q, 12))
 				hi |= uint64(x-y) << 32
 
@@ -4257,6 +5219,37 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			{
 				x := *(*uint32)(unsafe.Add(p, 12))
 				y := *(*uint32)(unsafe.Add(q, 12))
+				hi |= uint64(x*y) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4MulK:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(pc, 8)
+			var lo, hi uint64
+			{
+				x := *(*uint32)(unsafe.Add(p, 0))
+				y := *(*uint32)(unsafe.Add(q, 0))
+				lo |= uint64(x*y) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 4))
+				y := *(*uint32)(unsafe.Add(q, 4))
+				lo |= uint64(x*y) << 32
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 8))
+				y := *(*uint32)(unsafe.Add(q, 0))
+				hi |= uint64(x*y) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 12))
+				y := *(*uint32)(unsafe.Add(q, 4))
 				hi |= uint64(x*y) << 32
 
 			}
@@ -4354,6 +5347,76 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
+		case opI32x4LtSK:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(pc, 8)
+			var lo, hi uint64
+			{
+				x := *(*int32)(unsafe.Add(p, 0))
+				y := *(*int32)(unsafe.Add(q, 0))
+				d := int64(x) - int64(y)
+				lo |= uint64(uint32(d>>63)) << 0
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 4))
+				y := *(*int32)(unsafe.Add(q, 4))
+				d := int64(x) - int64(y)
+				lo |= uint64(uint32(d>>63)) << 32
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 8))
+				y := *(*int32)(unsafe.Add(q, 0))
+				d := int64(x) - int64(y)
+				hi |= uint64(uint32(d>>63)) << 0
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 12))
+				y := *(*int32)(unsafe.Add(q, 4))
+				d := int64(x) - int64(y)
+				hi |= uint64(uint32(d>>63)) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4LtSRK:
+			p := unsafe.Add(pc, 8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var lo, hi uint64
+			{
+				x := *(*int32)(unsafe.Add(p, 0))
+				y := *(*int32)(unsafe.Add(q, 0))
+				d := int64(x) - int64(y)
+				lo |= uint64(uint32(d>>63)) << 0
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 4))
+				y := *(*int32)(unsafe.Add(q, 4))
+				d := int64(x) - int64(y)
+				lo |= uint64(uint32(d>>63)) << 32
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 0))
+				y := *(*int32)(unsafe.Add(q, 8))
+				d := int64(x) - int64(y)
+				hi |= uint64(uint32(d>>63)) << 0
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 4))
+				y := *(*int32)(unsafe.Add(q, 12))
+				d := int64(x) - int64(y)
+				hi |= uint64(uint32(d>>63)) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
 		case opI32x4GeS:
 			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
 			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
@@ -4381,6 +5444,76 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			}
 			{
 				x := *(*int32)(unsafe.Add(p, 12))
+				y := *(*int32)(unsafe.Add(q, 12))
+				d := int64(y) - int64(x) - 1
+				hi |= uint64(uint32(d>>63)) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4GeSK:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(pc, 8)
+			var lo, hi uint64
+			{
+				x := *(*int32)(unsafe.Add(p, 0))
+				y := *(*int32)(unsafe.Add(q, 0))
+				d := int64(y) - int64(x) - 1
+				lo |= uint64(uint32(d>>63)) << 0
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 4))
+				y := *(*int32)(unsafe.Add(q, 4))
+				d := int64(y) - int64(x) - 1
+				lo |= uint64(uint32(d>>63)) << 32
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 8))
+				y := *(*int32)(unsafe.Add(q, 0))
+				d := int64(y) - int64(x) - 1
+				hi |= uint64(uint32(d>>63)) << 0
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 12))
+				y := *(*int32)(unsafe.Add(q, 4))
+				d := int64(y) - int64(x) - 1
+				hi |= uint64(uint32(d>>63)) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4GeSRK:
+			p := unsafe.Add(pc, 8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var lo, hi uint64
+			{
+				x := *(*int32)(unsafe.Add(p, 0))
+				y := *(*int32)(unsafe.Add(q, 0))
+				d := int64(y) - int64(x) - 1
+				lo |= uint64(uint32(d>>63)) << 0
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 4))
+				y := *(*int32)(unsafe.Add(q, 4))
+				d := int64(y) - int64(x) - 1
+				lo |= uint64(uint32(d>>63)) << 32
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 0))
+				y := *(*int32)(unsafe.Add(q, 8))
+				d := int64(y) - int64(x) - 1
+				hi |= uint64(uint32(d>>63)) << 0
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 4))
 				y := *(*int32)(unsafe.Add(q, 12))
 				d := int64(y) - int64(x) - 1
 				hi |= uint64(uint32(d>>63)) << 32
@@ -4424,6 +5557,41 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
+		case opI32x4MinSK:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(pc, 8)
+			var lo, hi uint64
+			{
+				x := *(*int32)(unsafe.Add(p, 0))
+				y := *(*int32)(unsafe.Add(q, 0))
+				d := int64(y) - int64(x)
+				lo |= uint64(uint32(int64(x)+d&(d>>63))) << 0
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 4))
+				y := *(*int32)(unsafe.Add(q, 4))
+				d := int64(y) - int64(x)
+				lo |= uint64(uint32(int64(x)+d&(d>>63))) << 32
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 8))
+				y := *(*int32)(unsafe.Add(q, 0))
+				d := int64(y) - int64(x)
+				hi |= uint64(uint32(int64(x)+d&(d>>63))) << 0
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 12))
+				y := *(*int32)(unsafe.Add(q, 4))
+				d := int64(y) - int64(x)
+				hi |= uint64(uint32(int64(x)+d&(d>>63))) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
 		case opI32x4MaxS:
 			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
 			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
@@ -4459,6 +5627,41 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
+		case opI32x4MaxSK:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(pc, 8)
+			var lo, hi uint64
+			{
+				x := *(*int32)(unsafe.Add(p, 0))
+				y := *(*int32)(unsafe.Add(q, 0))
+				d := int64(y) - int64(x)
+				lo |= uint64(uint32(int64(x)+d&^(d>>63))) << 0
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 4))
+				y := *(*int32)(unsafe.Add(q, 4))
+				d := int64(y) - int64(x)
+				lo |= uint64(uint32(int64(x)+d&^(d>>63))) << 32
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 8))
+				y := *(*int32)(unsafe.Add(q, 0))
+				d := int64(y) - int64(x)
+				hi |= uint64(uint32(int64(x)+d&^(d>>63))) << 0
+
+			}
+			{
+				x := *(*int32)(unsafe.Add(p, 12))
+				y := *(*int32)(unsafe.Add(q, 4))
+				d := int64(y) - int64(x)
+				hi |= uint64(uint32(int64(x)+d&^(d>>63))) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
 		case opI32x4LtU:
 			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
 			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
@@ -4486,6 +5689,76 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			}
 			{
 				x := *(*uint32)(unsafe.Add(p, 12))
+				y := *(*uint32)(unsafe.Add(q, 12))
+				d := int64(x) - int64(y)
+				hi |= uint64(uint32(d>>63)) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4LtUK:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(pc, 8)
+			var lo, hi uint64
+			{
+				x := *(*uint32)(unsafe.Add(p, 0))
+				y := *(*uint32)(unsafe.Add(q, 0))
+				d := int64(x) - int64(y)
+				lo |= uint64(uint32(d>>63)) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 4))
+				y := *(*uint32)(unsafe.Add(q, 4))
+				d := int64(x) - int64(y)
+				lo |= uint64(uint32(d>>63)) << 32
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 8))
+				y := *(*uint32)(unsafe.Add(q, 0))
+				d := int64(x) - int64(y)
+				hi |= uint64(uint32(d>>63)) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 12))
+				y := *(*uint32)(unsafe.Add(q, 4))
+				d := int64(x) - int64(y)
+				hi |= uint64(uint32(d>>63)) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4LtURK:
+			p := unsafe.Add(pc, 8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var lo, hi uint64
+			{
+				x := *(*uint32)(unsafe.Add(p, 0))
+				y := *(*uint32)(unsafe.Add(q, 0))
+				d := int64(x) - int64(y)
+				lo |= uint64(uint32(d>>63)) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 4))
+				y := *(*uint32)(unsafe.Add(q, 4))
+				d := int64(x) - int64(y)
+				lo |= uint64(uint32(d>>63)) << 32
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 0))
+				y := *(*uint32)(unsafe.Add(q, 8))
+				d := int64(x) - int64(y)
+				hi |= uint64(uint32(d>>63)) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 4))
 				y := *(*uint32)(unsafe.Add(q, 12))
 				d := int64(x) - int64(y)
 				hi |= uint64(uint32(d>>63)) << 32
@@ -4529,6 +5802,76 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
+		case opI32x4GeUK:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(pc, 8)
+			var lo, hi uint64
+			{
+				x := *(*uint32)(unsafe.Add(p, 0))
+				y := *(*uint32)(unsafe.Add(q, 0))
+				d := int64(y) - int64(x) - 1
+				lo |= uint64(uint32(d>>63)) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 4))
+				y := *(*uint32)(unsafe.Add(q, 4))
+				d := int64(y) - int64(x) - 1
+				lo |= uint64(uint32(d>>63)) << 32
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 8))
+				y := *(*uint32)(unsafe.Add(q, 0))
+				d := int64(y) - int64(x) - 1
+				hi |= uint64(uint32(d>>63)) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 12))
+				y := *(*uint32)(unsafe.Add(q, 4))
+				d := int64(y) - int64(x) - 1
+				hi |= uint64(uint32(d>>63)) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4GeURK:
+			p := unsafe.Add(pc, 8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var lo, hi uint64
+			{
+				x := *(*uint32)(unsafe.Add(p, 0))
+				y := *(*uint32)(unsafe.Add(q, 0))
+				d := int64(y) - int64(x) - 1
+				lo |= uint64(uint32(d>>63)) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 4))
+				y := *(*uint32)(unsafe.Add(q, 4))
+				d := int64(y) - int64(x) - 1
+				lo |= uint64(uint32(d>>63)) << 32
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 0))
+				y := *(*uint32)(unsafe.Add(q, 8))
+				d := int64(y) - int64(x) - 1
+				hi |= uint64(uint32(d>>63)) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 4))
+				y := *(*uint32)(unsafe.Add(q, 12))
+				d := int64(y) - int64(x) - 1
+				hi |= uint64(uint32(d>>63)) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
 		case opI32x4MinU:
 			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
 			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
@@ -4557,6 +5900,41 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			{
 				x := *(*uint32)(unsafe.Add(p, 12))
 				y := *(*uint32)(unsafe.Add(q, 12))
+				d := int64(y) - int64(x)
+				hi |= uint64(uint32(int64(x)+d&(d>>63))) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4MinUK:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(pc, 8)
+			var lo, hi uint64
+			{
+				x := *(*uint32)(unsafe.Add(p, 0))
+				y := *(*uint32)(unsafe.Add(q, 0))
+				d := int64(y) - int64(x)
+				lo |= uint64(uint32(int64(x)+d&(d>>63))) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 4))
+				y := *(*uint32)(unsafe.Add(q, 4))
+				d := int64(y) - int64(x)
+				lo |= uint64(uint32(int64(x)+d&(d>>63))) << 32
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 8))
+				y := *(*uint32)(unsafe.Add(q, 0))
+				d := int64(y) - int64(x)
+				hi |= uint64(uint32(int64(x)+d&(d>>63))) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 12))
+				y := *(*uint32)(unsafe.Add(q, 4))
 				d := int64(y) - int64(x)
 				hi |= uint64(uint32(int64(x)+d&(d>>63))) << 32
 
@@ -4599,6 +5977,41 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
+		case opI32x4MaxUK:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(pc, 8)
+			var lo, hi uint64
+			{
+				x := *(*uint32)(unsafe.Add(p, 0))
+				y := *(*uint32)(unsafe.Add(q, 0))
+				d := int64(y) - int64(x)
+				lo |= uint64(uint32(int64(x)+d&^(d>>63))) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 4))
+				y := *(*uint32)(unsafe.Add(q, 4))
+				d := int64(y) - int64(x)
+				lo |= uint64(uint32(int64(x)+d&^(d>>63))) << 32
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 8))
+				y := *(*uint32)(unsafe.Add(q, 0))
+				d := int64(y) - int64(x)
+				hi |= uint64(uint32(int64(x)+d&^(d>>63))) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 12))
+				y := *(*uint32)(unsafe.Add(q, 4))
+				d := int64(y) - int64(x)
+				hi |= uint64(uint32(int64(x)+d&^(d>>63))) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
 		case opI32x4Eq:
 			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
 			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
@@ -4630,6 +6043,37 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
+		case opI32x4EqK:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(pc, 8)
+			var lo, hi uint64
+			{
+				x := *(*uint32)(unsafe.Add(p, 0))
+				y := *(*uint32)(unsafe.Add(q, 0))
+				lo |= uint64(uint32((int64(x^y)-1)>>63)) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 4))
+				y := *(*uint32)(unsafe.Add(q, 4))
+				lo |= uint64(uint32((int64(x^y)-1)>>63)) << 32
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 8))
+				y := *(*uint32)(unsafe.Add(q, 0))
+				hi |= uint64(uint32((int64(x^y)-1)>>63)) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 12))
+				y := *(*uint32)(unsafe.Add(q, 4))
+				hi |= uint64(uint32((int64(x^y)-1)>>63)) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
 		case opI32x4Ne:
 			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
 			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
@@ -4655,6 +6099,37 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			{
 				x := *(*uint32)(unsafe.Add(p, 12))
 				y := *(*uint32)(unsafe.Add(q, 12))
+				hi |= uint64(uint32(-int64(x^y)>>63)) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4NeK:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(pc, 8)
+			var lo, hi uint64
+			{
+				x := *(*uint32)(unsafe.Add(p, 0))
+				y := *(*uint32)(unsafe.Add(q, 0))
+				lo |= uint64(uint32(-int64(x^y)>>63)) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 4))
+				y := *(*uint32)(unsafe.Add(q, 4))
+				lo |= uint64(uint32(-int64(x^y)>>63)) << 32
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 8))
+				y := *(*uint32)(unsafe.Add(q, 0))
+				hi |= uint64(uint32(-int64(x^y)>>63)) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 12))
+				y := *(*uint32)(unsafe.Add(q, 4))
 				hi |= uint64(uint32(-int64(x^y)>>63)) << 32
 
 			}
@@ -5236,13 +6711,13 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 		case opI16x8ExtendLowI8x16S:
 			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
 			lo := uint64(*(*uint32)(unsafe.Add(p, 0)))
+			hi := uint64(*(*uint32)(unsafe.Add(p, 4)))
 			lo = (lo | lo<<16) & 0x0000FFFF0000FFFF
 			lo = (lo | lo<<8) & 0x00FF00FF00FF00FF
 			{
 				s := lo & 0x0080008000800080
 				lo |= s<<9 - s<<1
 			}
-			hi := uint64(*(*uint32)(unsafe.Add(p, 4)))
 			hi = (hi | hi<<16) & 0x0000FFFF0000FFFF
 			hi = (hi | hi<<8) & 0x00FF00FF00FF00FF
 			{
@@ -5268,13 +6743,13 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 		case opI16x8ExtendHighI8x16S:
 			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
 			lo := uint64(*(*uint32)(unsafe.Add(p, 8)))
+			hi := uint64(*(*uint32)(unsafe.Add(p, 12)))
 			lo = (lo | lo<<16) & 0x0000FFFF0000FFFF
 			lo = (lo | lo<<8) & 0x00FF00FF00FF00FF
 			{
 				s := lo & 0x0080008000800080
 				lo |= s<<9 - s<<1
 			}
-			hi := uint64(*(*uint32)(unsafe.Add(p, 12)))
 			hi = (hi | hi<<16) & 0x0000FFFF0000FFFF
 			hi = (hi | hi<<8) & 0x00FF00FF00FF00FF
 			{
@@ -5300,9 +6775,9 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 		case opI16x8ExtendLowI8x16U:
 			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
 			lo := uint64(*(*uint32)(unsafe.Add(p, 0)))
+			hi := uint64(*(*uint32)(unsafe.Add(p, 4)))
 			lo = (lo | lo<<16) & 0x0000FFFF0000FFFF
 			lo = (lo | lo<<8) & 0x00FF00FF00FF00FF
-			hi := uint64(*(*uint32)(unsafe.Add(p, 4)))
 			hi = (hi | hi<<16) & 0x0000FFFF0000FFFF
 			hi = (hi | hi<<8) & 0x00FF00FF00FF00FF
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
@@ -5324,9 +6799,9 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 		case opI16x8ExtendHighI8x16U:
 			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
 			lo := uint64(*(*uint32)(unsafe.Add(p, 8)))
+			hi := uint64(*(*uint32)(unsafe.Add(p, 12)))
 			lo = (lo | lo<<16) & 0x0000FFFF0000FFFF
 			lo = (lo | lo<<8) & 0x00FF00FF00FF00FF
-			hi := uint64(*(*uint32)(unsafe.Add(p, 12)))
 			hi = (hi | hi<<16) & 0x0000FFFF0000FFFF
 			hi = (hi | hi<<8) & 0x00FF00FF00FF00FF
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
@@ -5780,6 +7255,220 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
+		case opI16x8MulAdd:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			o := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8)
+			var lo, hi uint64
+			{
+				x := *(*uint16)(unsafe.Add(p, 0))
+				y := *(*uint16)(unsafe.Add(q, 0))
+				z := *(*uint16)(unsafe.Add(o, 0))
+				lo |= uint64(x*y+z) << 0
+
+			}
+			{
+				x := *(*uint16)(unsafe.Add(p, 2))
+				y := *(*uint16)(unsafe.Add(q, 2))
+				z := *(*uint16)(unsafe.Add(o, 2))
+				lo |= uint64(x*y+z) << 16
+
+			}
+			{
+				x := *(*uint16)(unsafe.Add(p, 4))
+				y := *(*uint16)(unsafe.Add(q, 4))
+				z := *(*uint16)(unsafe.Add(o, 4))
+				lo |= uint64(x*y+z) << 32
+
+			}
+			{
+				x := *(*uint16)(unsafe.Add(p, 6))
+				y := *(*uint16)(unsafe.Add(q, 6))
+				z := *(*uint16)(unsafe.Add(o, 6))
+				lo |= uint64(x*y+z) << 48
+
+			}
+			{
+				x := *(*uint16)(unsafe.Add(p, 8))
+				y := *(*uint16)(unsafe.Add(q, 8))
+				z := *(*uint16)(unsafe.Add(o, 8))
+				hi |= uint64(x*y+z) << 0
+
+			}
+			{
+				x := *(*uint16)(unsafe.Add(p, 10))
+				y := *(*uint16)(unsafe.Add(q, 10))
+				z := *(*uint16)(unsafe.Add(o, 10))
+				hi |= uint64(x*y+z) << 16
+
+			}
+			{
+				x := *(*uint16)(unsafe.Add(p, 12))
+				y := *(*uint16)(unsafe.Add(q, 12))
+				z := *(*uint16)(unsafe.Add(o, 12))
+				hi |= uint64(x*y+z) << 32
+
+			}
+			{
+				x := *(*uint16)(unsafe.Add(p, 14))
+				y := *(*uint16)(unsafe.Add(q, 14))
+				z := *(*uint16)(unsafe.Add(o, 14))
+				hi |= uint64(x*y+z) << 48
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4MulAdd:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			o := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8)
+			var lo, hi uint64
+			{
+				x := *(*uint32)(unsafe.Add(p, 0))
+				y := *(*uint32)(unsafe.Add(q, 0))
+				z := *(*uint32)(unsafe.Add(o, 0))
+				lo |= uint64(x*y+z) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 4))
+				y := *(*uint32)(unsafe.Add(q, 4))
+				z := *(*uint32)(unsafe.Add(o, 4))
+				lo |= uint64(x*y+z) << 32
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 8))
+				y := *(*uint32)(unsafe.Add(q, 8))
+				z := *(*uint32)(unsafe.Add(o, 8))
+				hi |= uint64(x*y+z) << 0
+
+			}
+			{
+				x := *(*uint32)(unsafe.Add(p, 12))
+				y := *(*uint32)(unsafe.Add(q, 12))
+				z := *(*uint32)(unsafe.Add(o, 12))
+				hi |= uint64(x*y+z) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8AddExtendLowI8x16U:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			lo := uint64(*(*uint32)(unsafe.Add(p, 0)))
+			hi := uint64(*(*uint32)(unsafe.Add(p, 4)))
+			lo = (lo | lo<<16) & 0x0000FFFF0000FFFF
+			lo = (lo | lo<<8) & 0x00FF00FF00FF00FF
+			hi = (hi | hi<<16) & 0x0000FFFF0000FFFF
+			hi = (hi | hi<<8) & 0x00FF00FF00FF00FF
+			p = unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			{
+				x, y := lo, *(*uint64)(unsafe.Add(p, 0))
+				s := (x&0x7FFF7FFF7FFF7FFF + y&0x7FFF7FFF7FFF7FFF) ^ (x^y)&0x8000800080008000
+				lo = s
+			}
+			{
+				x, y := hi, *(*uint64)(unsafe.Add(p, 8))
+				s := (x&0x7FFF7FFF7FFF7FFF + y&0x7FFF7FFF7FFF7FFF) ^ (x^y)&0x8000800080008000
+				hi = s
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8AddExtendLowI8x16S:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			lo := uint64(*(*uint32)(unsafe.Add(p, 0)))
+			hi := uint64(*(*uint32)(unsafe.Add(p, 4)))
+			lo = (lo | lo<<16) & 0x0000FFFF0000FFFF
+			lo = (lo | lo<<8) & 0x00FF00FF00FF00FF
+			{
+				s := lo & 0x0080008000800080
+				lo |= s<<9 - s<<1
+			}
+			hi = (hi | hi<<16) & 0x0000FFFF0000FFFF
+			hi = (hi | hi<<8) & 0x00FF00FF00FF00FF
+			{
+				s := hi & 0x0080008000800080
+				hi |= s<<9 - s<<1
+			}
+			p = unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			{
+				x, y := lo, *(*uint64)(unsafe.Add(p, 0))
+				s := (x&0x7FFF7FFF7FFF7FFF + y&0x7FFF7FFF7FFF7FFF) ^ (x^y)&0x8000800080008000
+				lo = s
+			}
+			{
+				x, y := hi, *(*uint64)(unsafe.Add(p, 8))
+				s := (x&0x7FFF7FFF7FFF7FFF + y&0x7FFF7FFF7FFF7FFF) ^ (x^y)&0x8000800080008000
+				hi = s
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8AddExtendHighI8x16U:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			lo := uint64(*(*uint32)(unsafe.Add(p, 8)))
+			hi := uint64(*(*uint32)(unsafe.Add(p, 12)))
+			lo = (lo | lo<<16) & 0x0000FFFF0000FFFF
+			lo = (lo | lo<<8) & 0x00FF00FF00FF00FF
+			hi = (hi | hi<<16) & 0x0000FFFF0000FFFF
+			hi = (hi | hi<<8) & 0x00FF00FF00FF00FF
+			p = unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			{
+				x, y := lo, *(*uint64)(unsafe.Add(p, 0))
+				s := (x&0x7FFF7FFF7FFF7FFF + y&0x7FFF7FFF7FFF7FFF) ^ (x^y)&0x8000800080008000
+				lo = s
+			}
+			{
+				x, y := hi, *(*uint64)(unsafe.Add(p, 8))
+				s := (x&0x7FFF7FFF7FFF7FFF + y&0x7FFF7FFF7FFF7FFF) ^ (x^y)&0x8000800080008000
+				hi = s
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI16x8AddExtendHighI8x16S:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			lo := uint64(*(*uint32)(unsafe.Add(p, 8)))
+			hi := uint64(*(*uint32)(unsafe.Add(p, 12)))
+			lo = (lo | lo<<16) & 0x0000FFFF0000FFFF
+			lo = (lo | lo<<8) & 0x00FF00FF00FF00FF
+			{
+				s := lo & 0x0080008000800080
+				lo |= s<<9 - s<<1
+			}
+			hi = (hi | hi<<16) & 0x0000FFFF0000FFFF
+			hi = (hi | hi<<8) & 0x00FF00FF00FF00FF
+			{
+				s := hi & 0x0080008000800080
+				hi |= s<<9 - s<<1
+			}
+			p = unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
+			{
+				x, y := lo, *(*uint64)(unsafe.Add(p, 0))
+				s := (x&0x7FFF7FFF7FFF7FFF + y&0x7FFF7FFF7FFF7FFF) ^ (x^y)&0x8000800080008000
+				lo = s
+			}
+			{
+				x, y := hi, *(*uint64)(unsafe.Add(p, 8))
+				s := (x&0x7FFF7FFF7FFF7FFF + y&0x7FFF7FFF7FFF7FFF) ^ (x^y)&0x8000800080008000
+				hi = s
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opI32x4DotAdd:
+			p, q, o := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8), unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8), unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8)
+			var lo, hi uint64
+			lo |= uint64(uint32(int32(*(*int16)(unsafe.Add(p, 0)))*int32(*(*int16)(unsafe.Add(q, 0)))+int32(*(*int16)(unsafe.Add(p, 2)))*int32(*(*int16)(unsafe.Add(q, 2)))+*(*int32)(unsafe.Add(o, 0)))) << 0
+			lo |= uint64(uint32(int32(*(*int16)(unsafe.Add(p, 4)))*int32(*(*int16)(unsafe.Add(q, 4)))+int32(*(*int16)(unsafe.Add(p, 6)))*int32(*(*int16)(unsafe.Add(q, 6)))+*(*int32)(unsafe.Add(o, 4)))) << 32
+			hi |= uint64(uint32(int32(*(*int16)(unsafe.Add(p, 8)))*int32(*(*int16)(unsafe.Add(q, 8)))+int32(*(*int16)(unsafe.Add(p, 10)))*int32(*(*int16)(unsafe.Add(q, 10)))+*(*int32)(unsafe.Add(o, 8)))) << 0
+			hi |= uint64(uint32(int32(*(*int16)(unsafe.Add(p, 12)))*int32(*(*int16)(unsafe.Add(q, 12)))+int32(*(*int16)(unsafe.Add(p, 14)))*int32(*(*int16)(unsafe.Add(q, 14)))+*(*int32)(unsafe.Add(o, 12)))) << 32
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
 		case opF32x4Add:
 			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
 			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
@@ -5811,6 +7500,37 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
+		case opF32x4AddK:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(pc, 8)
+			var lo, hi uint64
+			{
+				x := *(*float32)(unsafe.Add(p, 0))
+				y := *(*float32)(unsafe.Add(q, 0))
+				lo |= uint64(math.Float32bits(x+y)) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 4))
+				y := *(*float32)(unsafe.Add(q, 4))
+				lo |= uint64(math.Float32bits(x+y)) << 32
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 8))
+				y := *(*float32)(unsafe.Add(q, 0))
+				hi |= uint64(math.Float32bits(x+y)) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 12))
+				y := *(*float32)(unsafe.Add(q, 4))
+				hi |= uint64(math.Float32bits(x+y)) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
 		case opF32x4Sub:
 			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
 			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
@@ -5835,6 +7555,68 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			}
 			{
 				x := *(*float32)(unsafe.Add(p, 12))
+				y := *(*float32)(unsafe.Add(q, 12))
+				hi |= uint64(math.Float32bits(x-y)) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF32x4SubK:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(pc, 8)
+			var lo, hi uint64
+			{
+				x := *(*float32)(unsafe.Add(p, 0))
+				y := *(*float32)(unsafe.Add(q, 0))
+				lo |= uint64(math.Float32bits(x-y)) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 4))
+				y := *(*float32)(unsafe.Add(q, 4))
+				lo |= uint64(math.Float32bits(x-y)) << 32
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 8))
+				y := *(*float32)(unsafe.Add(q, 0))
+				hi |= uint64(math.Float32bits(x-y)) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 12))
+				y := *(*float32)(unsafe.Add(q, 4))
+				hi |= uint64(math.Float32bits(x-y)) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF32x4SubRK:
+			p := unsafe.Add(pc, 8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float32)(unsafe.Add(p, 0))
+				y := *(*float32)(unsafe.Add(q, 0))
+				lo |= uint64(math.Float32bits(x-y)) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 4))
+				y := *(*float32)(unsafe.Add(q, 4))
+				lo |= uint64(math.Float32bits(x-y)) << 32
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 0))
+				y := *(*float32)(unsafe.Add(q, 8))
+				hi |= uint64(math.Float32bits(x-y)) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 4))
 				y := *(*float32)(unsafe.Add(q, 12))
 				hi |= uint64(math.Float32bits(x-y)) << 32
 
@@ -5873,6 +7655,37 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
+		case opF32x4MulK:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(pc, 8)
+			var lo, hi uint64
+			{
+				x := *(*float32)(unsafe.Add(p, 0))
+				y := *(*float32)(unsafe.Add(q, 0))
+				lo |= uint64(math.Float32bits(x*y)) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 4))
+				y := *(*float32)(unsafe.Add(q, 4))
+				lo |= uint64(math.Float32bits(x*y)) << 32
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 8))
+				y := *(*float32)(unsafe.Add(q, 0))
+				hi |= uint64(math.Float32bits(x*y)) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 12))
+				y := *(*float32)(unsafe.Add(q, 4))
+				hi |= uint64(math.Float32bits(x*y)) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
 		case opF32x4Div:
 			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
 			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
@@ -5897,6 +7710,68 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			}
 			{
 				x := *(*float32)(unsafe.Add(p, 12))
+				y := *(*float32)(unsafe.Add(q, 12))
+				hi |= uint64(math.Float32bits(x/y)) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF32x4DivK:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(pc, 8)
+			var lo, hi uint64
+			{
+				x := *(*float32)(unsafe.Add(p, 0))
+				y := *(*float32)(unsafe.Add(q, 0))
+				lo |= uint64(math.Float32bits(x/y)) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 4))
+				y := *(*float32)(unsafe.Add(q, 4))
+				lo |= uint64(math.Float32bits(x/y)) << 32
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 8))
+				y := *(*float32)(unsafe.Add(q, 0))
+				hi |= uint64(math.Float32bits(x/y)) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 12))
+				y := *(*float32)(unsafe.Add(q, 4))
+				hi |= uint64(math.Float32bits(x/y)) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF32x4DivRK:
+			p := unsafe.Add(pc, 8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float32)(unsafe.Add(p, 0))
+				y := *(*float32)(unsafe.Add(q, 0))
+				lo |= uint64(math.Float32bits(x/y)) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 4))
+				y := *(*float32)(unsafe.Add(q, 4))
+				lo |= uint64(math.Float32bits(x/y)) << 32
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 0))
+				y := *(*float32)(unsafe.Add(q, 8))
+				hi |= uint64(math.Float32bits(x/y)) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 4))
 				y := *(*float32)(unsafe.Add(q, 12))
 				hi |= uint64(math.Float32bits(x/y)) << 32
 
@@ -6003,6 +7878,53 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
+		case opF32x4MinK:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(pc, 8)
+			var lo, hi uint64
+			{
+				x := *(*float32)(unsafe.Add(p, 0))
+				y := *(*float32)(unsafe.Add(q, 0))
+				v := min(x, y)
+				if v != v {
+					v = x + y
+				}
+				lo |= uint64(math.Float32bits(v)) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 4))
+				y := *(*float32)(unsafe.Add(q, 4))
+				v := min(x, y)
+				if v != v {
+					v = x + y
+				}
+				lo |= uint64(math.Float32bits(v)) << 32
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 8))
+				y := *(*float32)(unsafe.Add(q, 0))
+				v := min(x, y)
+				if v != v {
+					v = x + y
+				}
+				hi |= uint64(math.Float32bits(v)) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 12))
+				y := *(*float32)(unsafe.Add(q, 4))
+				v := min(x, y)
+				if v != v {
+					v = x + y
+				}
+				hi |= uint64(math.Float32bits(v)) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
 		case opF32x4Max:
 			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
 			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
@@ -6040,6 +7962,53 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			{
 				x := *(*float32)(unsafe.Add(p, 12))
 				y := *(*float32)(unsafe.Add(q, 12))
+				v := max(x, y)
+				if v != v {
+					v = x + y
+				}
+				hi |= uint64(math.Float32bits(v)) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF32x4MaxK:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(pc, 8)
+			var lo, hi uint64
+			{
+				x := *(*float32)(unsafe.Add(p, 0))
+				y := *(*float32)(unsafe.Add(q, 0))
+				v := max(x, y)
+				if v != v {
+					v = x + y
+				}
+				lo |= uint64(math.Float32bits(v)) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 4))
+				y := *(*float32)(unsafe.Add(q, 4))
+				v := max(x, y)
+				if v != v {
+					v = x + y
+				}
+				lo |= uint64(math.Float32bits(v)) << 32
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 8))
+				y := *(*float32)(unsafe.Add(q, 0))
+				v := max(x, y)
+				if v != v {
+					v = x + y
+				}
+				hi |= uint64(math.Float32bits(v)) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 12))
+				y := *(*float32)(unsafe.Add(q, 4))
 				v := max(x, y)
 				if v != v {
 					v = x + y
@@ -6195,6 +8164,53 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
+		case opF32x4EqK:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(pc, 8)
+			var lo, hi uint64
+			{
+				x := *(*float32)(unsafe.Add(p, 0))
+				y := *(*float32)(unsafe.Add(q, 0))
+				n := uint32(0)
+				if x == y {
+					n = 1
+				}
+				lo |= uint64(-n) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 4))
+				y := *(*float32)(unsafe.Add(q, 4))
+				n := uint32(0)
+				if x == y {
+					n = 1
+				}
+				lo |= uint64(-n) << 32
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 8))
+				y := *(*float32)(unsafe.Add(q, 0))
+				n := uint32(0)
+				if x == y {
+					n = 1
+				}
+				hi |= uint64(-n) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 12))
+				y := *(*float32)(unsafe.Add(q, 4))
+				n := uint32(0)
+				if x == y {
+					n = 1
+				}
+				hi |= uint64(-n) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
 		case opF32x4Ne:
 			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
 			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
@@ -6232,6 +8248,53 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			{
 				x := *(*float32)(unsafe.Add(p, 12))
 				y := *(*float32)(unsafe.Add(q, 12))
+				n := uint32(0)
+				if x != y {
+					n = 1
+				}
+				hi |= uint64(-n) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF32x4NeK:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(pc, 8)
+			var lo, hi uint64
+			{
+				x := *(*float32)(unsafe.Add(p, 0))
+				y := *(*float32)(unsafe.Add(q, 0))
+				n := uint32(0)
+				if x != y {
+					n = 1
+				}
+				lo |= uint64(-n) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 4))
+				y := *(*float32)(unsafe.Add(q, 4))
+				n := uint32(0)
+				if x != y {
+					n = 1
+				}
+				lo |= uint64(-n) << 32
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 8))
+				y := *(*float32)(unsafe.Add(q, 0))
+				n := uint32(0)
+				if x != y {
+					n = 1
+				}
+				hi |= uint64(-n) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 12))
+				y := *(*float32)(unsafe.Add(q, 4))
 				n := uint32(0)
 				if x != y {
 					n = 1
@@ -6289,6 +8352,100 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
+		case opF32x4LtK:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(pc, 8)
+			var lo, hi uint64
+			{
+				x := *(*float32)(unsafe.Add(p, 0))
+				y := *(*float32)(unsafe.Add(q, 0))
+				n := uint32(0)
+				if x < y {
+					n = 1
+				}
+				lo |= uint64(-n) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 4))
+				y := *(*float32)(unsafe.Add(q, 4))
+				n := uint32(0)
+				if x < y {
+					n = 1
+				}
+				lo |= uint64(-n) << 32
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 8))
+				y := *(*float32)(unsafe.Add(q, 0))
+				n := uint32(0)
+				if x < y {
+					n = 1
+				}
+				hi |= uint64(-n) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 12))
+				y := *(*float32)(unsafe.Add(q, 4))
+				n := uint32(0)
+				if x < y {
+					n = 1
+				}
+				hi |= uint64(-n) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF32x4LtRK:
+			p := unsafe.Add(pc, 8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float32)(unsafe.Add(p, 0))
+				y := *(*float32)(unsafe.Add(q, 0))
+				n := uint32(0)
+				if x < y {
+					n = 1
+				}
+				lo |= uint64(-n) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 4))
+				y := *(*float32)(unsafe.Add(q, 4))
+				n := uint32(0)
+				if x < y {
+					n = 1
+				}
+				lo |= uint64(-n) << 32
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 0))
+				y := *(*float32)(unsafe.Add(q, 8))
+				n := uint32(0)
+				if x < y {
+					n = 1
+				}
+				hi |= uint64(-n) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 4))
+				y := *(*float32)(unsafe.Add(q, 12))
+				n := uint32(0)
+				if x < y {
+					n = 1
+				}
+				hi |= uint64(-n) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
 		case opF32x4Le:
 			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
 			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
@@ -6325,6 +8482,100 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			}
 			{
 				x := *(*float32)(unsafe.Add(p, 12))
+				y := *(*float32)(unsafe.Add(q, 12))
+				n := uint32(0)
+				if x <= y {
+					n = 1
+				}
+				hi |= uint64(-n) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF32x4LeK:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(pc, 8)
+			var lo, hi uint64
+			{
+				x := *(*float32)(unsafe.Add(p, 0))
+				y := *(*float32)(unsafe.Add(q, 0))
+				n := uint32(0)
+				if x <= y {
+					n = 1
+				}
+				lo |= uint64(-n) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 4))
+				y := *(*float32)(unsafe.Add(q, 4))
+				n := uint32(0)
+				if x <= y {
+					n = 1
+				}
+				lo |= uint64(-n) << 32
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 8))
+				y := *(*float32)(unsafe.Add(q, 0))
+				n := uint32(0)
+				if x <= y {
+					n = 1
+				}
+				hi |= uint64(-n) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 12))
+				y := *(*float32)(unsafe.Add(q, 4))
+				n := uint32(0)
+				if x <= y {
+					n = 1
+				}
+				hi |= uint64(-n) << 32
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF32x4LeRK:
+			p := unsafe.Add(pc, 8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float32)(unsafe.Add(p, 0))
+				y := *(*float32)(unsafe.Add(q, 0))
+				n := uint32(0)
+				if x <= y {
+					n = 1
+				}
+				lo |= uint64(-n) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 4))
+				y := *(*float32)(unsafe.Add(q, 4))
+				n := uint32(0)
+				if x <= y {
+					n = 1
+				}
+				lo |= uint64(-n) << 32
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 0))
+				y := *(*float32)(unsafe.Add(q, 8))
+				n := uint32(0)
+				if x <= y {
+					n = 1
+				}
+				hi |= uint64(-n) << 0
+
+			}
+			{
+				x := *(*float32)(unsafe.Add(p, 4))
 				y := *(*float32)(unsafe.Add(q, 12))
 				n := uint32(0)
 				if x <= y {
@@ -6707,6 +8958,25 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
+		case opF64x2AddK:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(pc, 8)
+			var lo, hi uint64
+			{
+				x := *(*float64)(unsafe.Add(p, 0))
+				y := *(*float64)(unsafe.Add(q, 0))
+				lo |= uint64(math.Float64bits(x+y)) << 0
+
+			}
+			{
+				x := *(*float64)(unsafe.Add(p, 8))
+				y := *(*float64)(unsafe.Add(q, 0))
+				hi |= uint64(math.Float64bits(x+y)) << 0
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
 		case opF64x2Sub:
 			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
 			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
@@ -6719,6 +8989,44 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			}
 			{
 				x := *(*float64)(unsafe.Add(p, 8))
+				y := *(*float64)(unsafe.Add(q, 8))
+				hi |= uint64(math.Float64bits(x-y)) << 0
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF64x2SubK:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(pc, 8)
+			var lo, hi uint64
+			{
+				x := *(*float64)(unsafe.Add(p, 0))
+				y := *(*float64)(unsafe.Add(q, 0))
+				lo |= uint64(math.Float64bits(x-y)) << 0
+
+			}
+			{
+				x := *(*float64)(unsafe.Add(p, 8))
+				y := *(*float64)(unsafe.Add(q, 0))
+				hi |= uint64(math.Float64bits(x-y)) << 0
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF64x2SubRK:
+			p := unsafe.Add(pc, 8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float64)(unsafe.Add(p, 0))
+				y := *(*float64)(unsafe.Add(q, 0))
+				lo |= uint64(math.Float64bits(x-y)) << 0
+
+			}
+			{
+				x := *(*float64)(unsafe.Add(p, 0))
 				y := *(*float64)(unsafe.Add(q, 8))
 				hi |= uint64(math.Float64bits(x-y)) << 0
 
@@ -6745,6 +9053,25 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
+		case opF64x2MulK:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(pc, 8)
+			var lo, hi uint64
+			{
+				x := *(*float64)(unsafe.Add(p, 0))
+				y := *(*float64)(unsafe.Add(q, 0))
+				lo |= uint64(math.Float64bits(x*y)) << 0
+
+			}
+			{
+				x := *(*float64)(unsafe.Add(p, 8))
+				y := *(*float64)(unsafe.Add(q, 0))
+				hi |= uint64(math.Float64bits(x*y)) << 0
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
 		case opF64x2Div:
 			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
 			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
@@ -6757,6 +9084,44 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			}
 			{
 				x := *(*float64)(unsafe.Add(p, 8))
+				y := *(*float64)(unsafe.Add(q, 8))
+				hi |= uint64(math.Float64bits(x/y)) << 0
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF64x2DivK:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(pc, 8)
+			var lo, hi uint64
+			{
+				x := *(*float64)(unsafe.Add(p, 0))
+				y := *(*float64)(unsafe.Add(q, 0))
+				lo |= uint64(math.Float64bits(x/y)) << 0
+
+			}
+			{
+				x := *(*float64)(unsafe.Add(p, 8))
+				y := *(*float64)(unsafe.Add(q, 0))
+				hi |= uint64(math.Float64bits(x/y)) << 0
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF64x2DivRK:
+			p := unsafe.Add(pc, 8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float64)(unsafe.Add(p, 0))
+				y := *(*float64)(unsafe.Add(q, 0))
+				lo |= uint64(math.Float64bits(x/y)) << 0
+
+			}
+			{
+				x := *(*float64)(unsafe.Add(p, 0))
 				y := *(*float64)(unsafe.Add(q, 8))
 				hi |= uint64(math.Float64bits(x/y)) << 0
 
@@ -6833,6 +9198,33 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
+		case opF64x2MinK:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(pc, 8)
+			var lo, hi uint64
+			{
+				x := *(*float64)(unsafe.Add(p, 0))
+				y := *(*float64)(unsafe.Add(q, 0))
+				v := min(x, y)
+				if v != v {
+					v = x + y
+				}
+				lo |= uint64(math.Float64bits(v)) << 0
+
+			}
+			{
+				x := *(*float64)(unsafe.Add(p, 8))
+				y := *(*float64)(unsafe.Add(q, 0))
+				v := min(x, y)
+				if v != v {
+					v = x + y
+				}
+				hi |= uint64(math.Float64bits(v)) << 0
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
 		case opF64x2Max:
 			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
 			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
@@ -6850,6 +9242,33 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			{
 				x := *(*float64)(unsafe.Add(p, 8))
 				y := *(*float64)(unsafe.Add(q, 8))
+				v := max(x, y)
+				if v != v {
+					v = x + y
+				}
+				hi |= uint64(math.Float64bits(v)) << 0
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF64x2MaxK:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(pc, 8)
+			var lo, hi uint64
+			{
+				x := *(*float64)(unsafe.Add(p, 0))
+				y := *(*float64)(unsafe.Add(q, 0))
+				v := max(x, y)
+				if v != v {
+					v = x + y
+				}
+				lo |= uint64(math.Float64bits(v)) << 0
+
+			}
+			{
+				x := *(*float64)(unsafe.Add(p, 8))
+				y := *(*float64)(unsafe.Add(q, 0))
 				v := max(x, y)
 				if v != v {
 					v = x + y
@@ -6945,6 +9364,33 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
+		case opF64x2EqK:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(pc, 8)
+			var lo, hi uint64
+			{
+				x := *(*float64)(unsafe.Add(p, 0))
+				y := *(*float64)(unsafe.Add(q, 0))
+				n := uint64(0)
+				if x == y {
+					n = 1
+				}
+				lo |= uint64(-n) << 0
+
+			}
+			{
+				x := *(*float64)(unsafe.Add(p, 8))
+				y := *(*float64)(unsafe.Add(q, 0))
+				n := uint64(0)
+				if x == y {
+					n = 1
+				}
+				hi |= uint64(-n) << 0
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
 		case opF64x2Ne:
 			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
 			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
@@ -6962,6 +9408,33 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			{
 				x := *(*float64)(unsafe.Add(p, 8))
 				y := *(*float64)(unsafe.Add(q, 8))
+				n := uint64(0)
+				if x != y {
+					n = 1
+				}
+				hi |= uint64(-n) << 0
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF64x2NeK:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(pc, 8)
+			var lo, hi uint64
+			{
+				x := *(*float64)(unsafe.Add(p, 0))
+				y := *(*float64)(unsafe.Add(q, 0))
+				n := uint64(0)
+				if x != y {
+					n = 1
+				}
+				lo |= uint64(-n) << 0
+
+			}
+			{
+				x := *(*float64)(unsafe.Add(p, 8))
+				y := *(*float64)(unsafe.Add(q, 0))
 				n := uint64(0)
 				if x != y {
 					n = 1
@@ -6999,6 +9472,60 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
+		case opF64x2LtK:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(pc, 8)
+			var lo, hi uint64
+			{
+				x := *(*float64)(unsafe.Add(p, 0))
+				y := *(*float64)(unsafe.Add(q, 0))
+				n := uint64(0)
+				if x < y {
+					n = 1
+				}
+				lo |= uint64(-n) << 0
+
+			}
+			{
+				x := *(*float64)(unsafe.Add(p, 8))
+				y := *(*float64)(unsafe.Add(q, 0))
+				n := uint64(0)
+				if x < y {
+					n = 1
+				}
+				hi |= uint64(-n) << 0
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF64x2LtRK:
+			p := unsafe.Add(pc, 8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float64)(unsafe.Add(p, 0))
+				y := *(*float64)(unsafe.Add(q, 0))
+				n := uint64(0)
+				if x < y {
+					n = 1
+				}
+				lo |= uint64(-n) << 0
+
+			}
+			{
+				x := *(*float64)(unsafe.Add(p, 0))
+				y := *(*float64)(unsafe.Add(q, 8))
+				n := uint64(0)
+				if x < y {
+					n = 1
+				}
+				hi |= uint64(-n) << 0
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
 		case opF64x2Le:
 			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
 			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
@@ -7015,6 +9542,60 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			}
 			{
 				x := *(*float64)(unsafe.Add(p, 8))
+				y := *(*float64)(unsafe.Add(q, 8))
+				n := uint64(0)
+				if x <= y {
+					n = 1
+				}
+				hi |= uint64(-n) << 0
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF64x2LeK:
+			p := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			q := unsafe.Add(pc, 8)
+			var lo, hi uint64
+			{
+				x := *(*float64)(unsafe.Add(p, 0))
+				y := *(*float64)(unsafe.Add(q, 0))
+				n := uint64(0)
+				if x <= y {
+					n = 1
+				}
+				lo |= uint64(-n) << 0
+
+			}
+			{
+				x := *(*float64)(unsafe.Add(p, 8))
+				y := *(*float64)(unsafe.Add(q, 0))
+				n := uint64(0)
+				if x <= y {
+					n = 1
+				}
+				hi |= uint64(-n) << 0
+
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opF64x2LeRK:
+			p := unsafe.Add(pc, 8)
+			q := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			var lo, hi uint64
+			{
+				x := *(*float64)(unsafe.Add(p, 0))
+				y := *(*float64)(unsafe.Add(q, 0))
+				n := uint64(0)
+				if x <= y {
+					n = 1
+				}
+				lo |= uint64(-n) << 0
+
+			}
+			{
+				x := *(*float64)(unsafe.Add(p, 0))
 				y := *(*float64)(unsafe.Add(q, 8))
 				n := uint64(0)
 				if x <= y {

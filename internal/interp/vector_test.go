@@ -271,6 +271,79 @@ func testVectorInstruction(t *testing.T, o wasm.Opcode, rounds int) {
 	}
 }
 
+// TestVectorFused runs the pairs of instructions that lowering joins, in both orders, with the other operand in a local, in its home or constant.
+func TestVectorFused(t *testing.T) {
+	names := map[op]string{}
+	for o := range rules {
+		if r := &rules[o]; r.op != 0 && wasm.Opcode(o).Prefix() == 0xFD && !strings.Contains(wasm.Opcode(o).String(), "relaxed") && !r.swap {
+			names[r.op] = wasm.Opcode(o).String()
+		}
+	}
+	r := rand.New(rand.NewPCG(5, 6))
+	for pair, fused := range vectorForms {
+		outer, inner := names[pair[0]], names[pair[1]]
+		t.Run(outer+" "+inner, func(t *testing.T) {
+			outerRef, floats := referenceFor(outer)
+			innerRef, _ := referenceFor(inner)
+			p := "(" + inner + " (local.get 1) (local.get 2))"
+			if opcodeNamed(t, inner).Info().Params == "v" {
+				p = "(" + inner + " (local.get 1))"
+			}
+			k := vec{0x3F800001_40490FDB, 0x3F800001_40490FDB}
+			home, konst := "(block (result v128) (local.get 0))", constText('v', k)
+			bodies := []string{
+				fmt.Sprintf("(%s (local.get 0) %s)", outer, p), fmt.Sprintf("(%s %s (local.get 0))", outer, p),
+				fmt.Sprintf("(%s %s %s)", outer, home, p), fmt.Sprintf("(%s %s %s)", outer, p, home),
+				fmt.Sprintf("(%s %s %s)", outer, konst, p), fmt.Sprintf("(%s %s %s)", outer, p, konst),
+				fmt.Sprintf("(local.set 0 (%s (local.get 0) %s)) (local.get 0)", outer, p), fmt.Sprintf("(local.set 0 (%s %s (local.get 0))) (local.get 0)", outer, p),
+				fmt.Sprintf("(local.set 1 (%s (local.get 0) %s)) (local.get 1)", outer, p), fmt.Sprintf("(local.set 1 (%s %s (local.get 0))) (local.get 1)", outer, p),
+				// the product is still needed: nothing to join
+				fmt.Sprintf("(%s (local.get 0) (local.tee 3 %s)) (local.set 0 (local.get 3))", outer, p),
+			}
+			src := "(module "
+			for i, b := range bodies {
+				src += fmt.Sprintf("(func (export \"f%d\") (param v128 v128 v128) (result v128) (local v128) %s)\n", i, b)
+			}
+			src += ")"
+			if code := dump(lowered(t, src, 0)); !strings.Contains(code, fused.String()) {
+				t.Errorf("not joined:\n%s", code)
+			}
+			w := newWorld(t, 0)
+			inst := w.instance("m", src)
+			for i := range bodies {
+				for range 100 {
+					args := []vec{randomVec(r), randomVec(r), randomVec(r)}
+					x, y := args[0], innerRef(args[1:], 0)
+					if i == 4 || i == 5 {
+						x = k
+					}
+					if i%2 == 1 {
+						x, y = y, x
+					}
+					want := outerRef([]vec{x, y}, 0)
+					out, err := w.call(inst, fmt.Sprint("f", i), flatten("vvv", args)...)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if got := (vec{out[0], out[1]}); got != want && (floats == 0 || !sameFloats(floats, got, want, args, floats)) {
+						t.Fatalf("%s of %x = %x, want %x", bodies[i], args, got, want)
+					}
+				}
+			}
+		})
+	}
+}
+
+func opcodeNamed(t *testing.T, name string) wasm.Opcode {
+	for o := wasm.Opcode(0); o < wasm.NumOpcodes; o++ {
+		if o.String() == name {
+			return o
+		}
+	}
+	t.Fatalf("no instruction %q", name)
+	return 0
+}
+
 // TestShuffles runs shuffles of pieces of every size, near to fp and far away in a huge frame.
 func TestShuffles(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))

@@ -23,14 +23,33 @@ func vectors() {
 
 // halves adds an instruction whose body computes the half r of the result from the same halves x (of b), y (of c), z (of d).
 func halves(name, body string, args ...string) {
+	halvesOf(name, "$b", "$c", strings.NewReplacer(args...).Replace(body))
+}
+
+// halvesK is halves for two operands, with forms for a constant whose halves are alike, in imm: name with K appended for y and,
+// unless the operation is commutative, with RK for x.
+func halvesK(name string, commutes bool, body string, args ...string) {
 	body = strings.NewReplacer(args...).Replace(body)
+	halvesOf(name, "$b", "$c", body)
+	halvesOf(name+"K", "$b", "$imm", body)
+	if !commutes {
+		halvesOf(name+"RK", "$imm", "$b", body)
+	}
+}
+
+func halvesOf(name, xs, ys, body string) {
 	out := "var lo, hi uint64\n"
 	for _, h := range [][2]string{{"lo", ""}, {"hi", ".hi"}} {
 		out += "{\n"
-		for _, v := range [][2]string{{"x", "$b"}, {"y", "$c"}, {"z", "$d"}} {
-			if usesWord(body, v[0]) {
-				out += v[0] + " := " + v[1] + h[1] + "\n"
+		for _, v := range [][2]string{{"x", xs}, {"y", ys}, {"z", "$d"}} {
+			if !usesWord(body, v[0]) {
+				continue
 			}
+			out += v[0] + " := " + v[1]
+			if v[1] != "$imm" {
+				out += h[1]
+			}
+			out += "\n"
 		}
 		out += strings.ReplaceAll(body, "RESULT", h[0]+" =") + "\n}\n"
 	}
@@ -54,10 +73,10 @@ func identByte(c byte) bool {
 // vectorLogic: instructions without lanes.
 func vectorLogic() {
 	halves("V128Not", "RESULT ^x")
-	halves("V128And", "RESULT x & y")
-	halves("V128Andnot", "RESULT x &^ y")
-	halves("V128Or", "RESULT x | y")
-	halves("V128Xor", "RESULT x ^ y")
+	halvesK("V128And", true, "RESULT x & y")
+	halvesK("V128Andnot", false, "RESULT x &^ y")
+	halvesK("V128Or", true, "RESULT x | y")
+	halvesK("V128Xor", true, "RESULT x ^ y")
 	halves("V128Bitselect", "RESULT y ^ (x^y)&z") // x where z has ones, y elsewhere
 	hot("V128AnyTrue", "v := uint64(0)\nif $b|$b.hi != 0 {\nv = 1\n}\n$a = v")
 }

@@ -25,10 +25,13 @@ func vectorFloats() {
 		args := []string{"BITS", t.toBits, "FROM", t.fromBits, "FTYPE", t.typ, "UTYPE", t.uint, "SIGN", t.sign, "MASK", t.mask,
 			"INF", t.inf, "QUIET", t.quiet, "BIG", t.big, "TWO", t.two}
 		float := func(name, body string) { lanewise(t.name+name, t.typ, t.bits, replace(body, args...)) }
+		floatK := func(name string, commutes bool, body string) {
+			lanewiseK(t.name+name, commutes, t.typ, t.bits, replace(body, args...))
+		}
 		bits := func(name, body string) { lanewise(t.name+name, t.uint, t.bits, replace(body, args...)) }
 
 		for _, o := range [][2]string{{"Add", "+"}, {"Sub", "-"}, {"Mul", "*"}, {"Div", "/"}} {
-			float(o[0], "RESULT BITS(x "+o[1]+" y)")
+			floatK(o[0], o[1] == "+" || o[1] == "*", "RESULT BITS(x "+o[1]+" y)")
 		}
 		float("Sqrt", "RESULT BITS(FTYPE(math.Sqrt(float64(x))))")
 		halves(t.name+"Abs", "RESULT x & "+t.masks)
@@ -36,15 +39,15 @@ func vectorFloats() {
 		// Go's min and max order zeros as wanted; their NaNs need not be quiet.
 		for _, f := range []string{"min", "max"} {
 			name := map[string]string{"min": "Min", "max": "Max"}[f]
-			float(name, "v := "+f+"(x, y)\nif v != v {\nv = x + y\n}\nRESULT BITS(v)")
+			floatK(name, true, "v := "+f+"(x, y)\nif v != v {\nv = x + y\n}\nRESULT BITS(v)")
 		}
 		// By masks, since the lanes must not become quiet: y where LESS holds, x elsewhere.
 		for _, f := range [][2]string{{"Pmin", "y < x"}, {"Pmax", "x < y"}} {
-			hot(t.name+f[0], lanes(t.typ, t.bits, replace("n := UTYPE(0)\nif LESS {\nn = 1\n}\nRESULT -n", append(args, "LESS", f[1])...))+
+			hot(t.name+f[0], lanes("$b.ptr", "$c.ptr", t.typ, t.bits, replace("n := UTYPE(0)\nif LESS {\nn = 1\n}\nRESULT -n", append(args, "LESS", f[1])...))+
 				"x, xh := $b, $b.hi\nlo, hi = x^(x^$c)&lo, xh^(xh^$c.hi)&hi\n$a = lo\n$a.hi = hi")
 		}
 		for _, c := range [][2]string{{"Eq", "=="}, {"Ne", "!="}, {"Lt", "<"}, {"Le", "<="}} {
-			float(c[0], "n := UTYPE(0)\nif x "+c[1]+" y {\nn = 1\n}\nRESULT -n")
+			floatK(c[0], c[0] == "Eq" || c[0] == "Ne", "n := UTYPE(0)\nif x "+c[1]+" y {\nn = 1\n}\nRESULT -n")
 		}
 		// Unfused: the conversion forbids Go to join product and sum.
 		float("RelaxedMadd", "RESULT BITS(FTYPE(x*y) + z)")

@@ -33,21 +33,25 @@ func vectorIntegers() {
 		r := func(name, body string) {
 			halves(t.name+name, body, "TOPS", t.h, "REST", t.m, "ONES", t.l, "TOPBIT", t.top)
 		}
-		r("Add", swarSum+"RESULT s")
-		r("Sub", swarDiff+"RESULT s")
+		// k: with forms for constants. Others need too many registers.
+		k := func(name string, commutes bool, body string) {
+			halvesK(t.name+name, commutes, body, "TOPS", t.h, "REST", t.m, "ONES", t.l, "TOPBIT", t.top)
+		}
+		k("Add", true, swarSum+"RESULT s")
+		k("Sub", false, swarDiff+"RESULT s")
 		r("Neg", "RESULT (TOPS - x&REST) ^ ^x&TOPS")
 		r("Abs", "b := x & TOPS\nn := b >> TOPBIT\nb = b<<1 - n\nRESULT (x ^ b) + n")
-		r("Eq", swarNe+swarFull+"RESULT ^b")
-		r("Ne", swarNe+swarFull+"RESULT b")
-		r("LtS", swarLtS+swarFull+"RESULT b")
-		r("LtU", swarLtU+swarFull+"RESULT b")
-		r("GeS", swarLtS+swarFull+"RESULT ^b")
-		r("GeU", swarLtU+swarFull+"RESULT ^b")
+		k("Eq", true, swarNe+swarFull+"RESULT ^b")
+		k("Ne", true, swarNe+swarFull+"RESULT b")
+		k("LtS", false, swarLtS+swarFull+"RESULT b")
+		k("LtU", false, swarLtU+swarFull+"RESULT b")
+		k("GeS", false, swarLtS+swarFull+"RESULT ^b")
+		k("GeU", false, swarLtU+swarFull+"RESULT ^b")
 		r("MinS", swarLtS+swarFull+"RESULT y ^ (x^y)&b")
 		r("MinU", swarLtU+swarFull+"RESULT y ^ (x^y)&b")
 		r("MaxS", swarLtS+swarFull+"RESULT x ^ (x^y)&b")
 		r("MaxU", swarLtU+swarFull+"RESULT x ^ (x^y)&b")
-		r("AvgrU", "RESULT (x | y) - (x^y)&^ONES>>1")
+		k("AvgrU", true, "RESULT (x | y) - (x^y)&^ONES>>1")
 		r("AddSatS", "b := (x ^ y) & TOPS\ns := (x&REST + y&REST) ^ b\nb = (x ^ s) &^ b & TOPS\n"+swarSat)
 		r("AddSatU", swarSum+"b := (x&y | (x|y)&^s) & TOPS\n"+swarFull+"RESULT s | b")
 		r("SubSatS", "b := (x ^ y) & TOPS\nt := (x | TOPS) - y&REST\ns := t ^ b ^ TOPS\nb &= x ^ s\n"+swarSat)
@@ -70,32 +74,32 @@ func vectorIntegers() {
 		"Z0", at("p", "uint32", 0), "Z1", at("p", "uint32", 1), "Z2", at("p", "uint32", 2), "Z3", at("p", "uint32", 3))
 	hot("I64x2AllTrue", "v := uint64(0)\nif $b != 0 && $b.hi != 0 {\nv = 1\n}\n$a = v")
 
-	halves("I64x2Add", "RESULT x + y")
-	halves("I64x2Sub", "RESULT x - y")
-	halves("I64x2Mul", "RESULT x * y")
+	halvesK("I64x2Add", true, "RESULT x + y")
+	halvesK("I64x2Sub", false, "RESULT x - y")
+	halvesK("I64x2Mul", true, "RESULT x * y")
 	halves("I64x2Neg", "RESULT -x")
 	halves("I64x2Abs", "s := uint64(int64(x) >> 63)\nRESULT (x ^ s) - s")
-	halves("I64x2Eq", "n := uint64(0)\nif x == y {\nn = 1\n}\nRESULT -n")
-	halves("I64x2Ne", "n := uint64(0)\nif x != y {\nn = 1\n}\nRESULT -n")
-	halves("I64x2LtS", "n := uint64(0)\nif int64(x) < int64(y) {\nn = 1\n}\nRESULT -n")
-	halves("I64x2GeS", "n := uint64(0)\nif int64(x) >= int64(y) {\nn = 1\n}\nRESULT -n")
+	halvesK("I64x2Eq", true, "n := uint64(0)\nif x == y {\nn = 1\n}\nRESULT -n")
+	halvesK("I64x2Ne", true, "n := uint64(0)\nif x != y {\nn = 1\n}\nRESULT -n")
+	halvesK("I64x2LtS", false, "n := uint64(0)\nif int64(x) < int64(y) {\nn = 1\n}\nRESULT -n")
+	halvesK("I64x2GeS", false, "n := uint64(0)\nif int64(x) >= int64(y) {\nn = 1\n}\nRESULT -n")
 
 	// Two lanes of 32 bits in a half
-	quarters("I32x4Add", "uint32", "RESULT x + y")
-	quarters("I32x4Sub", "uint32", "RESULT x - y")
-	quarters("I32x4Mul", "uint32", "RESULT x * y")
+	quartersK("I32x4Add", true, "uint32", "RESULT x + y")
+	quartersK("I32x4Sub", false, "uint32", "RESULT x - y")
+	quartersK("I32x4Mul", true, "uint32", "RESULT x * y")
 	quarters("I32x4Neg", "uint32", "RESULT -x")
 	quarters("I32x4Abs", "int32", "s := x >> 31\nRESULT uint32((x ^ s) - s)")
 	// In 64 bits, by signs and not by comparisons, which Go orders behind all loads of a block: too many registers.
 	for _, w := range [][2]string{{"S", "int32"}, {"U", "uint32"}} {
 		const d = "d := int64(y) - int64(x)\n"
-		quarters("I32x4Lt"+w[0], w[1], "d := int64(x) - int64(y)\nRESULT uint32(d >> 63)")
-		quarters("I32x4Ge"+w[0], w[1], "d := int64(y) - int64(x) - 1\nRESULT uint32(d >> 63)")
-		quarters("I32x4Min"+w[0], w[1], d+"RESULT uint32(int64(x) + d&(d>>63))")
-		quarters("I32x4Max"+w[0], w[1], d+"RESULT uint32(int64(x) + d&^(d>>63))")
+		quartersK("I32x4Lt"+w[0], false, w[1], "d := int64(x) - int64(y)\nRESULT uint32(d >> 63)")
+		quartersK("I32x4Ge"+w[0], false, w[1], "d := int64(y) - int64(x) - 1\nRESULT uint32(d >> 63)")
+		quartersK("I32x4Min"+w[0], true, w[1], d+"RESULT uint32(int64(x) + d&(d>>63))")
+		quartersK("I32x4Max"+w[0], true, w[1], d+"RESULT uint32(int64(x) + d&^(d>>63))")
 	}
-	quarters("I32x4Eq", "uint32", "RESULT uint32((int64(x^y) - 1) >> 63)")
-	quarters("I32x4Ne", "uint32", "RESULT uint32(-int64(x^y) >> 63)")
+	quartersK("I32x4Eq", true, "uint32", "RESULT uint32((int64(x^y) - 1) >> 63)")
+	quartersK("I32x4Ne", true, "uint32", "RESULT uint32(-int64(x^y) >> 63)")
 }
 
 // vectorShifts: by slot c, or (suffix K) by the constant c with the mask of the bits to keep in imm.

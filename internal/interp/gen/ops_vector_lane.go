@@ -33,15 +33,32 @@ func pack(bits int, lanes []string) string {
 // which it may change.
 func quarters(name, typ, body string) { lanewise(name, typ, 32, body) }
 
-// lanewise is quarters for any lanes. typ is the operands' lane type, bits the size of the lanes of the result, which is an unsigned number.
-func lanewise(name, typ string, bits int, body string) {
-	hot(name, lanes(typ, bits, body)+"$a = lo\n$a.hi = hi")
+// quartersK is quarters with forms for constants; see halvesK.
+func quartersK(name string, commutes bool, typ, body string) {
+	lanewiseK(name, commutes, typ, 32, body)
 }
 
-// lanes is lanewise's body up to the halves of the result, lo and hi.
-func lanes(typ string, bits int, body string) string {
+// lanewise is quarters for any lanes. typ is the operands' lane type, bits the size of the lanes of the result, which is an unsigned number.
+func lanewise(name, typ string, bits int, body string) {
+	hot(name, lanes("$b.ptr", "$c.ptr", typ, bits, body)+"$a = lo\n$a.hi = hi")
+}
+
+// lanewiseK is lanewise with forms for constants; see halvesK.
+func lanewiseK(name string, commutes bool, typ string, bits int, body string) {
+	lanewise(name, typ, bits, body)
+	hot(name+"K", lanes("$b.ptr", immPtr, typ, bits, body)+"$a = lo\n$a.hi = hi")
+	if !commutes {
+		hot(name+"RK", lanes(immPtr, "$b.ptr", typ, bits, body)+"$a = lo\n$a.hi = hi")
+	}
+}
+
+const immPtr = "unsafe.Add(pc, 8)"
+
+// lanes is lanewise's body up to the halves of the result, lo and hi, for operands x and y at the given places.
+func lanes(xs, ys, typ string, bits int, body string) string {
 	var b strings.Builder
-	for _, v := range [][3]string{{"x", "p", "$b.ptr"}, {"y", "q", "$c.ptr"}, {"z", "o", "$d.ptr"}} {
+	operands := [][3]string{{"x", "p", xs}, {"y", "q", ys}, {"z", "o", "$d.ptr"}}
+	for _, v := range operands {
 		if usesWord(body, v[0]) {
 			fmt.Fprintf(&b, "%s := %s\n", v[1], v[2])
 		}
@@ -50,10 +67,15 @@ func lanes(typ string, bits int, body string) string {
 	per := 64 / bits
 	for i := range 128 / bits {
 		b.WriteString("{\n")
-		for _, v := range [][2]string{{"x", "p"}, {"y", "q"}, {"z", "o"}} {
-			if usesWord(body, v[0]) {
-				fmt.Fprintf(&b, "%s := %s\n", v[0], at(v[1], typ, i))
+		for _, v := range operands {
+			if !usesWord(body, v[0]) {
+				continue
 			}
+			from := i
+			if v[2] == immPtr { // half a vector, for both halves
+				from = i % (8 / laneSize[typ])
+			}
+			fmt.Fprintf(&b, "%s := %s\n", v[0], at(v[1], typ, from))
 		}
 		half, shift := []string{"lo", "hi"}[i/per], i%per*bits
 		// Everything up to the end of the line is the result.
@@ -92,7 +114,7 @@ func vectorLanes() {
 				mul = append(mul, unsigned+"("+w.to+"("+x+")*"+w.to+"("+y+"))")
 			}
 			if w.from == "int8" || w.from == "uint8" {
-				spread("I16x8Extend"+part+w.name[7:], at("p", "uint32", 2*k), at("p", "uint32", 2*k+1), w.from)
+				hot(fmt.Sprintf(w.name, "Extend"+part), spread(at("p", "uint32", 2*k), at("p", "uint32", 2*k+1), w.from)+"$a = lo\n$a.hi = hi")
 			} else {
 				hot(fmt.Sprintf(w.name, "Extend"+part), "p := $b.ptr\n"+pack(w.bits, ext))
 			}
@@ -139,20 +161,50 @@ func vectorLanes() {
 	hot("I32x4RelaxedDotI8x16I7x16AddS", b.String()+"$a = lo\n$a.hi = hi")
 
 	narrow()
+	vectorFused()
 }
 
-// spread extends the four bytes of each of two 32-bit words to 16 bits.
-func spread(name, w0, w1, typ string) {
-	body := "p := $b.ptr\n"
-	for i, w := range []string{w0, w1} {
-		half := []string{"lo", "hi"}[i]
-		body += half + " := uint64(" + w + ")\n" +
-			replace("V = (V | V<<16) & 0x0000FFFF0000FFFF\nV = (V | V<<8) & 0x00FF00FF00FF00FF\n", "V", half)
-		if typ == "int8" {
-			body += replace("{\ns := V & 0x0080008000800080\nV |= s<<9 - s<<1\n}\n", "V", half)
+// vectorFused are sums with what was just computed for them; see vectorForms of package interp. Those of floats are relaxed_madd and
+// relaxed_nmadd.
+func vectorFused() {
+	lanewise("I16x8MulAdd", "uint16", 16, "RESULT x*y + z")
+	quarters("I32x4MulAdd", "uint32", "RESULT x*y + z")
+	// b extended, plus c
+	sum := replace(swarSum, "TOPS", swarTypes[1].h, "REST", swarTypes[1].m)
+	for part, name := range []string{"Low", "High"} {
+		for typ, sign := range map[string]string{"uint8": "U", "int8": "S"} {
+			body := spread(at("p", "uint32", 2*part), at("p", "uint32", 2*part+1), typ) + "p = $c.ptr\n"
+			for i, half := range []string{"lo", "hi"} {
+				body += replace("{\nx, y := V, Y\n"+sum+"V = s\n}\n", "V", half, "Y", at("p", "uint64", i))
+			}
+			hot("I16x8AddExtend"+name+"I8x16"+sign, body+"$a = lo\n$a.hi = hi")
 		}
 	}
-	hot(name, body+"$a = lo\n$a.hi = hi")
+	var b strings.Builder
+	b.WriteString("p, q, o := $b.ptr, $c.ptr, $d.ptr\nvar lo, hi uint64\n")
+	for i := range 4 {
+		fmt.Fprintf(&b, "%s |= uint64(uint32(int32(%s)*int32(%s) + int32(%s)*int32(%s) + %s)) << %d\n", []string{"lo", "hi"}[i/2],
+			at("p", "int16", 2*i), at("q", "int16", 2*i), at("p", "int16", 2*i+1), at("q", "int16", 2*i+1), at("o", "int32", i), i%2*32)
+	}
+	hot("I32x4DotAdd", b.String()+"$a = lo\n$a.hi = hi")
+}
+
+// spread extends the four bytes of each of two 32-bit words to 16 bits, in lo and hi. The operand's address becomes p.
+func spread(w0, w1, typ string) string {
+	body := "p := $b.ptr\n"
+	for i, w := range []string{w0, w1} {
+		body += []string{"lo", "hi"}[i] + " := uint64(" + w + ")\n"
+	}
+	return body + spreadHalf("lo", typ) + spreadHalf("hi", typ)
+}
+
+// spreadHalf extends the low four bytes of v.
+func spreadHalf(v, typ string) string {
+	body := replace("V = (V | V<<16) & 0x0000FFFF0000FFFF\nV = (V | V<<8) & 0x00FF00FF00FF00FF\n", "V", v)
+	if typ == "int8" {
+		body += replace("{\ns := V & 0x0080008000800080\nV |= s<<9 - s<<1\n}\n", "V", v)
+	}
+	return body
 }
 
 // narrow: halves of the size, with signed saturation of the operands to the signed or unsigned result.

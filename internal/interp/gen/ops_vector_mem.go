@@ -10,13 +10,7 @@ func vectorMemory() {
 
 	for _, w := range [][2]string{{"S", "int8"}, {"U", "uint8"}} {
 		body := "$ea(8)\nv := *(*uint64)(" + m + ")\nlo, hi := v&0xFFFFFFFF, v>>32\n"
-		for _, half := range []string{"lo", "hi"} {
-			body += replace("V = (V | V<<16) & 0x0000FFFF0000FFFF\nV = (V | V<<8) & 0x00FF00FF00FF00FF\n", "V", half)
-			if w[0] == "S" {
-				body += replace("{\ns := V & 0x0080008000800080\nV |= s<<9 - s<<1\n}\n", "V", half)
-			}
-		}
-		hot("V128Load8x8"+w[0], body+"$a = lo\n$a.hi = hi")
+		hot("V128Load8x8"+w[0], body+spreadHalf("lo", w[1])+spreadHalf("hi", w[1])+"$a = lo\n$a.hi = hi")
 	}
 	for _, w := range [][4]string{{"16x4S", "int16", "uint32", "32"}, {"16x4U", "uint16", "uint32", "32"}, {"32x2S", "int32", "uint64", "64"}, {"32x2U", "uint32", "uint64", "64"}} {
 		var lanes []string
