@@ -24,16 +24,19 @@ func (s *script) next(n int) int {
 	return x % n
 }
 
-var components = []string{"a", "b", "c", "d", ".", "..", "a", "b", "c/", "a/b", "/", "ü", "a b"}
+var (
+	components = []string{"a", "b", "c", "a", "b", "c", "a", "b", "a/b", "b/a", "c/", ".", "..", "", "ü"}
+	depths     = []int{1, 1, 1, 1, 1, 2, 2, 3}
+)
 
 // path makes paths that meet often: few names, all shapes.
 func (s *script) path() string {
 	var parts []string
-	for range 1 + s.next(4) {
+	for range depths[s.next(len(depths))] {
 		parts = append(parts, components[s.next(len(components))])
 	}
 	p := strings.Join(parts, "/")
-	if s.next(8) == 0 {
+	if s.next(10) == 1 {
 		p += "/"
 	}
 	return p
