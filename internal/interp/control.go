@@ -274,7 +274,12 @@ func lowerBrTable(l *lowerer, _ *rule) {
 	_, types := l.label(labels[len(labels)-1])
 	n := len(types)
 	l.settle(n)
-	at := l.emit(Instr{op: opBrTable, b: index, imm: uint64(len(labels))})
+	in := Instr{op: opBrTable, b: index, imm: uint64(len(labels))}
+	if p := l.last(); p != nil && !l.plain && p.op == opI32Load8U && p.a == index && p.imm>>32 == 0 {
+		in = Instr{op: opI32Load8UBrTable, a: p.a, b: p.b, imm: in.imm | p.imm<<32}
+		l.unemit()
+	}
+	at := l.emit(in)
 	first := len(l.code)
 	l.barrier = first
 	for range (len(labels) + 3) / 4 {

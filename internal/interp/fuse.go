@@ -173,6 +173,18 @@ func join(p, q *Instr) (Instr, bool) {
 		if p.op == opI32AddK && q.b == p.a && q.imm/globalSize <= 0xFFFF {
 			return Instr{op: opI32AddKGlobalSet, a: p.a, b: p.b, c: uint16(q.imm / globalSize), imm: p.imm}, true
 		}
+	case opStore64K:
+		if p.op == opI32AddKGlobalSet && p.a == p.b && q.a == p.a && q.b == 0 && q.c == 0 && q.imm<<32 == 0 {
+			return Instr{op: opPushK, a: p.a, b: p.b, c: p.c, imm: q.imm>>32 | p.imm<<32}, true
+		}
+	case opI64Load:
+		if p.op == opI64Load && p.imm <= 0xFFFF && q.imm <= 0xFFFF && q.b != p.a {
+			return Instr{op: opI64Load2, a: p.a, b: p.b, c: q.a, imm: uint64(q.b) | p.imm<<16 | q.imm<<32}, true
+		}
+	case opStore64:
+		if p.op == opStore64 && p.imm <= 0xFFFF && q.imm <= 0xFFFF {
+			return Instr{op: opStore64x2, a: p.a, b: p.b, c: q.a, imm: uint64(q.b) | p.imm<<16 | q.imm<<32}, true
+		}
 	case opConst:
 		switch {
 		case p.op != opConst:
@@ -215,6 +227,15 @@ func joinJump(p, q *Instr) (Instr, bool) {
 			return in, q.b == p.a && fits16(q.imm)
 		}
 		return in, in.op != 0 && q.b == p.a && (q.op == opBrNZ32L || q.c != p.a)
+	case opI32Add:
+		in.c, in.imm = p.c, q.imm&0xFFFFFFFF
+		switch q.op {
+		case opBrI32LtSKL:
+			in.op = opI32AddBrI32LtSKL
+		case opBrI32LtUKL:
+			in.op = opI32AddBrI32LtUKL
+		}
+		return in, in.op != 0 && q.b == p.a
 	case opGlobalGet:
 		in.b, in.c = q.b, uint16(p.imm/globalSize)
 		switch q.op {

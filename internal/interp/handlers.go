@@ -28,6 +28,7 @@ func init() {
 		opTailCallRef:        callRef,
 		opMemAddr32:          window,
 		opMemAddr64:          window,
+		opPushK:              pushK,
 		opMemoryGrow:         memoryGrow,
 		opMemoryFill:         memoryFill,
 		opMemoryCopy:         memoryCopy,
@@ -104,6 +105,21 @@ func window(t *vm.Thread, in *Instr) error {
 		return t.Trap(vm.TrapUnalignedAtomic)
 	}
 	return t.Trap(vm.TrapMemoryOutOfBounds)
+}
+
+// pushK is PushK out of bounds; see bounds. What comes before the trap is done: the host can see the global.
+func pushK(t *vm.Thread, in *Instr) error {
+	ctx, inst := t.Ctx, t.Current()
+	sp := uint32(*slotAt(ctx.FP + uintptr(in.b)*8))
+	sp += uint32(in.imm >> 32)
+	*slotAt(ctx.FP + uintptr(in.a)*8) = uint64(sp)
+	*slotAt(ctx.Globals + uintptr(in.c)*globalSize) = uint64(sp)
+	m := inst.Memories[0]
+	if uint64(sp)+8 > m.Len() {
+		return t.Trap(vm.TrapMemoryOutOfBounds)
+	}
+	*slotAt(m.Desc.Base + uintptr(sp)) = uint64(int64(int32(in.imm)))
+	return next(t)
 }
 
 func memoryGrow(t *vm.Thread, in *Instr) error {

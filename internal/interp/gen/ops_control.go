@@ -12,15 +12,8 @@ func control() {
 		}
 		pc = unsafe.Add(pc, *(*int32)(unsafe.Add(unsafe.Add(pc, i*4), 16)))
 		continue`)
-	for _, t := range []string{"u32", "u64"} {
-		name, suffix := "32", ".u32"
-		if t == "u64" {
-			name, suffix = "64", ""
-		}
-		for _, c := range [][2]string{{"Z", "=="}, {"NZ", "!="}} {
-			branch("Br"+c[0]+name, "$b"+suffix+" "+c[1]+" 0")
-		}
-	}
+	branch("BrZ32", "$b.u32 == 0")
+	branch("BrNZ32", "$b.u32 != 0")
 }
 
 // branch makes the forward and the backward form of a conditional branch.
@@ -61,5 +54,4 @@ func moves() {
 		hot("Global"+g[0]+"GetV", "p := "+g[1]+"\n$a = *(*uint64)(p)\n$a.hi = *(*uint64)(unsafe.Add(p, 8))")
 		hot("Global"+g[0]+"SetV", "p := "+g[1]+"\n*(*uint64)(p) = $b\n*(*uint64)(unsafe.Add(p, 8)) = $b.hi")
 	}
-	hot("GlobalSetConst", "*(*uint64)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Globals)), $a.n*16)) = $imm")
 }

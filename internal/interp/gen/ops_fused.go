@@ -66,6 +66,46 @@ func pairs() {
 		"$c = uint64($d.u32 + uint32(int32(int16(*(*uint16)(unsafe.Add(pc, 12))))))")
 	hot("MovI32AddK", "$a = $b\n$c = uint64($d.u32 + $imm.hi)")
 	hot("I32AddKGlobalSet", "v := uint64($b.u32 + $imm.lo)\n$a = v\n*(*uint64)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Globals)), $c.n*globalSize)) = v")
+	// As Go's compiler pushes a return address: a = b = stack pointer, c = its global, imm.hi = step, imm.lo = what is pushed. The
+	// driver does the whole of it where the stack pointer runs out of bounds.
+	hot("PushK", `
+		v := $b.u32 + $imm.hi
+		if uint64(v)+8 > mlen {
+			goto cold
+		}
+		$a = uint64(v)
+		*(*uint64)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Globals)), $c.n*globalSize)) = uint64(v)
+		*(*uint64)(unsafe.Add($mem, uint64(v))) = uint64(int64($imm.i32))`)
+	// Two loads to slots a and c from slots b and d, plus e and f; two stores of slots b and d to a and c. Nothing is written before both
+	// are known to be in bounds, so that they can be tried again; d is not a. A store is done twice then.
+	const two = "ea := uint64(A.u32) + uint64($e.n)\nif ea+8 > mlen {\ngoto outOfBounds\n}\n"
+	hot("I64Load2", replace(two, "A", "$b")+`
+		eb := uint64($d.u32) + uint64($f.n)
+		if eb+8 > mlen {
+			goto outOfBounds
+		}
+		$a = *(*uint64)(unsafe.Add($mem, ea))
+		$c = *(*uint64)(unsafe.Add($mem, eb))`)
+	hot("Store64x2", replace(two, "A", "$a")+`
+		*(*uint64)(unsafe.Add($mem, ea)) = $b
+		eb := uint64($c.u32) + uint64($f.n)
+		if eb+8 > mlen {
+			goto outOfBounds
+		}
+		*(*uint64)(unsafe.Add($mem, eb)) = $d`)
+	// BrTable on a byte: a = where it goes too, b = address, imm.hi its offset.
+	hot("I32Load8UBrTable", `
+		ea := uint64($b.u32) + uint64($imm.hi)
+		if ea+1 > mlen {
+			goto outOfBounds
+		}
+		v := uint64(*(*uint8)(unsafe.Add($mem, ea)))
+		$a = v
+		if n := uint64($imm.lo) - 1; v > n {
+			v = n
+		}
+		pc = unsafe.Add(pc, *(*int32)(unsafe.Add(unsafe.Add(pc, v*4), 16)))
+		continue`)
 	before := func(name, first, cond string) {
 		hot(name, first+"\nif "+cond+" {\n$jump\n}")
 		hot(name+"L", first+"\nif "+cond+" {\n$loop\n}")
@@ -94,6 +134,13 @@ func pairs() {
 	step("BrI32LtUKL", "v < uint32("+k+")")
 	step("BrI32GtSKL", "int32(v) > "+k)
 	step("BrI32GtUKL", "v > uint32("+k+")")
+
+	// The same with a step in a slot: b + c against the constant imm.lo.
+	stepBy := func(name, cond string) {
+		hot("I32Add"+name, "v := $b.u32 + $c.u32\n$a = uint64(v)\nif "+cond+" {\n$loop\n}")
+	}
+	stepBy("BrI32LtSKL", "int32(v) < $imm.i32")
+	stepBy("BrI32LtUKL", "v < $imm.lo")
 
 	// A call whose last argument is the constant c.
 	hot("CallK", "*(*uint64)(unsafe.Add($b.ptr, -8)) = uint64($c.n)\n"+direct+"\nnfp := $a.ptr"+enter)
