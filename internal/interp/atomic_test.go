@@ -165,14 +165,14 @@ type team struct {
 // newTeam makes n threads with an instance of src each, which imports the memory as "m" "m".
 func newTeam(t *testing.T, n int, src string) *team {
 	tm := &team{t: t}
-	owner := newWorld(t, 0).instance("m", `(module (memory (export "m") 1 1 shared))`)
+	owner := newWorld(t, 0).instance("m", `(module (memory (export "m") 1 3 shared))`)
 	x, _ := owner.Export("m")
 	tm.memory = x.Memory
 	for range n {
 		w := newWorld(t, 0)
 		w.insts["m"] = owner
 		tm.worlds = append(tm.worlds, w)
-		tm.insts = append(tm.insts, w.instance("x", "(module (memory (import \"m\" \"m\") 1 1 shared)"+src+")"))
+		tm.insts = append(tm.insts, w.instance("x", "(module (memory (import \"m\" \"m\") 1 3 shared)"+src+")"))
 	}
 	return tm
 }
@@ -415,5 +415,19 @@ func TestWaitWakes(t *testing.T) {
 	tm.worlds[0].thread.Stop(cause)
 	if err := <-done; !errors.Is(err, cause) {
 		t.Errorf("a stopped wait returns %v, want the cause", err)
+	}
+}
+
+// TestGrowSeen has one thread grow the memory while others, which stay in the loop that knows the old size, wait to use the new page.
+func TestGrowSeen(t *testing.T) {
+	for _, access := range []string{"i32.atomic.rmw.add (i32.const 65536) (i32.const 1)", "i32.atomic.rmw8.add_u (i32.add (local.get 0) (i32.const 65536)) (i32.const 1)", "i32.load (i32.const 65536)",
+		"i32x4.extract_lane 0 (v128.load (i32.const 131056))"} {
+		tm := newTeam(t, 3, `(func (export "run") (param i32) (result i32)
+			(if (i32.eqz (local.get 0)) (then (return (memory.grow (i32.const 1)))))
+			(loop $wait (br_if $wait (i32.ne (memory.size) (i32.const 2))))
+			(`+access+`))`)
+		if old := tm.all("run")[0]; old != 1 {
+			t.Errorf("grew from %d pages, want 1", old)
+		}
 	}
 }
