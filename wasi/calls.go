@@ -1,6 +1,8 @@
 package wasi
 
 import (
+	"sync"
+
 	spindle "github.com/spindle-wasm/spindle"
 )
 
@@ -66,27 +68,44 @@ type noMemory struct{}
 
 func (noMemory) View(_, n uint64) ([]byte, bool) { return nil, false }
 
-func (c call) hostFunc(s *System, name string) *spindle.HostFunc {
-	t := spindle.FuncType{Results: []spindle.ValueType{spindle.TypeI32}}
-	for _, p := range c.params {
-		v := spindle.TypeI32
-		if p == 'I' {
-			v = spindle.TypeI64
+// signature is what a call looks like to the engine.
+type signature struct {
+	name string // for backtraces
+	typ  spindle.FuncType
+}
+
+// signatures are made once, when the first guest is linked.
+var signatures = sync.OnceValue(func() map[string]signature {
+	m := make(map[string]signature, len(calls))
+	for name, c := range calls {
+		s := signature{name: ModuleName + "." + name}
+		for _, p := range c.params {
+			v := spindle.TypeI32
+			if p == 'I' {
+				v = spindle.TypeI64
+			}
+			s.typ.Params = append(s.typ.Params, v)
 		}
-		t.Params = append(t.Params, v)
+		if name != "proc_exit" {
+			s.typ.Results = []spindle.ValueType{spindle.TypeI32}
+		}
+		m[name] = s
 	}
-	if name == "proc_exit" {
-		t.Results = nil
-	}
-	do := c.do
-	return spindle.RawFunc(t, func(c *spindle.Caller, slots []uint64) {
+	return m
+})
+
+// hostFunc makes a call a function for s's guest.
+func (c call) hostFunc(s *System, name string) *spindle.HostFunc {
+	sig := signatures()[name]
+	do, results := c.do, len(sig.typ.Results)
+	return spindle.RawFunc(sig.typ, func(c *spindle.Caller, slots []uint64) {
 		e := env{s, c, noMemory{}}
 		if m := c.Memory(); m != nil {
 			e.m = m
 		}
 		en := do(e, slots)
-		if t.Results != nil {
+		if results > 0 {
 			slots[0] = uint64(en)
 		}
-	}).Named(ModuleName + "." + name)
+	}).Named(sig.name)
 }

@@ -238,6 +238,12 @@ func (f *file) readLocked(p []byte, off int64) (n int, err error) {
 	if f.have {
 		return f.copyLocked(p, off), nil
 	}
+	if off > 0 {
+		// Some file systems call it an error to read where a file has ended.
+		if fi, err := f.f.Stat(); err == nil && f.typ == vfs.TypeRegular && off >= fi.Size() {
+			return 0, nil
+		}
+	}
 	if r, ok := f.f.(io.ReaderAt); ok {
 		n, err = r.ReadAt(p, off)
 	} else {

@@ -1,0 +1,146 @@
+//go:build unix
+
+package stream
+
+import (
+	"os"
+	"runtime"
+	"sync"
+	"testing"
+
+	"github.com/spindle-wasm/spindle/wasi/internal/vfs"
+)
+
+// TestHub has many wait on many pipes at the same time; each gets exactly what was written for it.
+func TestHub(t *testing.T) {
+	h := NewHub()
+	var wg sync.WaitGroup
+	for range 50 {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := OfFile(h, r, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		next := make(chan struct{})
+		wg.Go(func() {
+			defer s.Close()
+			buf := make([]byte, 10)
+			for i := range 100 {
+				for {
+					n, err := s.Read(buf)
+					if vfs.ErrnoOf(err) == vfs.EAGAIN {
+						ch := make(chan struct{}, 1)
+						cancel := s.Notify(vfs.Readable, ch)
+						<-ch
+						cancel()
+						continue
+					}
+					if n != 1 || buf[0] != byte(i) || err != nil {
+						t.Errorf("read %v, %v, want %d", buf[:n], err, i)
+					}
+					break
+				}
+				next <- struct{}{}
+			}
+		})
+		wg.Go(func() {
+			defer w.Close()
+			for i := range 100 {
+				if _, err := w.Write([]byte{byte(i)}); err != nil {
+					t.Error(err)
+				}
+				<-next
+			}
+		})
+	}
+	wg.Wait()
+	h.Close()
+}
+
+// TestHubCancel: a wait that is taken back is not polled any more, so that closing reaches the other side; without waits there
+// is no goroutine; closing wakes whoever is left.
+func TestHubCancel(t *testing.T) {
+	h := NewHub()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := OfFile(h, r, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ch := make(chan struct{}, 1)
+	h.mu.Lock()
+	running := h.exited
+	h.mu.Unlock()
+	if running != nil {
+		t.Error("a goroutine runs for nobody")
+	}
+	cancel := s.Notify(vfs.Readable, ch)
+	h.mu.Lock()
+	running = h.exited
+	h.mu.Unlock()
+	cancel()
+	<-running
+	_ = s.Close()
+	if _, err := w.Write([]byte("x")); vfs.ErrnoOf(err) != vfs.EPIPE {
+		t.Errorf("write to what was closed: %v", err)
+	}
+	r2, w2, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w2.Close()
+	s2, err := OfFile(h, r2, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s2.Close()
+	cancel = s2.Notify(vfs.Readable, ch)
+	h.Close()
+	<-ch
+	cancel()
+	s2.Notify(vfs.Readable, ch)()
+	<-ch
+	runtime.KeepAlive(w2)
+}
+
+// TestReadiness: what poll_oneoff is told.
+func TestReadiness(t *testing.T) {
+	h := NewHub()
+	defer h.Close()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rs, err := OfFile(h, r, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ws, err := OfFile(h, w, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if x := rs.Ready(vfs.Readable); x != (vfs.Readiness{}) {
+		t.Errorf("empty: %+v", x)
+	}
+	if x := ws.Ready(vfs.Writable); x.Events != vfs.Writable {
+		t.Errorf("writable: %+v", x)
+	}
+	_, _ = w.Write([]byte("abc"))
+	if x := rs.Ready(vfs.Readable); x != (vfs.Readiness{Events: vfs.Readable, Bytes: 3}) {
+		t.Errorf("three bytes: %+v", x)
+	}
+	_ = ws.Close()
+	_, _ = rs.Read(make([]byte, 3))
+	if x := rs.Ready(vfs.Readable); x.Events != vfs.Readable || !x.Hangup {
+		t.Errorf("closed: %+v", x)
+	}
+	if n, err := rs.Read(make([]byte, 3)); n != 0 || err != nil {
+		t.Errorf("at the end: %d, %v", n, err)
+	}
+	_ = rs.Close()
+}
