@@ -23,7 +23,7 @@ func init() {
 		}}}
 	}
 	wide := func(w wasm.Opcode, lower func(*lowerer, *rule)) row { return row{w, rule{lower: lower}} }
-	load := func(w wasm.Opcode, o op) row { return row{w, rule{lower: lowerLoad, op: o}} }
+	load := func(w wasm.Opcode, o op) row { return row{w, rule{lower: lowerLoad, op: o, fold: true}} }
 	store := func(w wasm.Opcode, o op) row { return row{w, rule{lower: lowerStore, op: o}} }
 	// hi is the form for lanes of the high half, from lane n on.
 	loadLane := func(w wasm.Opcode, lo, hi op, n uint8) row {
@@ -49,7 +49,7 @@ func init() {
 		{wasm.OpI8x16Swizzle, rule{lower: simple, op: opI8x16Swizzle}},
 		wide(wasm.OpI8x16Shuffle, lowerShuffle),
 
-		{wasm.OpV128Load, rule{lower: lowerLoad, op: opV128Load, fold: true}}, {wasm.OpV128Store, rule{lower: lowerStore, op: opV128Store, fold: true}},
+		load(wasm.OpV128Load, opV128Load), {wasm.OpV128Store, rule{lower: lowerStore, op: opV128Store, fold: true}},
 		load(wasm.OpV128Load8x8S, opV128Load8x8S), load(wasm.OpV128Load8x8U, opV128Load8x8U),
 		load(wasm.OpV128Load16x4S, opV128Load16x4S), load(wasm.OpV128Load16x4U, opV128Load16x4U),
 		load(wasm.OpV128Load32x2S, opV128Load32x2S), load(wasm.OpV128Load32x2U, opV128Load32x2U),

@@ -10080,7 +10080,7 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(p, 8)) = hi
 			pc = unsafe.Add(pc, 16)
 		case opV128Load8x8S:
-			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
 			if ea+8 > mlen {
 				goto outOfBounds
 			}
@@ -10103,7 +10103,7 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
 		case opV128Load8x8U:
-			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
 			if ea+8 > mlen {
 				goto outOfBounds
 			}
@@ -10118,7 +10118,7 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
 		case opV128Load16x4S:
-			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
 			if ea+8 > mlen {
 				goto outOfBounds
 			}
@@ -10132,7 +10132,7 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
 		case opV128Load16x4U:
-			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
 			if ea+8 > mlen {
 				goto outOfBounds
 			}
@@ -10146,7 +10146,7 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
 		case opV128Load32x2S:
-			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
 			if ea+8 > mlen {
 				goto outOfBounds
 			}
@@ -10158,7 +10158,7 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
 		case opV128Load32x2U:
-			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
 			if ea+8 > mlen {
 				goto outOfBounds
 			}
@@ -10170,7 +10170,7 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
 			pc = unsafe.Add(pc, 16)
 		case opV128Load8Splat:
-			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
 			if ea+1 > mlen {
 				goto outOfBounds
 			}
@@ -10180,7 +10180,7 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = v
 			pc = unsafe.Add(pc, 16)
 		case opV128Load16Splat:
-			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
 			if ea+2 > mlen {
 				goto outOfBounds
 			}
@@ -10190,7 +10190,7 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = v
 			pc = unsafe.Add(pc, 16)
 		case opV128Load32Splat:
-			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
 			if ea+4 > mlen {
 				goto outOfBounds
 			}
@@ -10201,7 +10201,7 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = v
 			pc = unsafe.Add(pc, 16)
 		case opV128Load64Splat:
-			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
 			if ea+8 > mlen {
 				goto outOfBounds
 			}
@@ -10211,7 +10211,7 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = v
 			pc = unsafe.Add(pc, 16)
 		case opV128Load32Zero:
-			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
 			if ea+4 > mlen {
 				goto outOfBounds
 			}
@@ -10220,7 +10220,7 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = 0
 			pc = unsafe.Add(pc, 16)
 		case opV128Load64Zero:
-			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
 			if ea+8 > mlen {
 				goto outOfBounds
 			}

@@ -480,6 +480,11 @@ func testVectorMemory(t *testing.T, o wasm.Opcode, decl, index, addr string, lan
 		}
 		src += fmt.Sprintf("(func (export \"a%d\") (param %s%s) %s (%s%s %s))", i, addr, value, result, o, imm, operands)
 		src += fmt.Sprintf("(func (export \"b%d\") (param %s%s) %s (%s%s %s))", i, addr, value, result, o, imm, homes)
+		// the same address as a sum, which wraps around
+		sum := fmt.Sprintf("(%s.add (%s.sub (local.get 0) (%s.const 24)) (%s.const 24))", addr, addr, addr, addr)
+		src += fmt.Sprintf("(func (export \"c%d\") (param %s%s) %s (%s%s %s))", i, addr, value, result, o, imm, strings.Replace(operands, "(local.get 0)", sum, 1))
+		src += fmt.Sprintf("(func (export \"d%d\") (param %s%s) %s (local %s) (local.set %d (%s.sub (local.get 0) (%s.const 24))) (%s%s %s))", i, addr, value, result, addr, len(info.Params), addr, addr, o, imm,
+			strings.Replace(operands, "(local.get 0)", fmt.Sprintf("(%s.add (local.get %d) (%s.const 24))", addr, len(info.Params), addr), 1))
 	}
 	w := newWorld(t, 0)
 	inst := w.instance("m", "(module "+src+")")
@@ -490,12 +495,12 @@ func testVectorMemory(t *testing.T, o wasm.Opcode, decl, index, addr string, lan
 		data[i] = byte(r.Uint32())
 	}
 	model := append([]byte(nil), data...)
-	for n := range 24 {
+	for n := range 84 {
 		i := n % len(offsets)
 		end := uint64(len(data)) - offsets[i] - size
 		at := []uint64{r.Uint64N(end), end - r.Uint64N(8), end, end + 1, end + size - 1, end + size, 0xFFFFFFFF}[n%7]
 		arg := randomVec(r)
-		out, err := w.call(inst, fmt.Sprint([]string{"a", "b"}[n/7%2], i), at, arg[0], arg[1])
+		out, err := w.call(inst, fmt.Sprint([]string{"a", "b", "c", "d"}[n/7%4], i), at, arg[0], arg[1])
 		if at > end {
 			if e, ok := err.(*vm.TrapError); !ok || e.Code != vm.TrapMemoryOutOfBounds {
 				t.Fatalf("%s at %d + %d: %v, want out of bounds", o, at, offsets[i], err)
