@@ -29,7 +29,7 @@ type funcMeta struct {
 	header     int     // slot of the frame's header
 	start, end uintptr // of the body, without the entry
 	frame      int     // bytes
-	refs       []refSlot
+	refs       []refRun
 	maps       []stackMap
 	regions    []region
 }

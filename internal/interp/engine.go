@@ -1,6 +1,8 @@
 package interp
 
 import (
+	"fmt"
+	"runtime/debug"
 	"sync"
 
 	"github.com/spindle-wasm/spindle/internal/vm"
@@ -76,7 +78,7 @@ func (e *Engine) Call(t *vm.Thread, inst *vm.Instance, fn uint32, slots []uint64
 	writeHeader(fp+uintptr(d.params)*8, addrOf(&stubDone), 0)
 	t.SwitchTo(inst)
 	ctx.PC, ctx.FP = entry, fp
-	err := drive(t)
+	err := guarded(t)
 	if err == nil {
 		copy(slots, slotsAt(fp, int(d.results)))
 	}
@@ -88,6 +90,16 @@ func (e *Engine) Call(t *vm.Thread, inst *vm.Instance, fn uint32, slots []uint64
 	}
 	t.Activations = t.Activations[:n]
 	return err
+}
+
+// guarded is drive with a panic of ours turned into an error, so that other Processes go on.
+func guarded(t *vm.Thread) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &BugError{fmt.Sprintf("panic: %v\n%s", v, debug.Stack())}
+		}
+	}()
+	return drive(t)
 }
 
 // drive runs the innermost activation from the context's exit state until it is over.

@@ -86,10 +86,13 @@ func (e *Engine) Frames(t *vm.Thread, visit func(vm.Frame) bool) {
 // StackRefs implements vm.Engine.
 func (e *Engine) StackRefs(t *vm.Thread, visit func(slot *uint64, typ wasm.ValType)) {
 	walk(t, func(w *walker) bool {
-		for _, list := range [2][]refSlot{w.meta.refs, findMap(w.meta.maps, w.at, w.when)} {
-			for _, r := range list {
-				visit(slotAt(w.fp+uintptr(r.slot)*8), r.typ)
+		for _, r := range w.meta.refs {
+			for i := range uintptr(r.n) {
+				visit(slotAt(w.fp+(uintptr(r.slot)+i)*8), r.typ)
 			}
+		}
+		for _, r := range findMap(w.meta.maps, w.at, w.when) {
+			visit(slotAt(w.fp+uintptr(r.slot)*8), r.typ)
 		}
 		return true
 	})

@@ -20,14 +20,15 @@ type lowerer struct {
 	in   wasm.Instr
 	code []Instr
 
-	locals  []local
-	setLog  []uint32 // locals that became set, in order; see control.setMark
-	aliases int      // operands that are inLocal
-	header  int      // slot of the frame's header
-	base    int      // slot of the first operand
+	locals []local
+	setLog []uint32 // locals that became set, in order; see control.setMark
+	header int      // slot of the frame's header
+	base   int      // slot of the first operand
 
 	stack  []operand
-	top    int // next free operand slot
+	lazy   []int // indices of operands that are, or were, ofLocal
+	refOps []int // indices of operands of reference types
+	top    int   // next free operand slot
 	maxTop int
 
 	ctrl     []control
@@ -38,7 +39,8 @@ type lowerer struct {
 	producer int // index of the instruction that computed the topmost operand into its home, -1 if unknown
 
 	maps    []stackMap
-	refs    []refSlot
+	refs    []refRun
+	entries int // in all maps
 	regions []region
 
 	oneType map[wasm.ValType][]wasm.ValType // result lists of one type, made once
@@ -53,11 +55,11 @@ type lowerer struct {
 
 // local is a parameter or local variable.
 type local struct {
-	typ     wasm.ValType
-	slot    uint16
-	aliases int  // operands that still live in it
-	set     bool // assigned on every path to here
-	zero    bool // read where it might not be set: the entry must zero it
+	typ   wasm.ValType
+	slot  uint16
+	first int  // index of the topmost operand that was pushed as ofLocal of it, -1 if there is none
+	set   bool // assigned on every path to here
+	zero  bool // read where it might not be set: the entry must zero it
 }
 
 // reset prepares for a function; the error is a limit.
@@ -65,12 +67,13 @@ func (l *lowerer) reset(c *Code, fn uint32) error {
 	m := c.m
 	*l = lowerer{
 		c: c, m: m, ft: m.FuncType(fn), fn: fn, r: l.r, in: l.in, code: l.code[:0], locals: l.locals[:0], setLog: l.setLog[:0],
-		stack: l.stack[:0], ctrl: l.ctrl[:0], producer: -1, oneType: l.oneType, trace: l.trace, plain: c.engine.plain,
+		stack: l.stack[:0], lazy: l.lazy[:0], refOps: l.refOps[:0], ctrl: l.ctrl[:0], producer: -1, oneType: l.oneType, trace: l.trace, plain: c.engine.plain,
 	}
 	body := &m.Bodies[int(fn)-m.NumImportedFuncs]
 	slot := 0
 	for _, t := range l.ft.Params {
-		l.locals = append(l.locals, local{typ: t, slot: uint16(slot), set: true})
+		l.locals = append(l.locals, local{typ: t, slot: uint16(slot), first: -1, set: true})
+		l.addRefs(t, slot, 1)
 		slot += t.Slots()
 	}
 	l.header = slot
@@ -79,8 +82,9 @@ func (l *lowerer) reset(c *Code, fn uint32) error {
 		if n := slot + int(run.Count)*run.Type.Slots(); n > maxSlots {
 			return &wasm.LimitError{Limit: "frame slots", Max: maxSlots, Got: uint64(n), Offset: body.Offset}
 		}
+		l.addRefs(run.Type, slot, int(run.Count))
 		for range run.Count {
-			l.locals = append(l.locals, local{typ: run.Type, slot: uint16(slot), zero: run.Type.IsRef()})
+			l.locals = append(l.locals, local{typ: run.Type, slot: uint16(slot), first: -1, zero: run.Type.IsRef()})
 			slot += run.Type.Slots()
 		}
 	}
@@ -88,13 +92,15 @@ func (l *lowerer) reset(c *Code, fn uint32) error {
 		return &wasm.LimitError{Limit: "frame slots", Max: maxSlots, Got: uint64(slot), Offset: body.Offset}
 	}
 	l.base, l.top, l.maxTop = slot, slot, slot
-	for _, loc := range l.locals {
-		if loc.typ.IsRef() {
-			l.refs = append(l.refs, refSlot{loc.slot, m.Canon(loc.typ)})
-		}
-	}
 	l.r.Reset(body.Code, body.Offset)
 	return nil
+}
+
+// addRefs notes locals of a reference type.
+func (l *lowerer) addRefs(t wasm.ValType, slot, n int) {
+	if t.IsRef() && n > 0 {
+		l.refs = append(l.refs, refRun{uint16(slot), uint16(n), l.m.Canon(t)})
+	}
 }
 
 // bug reports a broken invariant of ours.

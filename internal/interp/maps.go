@@ -27,13 +27,26 @@ type refSlot struct {
 	typ  wasm.ValType
 }
 
+// refRun is a run of locals that hold references.
+type refRun struct {
+	slot, n uint16
+	typ     wasm.ValType
+}
+
+// maxMapEntries bounds the maps of one function: deep stacks of references with a call at each height would make them grow with the
+// square of the body's size.
+const maxMapEntries = 1 << 20
+
 // recordMap notes which of the first n operands are references in their homes.
 func (l *lowerer) recordMap(at int, when moment, n int) {
 	var slots []refSlot
-	for _, o := range l.stack[:n] {
-		if o.where == inHome && o.typ.IsRef() {
+	for _, i := range l.refOps {
+		if o := &l.stack[i]; i < n && o.where == inHome {
 			slots = append(slots, refSlot{uint16(o.home), l.m.Canon(o.typ)})
 		}
+	}
+	if l.entries += len(l.refOps); l.entries > maxMapEntries {
+		panic(&wasm.LimitError{Limit: "live references at a function's safepoints", Max: maxMapEntries, Got: uint64(l.entries), Offset: l.in.Offset})
 	}
 	if slots == nil {
 		return

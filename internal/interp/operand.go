@@ -23,6 +23,11 @@ type operand struct {
 	// dirty marks an i32 that is the low half of an i64 (i32.wrap_i64 emits nothing): the high half of its slot is not zero. Only
 	// instructions that read 32 bits of a slot may take it from there.
 	dirty bool
+
+	// An operand that was pushed as ofLocal is in its local's list of such operands, from the topmost one down: see local.first.
+	linked bool
+	link   uint32 // the local
+	prev   int    // index of the next one, -1 at the end
 }
 
 // ofLocal reports whether the operand's value is still to be taken from a local.
@@ -30,6 +35,16 @@ func (o *operand) ofLocal() bool { return o.where == inLocal || o.where == inSum
 
 func (l *lowerer) push(o operand) {
 	o.home = l.top
+	i := len(l.stack)
+	if o.ofLocal() {
+		loc := &l.locals[o.val]
+		o.linked, o.link, o.prev = true, uint32(o.val), loc.first
+		loc.first = i
+		l.lazy = append(l.lazy, i)
+	}
+	if o.typ.IsRef() {
+		l.refOps = append(l.refOps, i)
+	}
 	l.stack = append(l.stack, o)
 	l.top += o.typ.Slots()
 	if l.top > l.maxTop {
@@ -43,19 +58,23 @@ func (l *lowerer) push(o operand) {
 func (l *lowerer) pushHome(t wasm.ValType) { l.push(operand{typ: t}) }
 
 func (l *lowerer) pop() operand {
-	o := l.stack[len(l.stack)-1]
-	l.stack = l.stack[:len(l.stack)-1]
+	i := len(l.stack) - 1
+	o := l.stack[i]
+	l.stack = l.stack[:i]
 	l.top = o.home
-	if o.ofLocal() {
-		l.locals[o.val].aliases--
-		l.aliases--
+	if o.linked {
+		l.locals[o.link].first = o.prev
+	}
+	for n := len(l.lazy); n > 0 && l.lazy[n-1] >= i; n-- {
+		l.lazy = l.lazy[:n-1]
+	}
+	if n := len(l.refOps); n > 0 && l.refOps[n-1] >= i {
+		l.refOps = l.refOps[:n-1]
 	}
 	return o
 }
 
 func (l *lowerer) pushLocal(x uint32) {
-	l.locals[x].aliases++
-	l.aliases++
 	l.push(operand{where: inLocal, typ: l.locals[x].typ, val: uint64(x)})
 }
 
@@ -68,8 +87,6 @@ func (l *lowerer) truncate(height int) {
 
 // pushSum pushes local x plus k.
 func (l *lowerer) pushSum(x, k uint64, t wasm.ValType) {
-	l.locals[x].aliases++
-	l.aliases++
 	if t == wasm.I32 {
 		k = uint64(uint32(k))
 	}
@@ -167,36 +184,32 @@ func (l *lowerer) settleAt(i int) {
 		return
 	}
 	l.move(o.home, *o)
-	if o.ofLocal() {
-		l.locals[o.val].aliases--
-		l.aliases--
-	}
 	o.where, o.dirty = inHome, false
 }
 
 // settleLocals puts all operands that are still in locals into their homes. It comes before every control instruction that
 // begins a block: an assignment inside would have to save them on one path only.
 func (l *lowerer) settleLocals() {
-	if l.aliases == 0 {
-		return
-	}
-	for i := range l.stack {
+	for _, i := range l.lazy {
 		if l.stack[i].ofLocal() {
 			l.settleAt(i)
 		}
 	}
+	l.lazy = l.lazy[:0]
 }
 
 // saveLocal puts the operands that are still in local x into their homes, before x changes.
 func (l *lowerer) saveLocal(x uint32) {
-	if l.locals[x].aliases == 0 {
-		return
-	}
-	for i := range l.stack {
-		if l.stack[i].ofLocal() && l.stack[i].val == uint64(x) {
+	loc := &l.locals[x]
+	for i := loc.first; i >= 0; {
+		o := &l.stack[i]
+		if o.ofLocal() {
 			l.settleAt(i)
 		}
+		o.linked = false
+		i = o.prev
 	}
+	loc.first = -1
 }
 
 func (l *lowerer) emit(in Instr) int {
