@@ -138,7 +138,11 @@ func lowerStore(l *lowerer, r *rule) {
 	if l.copyWord(r, addr, v) {
 		return
 	}
-	if a, ok := l.foldAddress(r, addr, !konst && !v.ready()); ok {
+	fold := *r
+	if konst {
+		fold.x = 0 // beside an index the constant needs a slot, and its own may be where the index is
+	}
+	if a, ok := l.foldAddress(&fold, addr, !konst && !v.ready()); ok {
 		in := Instr{op: r.op, a: a.slot, c: a.index, imm: l.in.Mem.Offset | uint64(a.k)<<32}
 		switch {
 		case a.form == r.abs && a.form != 0:
