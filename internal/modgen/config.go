@@ -13,6 +13,10 @@ type Config struct {
 	// Imports allows imports; Support makes a module that satisfies those from module SupportName, the functions of module
 	// HostName have parameters and results of numeric types only, for the embedder to supply.
 	Imports bool
+	// Peers leaves out what other engines are known to do differently from the specification: uses of active and declarative
+	// segments after instantiation, active segments out of bounds, element segments of anything
+	// but functions, and exception references other than as operands.
+	Peers bool
 	// MaxFuncs bounds the defined functions; 0 means 8.
 	MaxFuncs int
 	// MaxInstrs bounds the instructions of a function, roughly; 0 means 300.

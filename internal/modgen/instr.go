@@ -123,7 +123,15 @@ func (b *body) choose() {
 	if have := b.usable(); len(have) > 0 && b.c.oneIn(2) {
 		t = have[len(have)-1]
 	}
+	if b.unusual(t) {
+		return
+	}
 	b.selectOf(t)
+}
+
+// unusual reports whether peers may not take the type in a select.
+func (b *body) unusual(t wasm.ValType) bool {
+	return b.cfg.Peers && t.IsRef() && b.types.top(t.Heap()) == wasm.HeapExn
 }
 
 func (b *body) selectOf(t wasm.ValType) {

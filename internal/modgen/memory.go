@@ -131,10 +131,10 @@ func (b *body) bulkMemory() {
 		b.tamed(lesser(t, s), 0xFFF)
 		b.op(wasm.OpMemoryCopy, 3, nil, uint64(m), uint64(from))
 	case 4, 5:
-		if len(b.datas) == 0 {
+		d, ok := b.pickIndex(len(b.datas), func(d int) bool { return !b.cfg.Peers || b.datas[d].mode == wasm.SegmentPassive })
+		if !ok {
 			return
 		}
-		d := b.c.n(len(b.datas))
 		b.tamed(t, 0x7FFF)
 		b.tamed(wasm.I32, int64(len(b.datas[d].init)/4))
 		b.tamed(wasm.I32, int64(len(b.datas[d].init)/2))
@@ -200,7 +200,9 @@ func (b *body) bulkTable() {
 		b.tamed(lesser(t, s), 3)
 		b.op(wasm.OpTableCopy, 3, nil, uint64(x), uint64(y))
 	case 4, 5:
-		e, ok := b.pickIndex(len(b.elems), func(e int) bool { return b.types.match(b.elems[e].elemType(), tab.Elem) })
+		e, ok := b.pickIndex(len(b.elems), func(e int) bool {
+			return b.types.match(b.elems[e].elemType(), tab.Elem) && (!b.cfg.Peers || b.elems[e].mode == wasm.SegmentPassive)
+		})
 		if !ok {
 			return
 		}

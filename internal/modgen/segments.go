@@ -18,7 +18,7 @@ func (g *gen) makeSegments() {
 
 // offset makes the constant expression of an active segment's start: at most most, unless the module is careless.
 func (g *gen) offset(t wasm.ValType, most int) (expr []byte, at uint64) {
-	if g.risk > 0 && g.c.oneIn(4*g.risk) {
+	if g.risk > 0 && !g.cfg.Peers && g.c.oneIn(4*g.risk) {
 		return g.constExpr(t, g.segmentGlobals()), 0
 	}
 	at = uint64(g.c.n(most + 1))
@@ -58,6 +58,9 @@ func (g *gen) makeElem() {
 		e.typ, size = t.Elem, int(t.Min)
 	} else if g.has(wasm.FeatureReferenceTypes) && c.oneIn(3) {
 		e.typ = g.refType()
+	}
+	if g.cfg.Peers && g.types.top(e.typ.Heap()) != wasm.HeapFunc {
+		return
 	}
 	n := c.n(min(size, 8) + 1)
 	if e.mode == wasm.SegmentActive {

@@ -40,10 +40,12 @@ func (b *body) operand(t wasm.ValType) {
 
 // compound makes a value by a structured instruction or a select.
 func (b *body) compound(t wasm.ValType) {
-	switch b.c.n(4) {
-	case 0:
+	switch k := b.c.n(4); {
+	case k == 0 && b.unusual(t):
+		b.leaf(t)
+	case k == 0:
 		b.selectOf(t)
-	case 1, 2:
+	case k <= 2:
 		b.need(wasm.I32)
 		b.pop(1)
 		b.emit(wasm.OpIf)
