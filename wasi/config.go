@@ -34,8 +34,9 @@ type Config struct {
 
 	// Mounts become descriptors 3 and up, Listeners those after them.
 	Mounts []Mount
-	// Listeners are sockets on which the guest may accept connections. The System owns them, and closes them with itself or
-	// when the guest does.
+	// Listeners are sockets on which the guest may accept connections. They are in blocking mode until the guest changes that
+	// (a Go program by syscall.SetNonblock, before net.FileListener). The System owns them, and closes them with itself or when the guest
+	// does.
 	Listeners []net.Listener
 
 	// Random is where random_get reads; the default is the system's secure source. It must not block.

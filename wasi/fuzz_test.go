@@ -90,7 +90,7 @@ func (s *script) step(g *guest, dirs *[]uint32) string {
 		}
 		return fmt.Sprint("times ", dir, p, follow, en, st.Mtim)
 	}
-	mode := []string{"r", "rw", "rwc", "wcx", "rwt", "rd", "rl", "rwcl", "wac", "rwctl", "rcl"}[s.next(11)]
+	mode := []string{"r", "rw", "rwc", "wcx", "rwt", "rd", "rl", "rwcl", "wac", "rwctl", "rcl", "rdl"}[s.next(12)]
 	fd, en := g.open(dir, p, mode)
 	what := fmt.Sprint("open ", dir, p, " ", mode, en)
 	if en != success {

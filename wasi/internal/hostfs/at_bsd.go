@@ -10,8 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openParent is how a directory is opened that is only a place to name things in.
-const openParent = unix.O_RDONLY
+// openParent opens a directory that is only a place to name things in.
+func (d *dir) openParent(path string) (*os.File, error) {
+	return d.root.OpenFile(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
+}
 
 func (d *dir) rootOf(_ *os.File, fi fs.FileInfo, path string) (*os.Root, error) {
 	return d.rootAgain(fi, path)

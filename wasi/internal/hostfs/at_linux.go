@@ -9,9 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openParent is how a directory is opened that is only a place to name things in.
-const openParent = unix.O_PATH
-
 // rootOf makes a Root of an open directory. Through /proc it is that very directory; see rootAgain for where that is not mounted.
 func (d *dir) rootOf(f *os.File, fi fs.FileInfo, path string) (*os.Root, error) {
 	fd, err := fdOf(f)

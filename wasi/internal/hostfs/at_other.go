@@ -131,6 +131,11 @@ func (d *dir) setTimesNoFollow(path string, t vfs.Times) error {
 	return d.m.err(d.root.Chtimes(path, goTime(t.Atim), goTime(t.Mtim)))
 }
 
+func (d *dir) Readlink(path string) (string, error) {
+	target, err := d.root.Readlink(path)
+	return target, d.m.err(err)
+}
+
 func writeAt(f *os.File, p []byte, off int64) (int, error) { return f.WriteAt(p, off) }
 
 // setAppend has nothing to do: appending is emulated.

@@ -38,7 +38,7 @@ func (d *dir) parent(path string) (place, error) {
 	f := d.file
 	if dirPath != "." {
 		var err error
-		f, err = d.root.OpenFile(dirPath, openParent|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
+		f, err = d.openParent(dirPath)
 		if err != nil {
 			return p, d.m.err(err)
 		}
@@ -174,6 +174,28 @@ func (d *dir) setTimesNoFollow(path string, t vfs.Times) error {
 		}
 		return unix.UtimesNanoAt(p.fd, p.name, ts[:], unix.AT_SYMLINK_NOFOLLOW)
 	})
+}
+
+func (d *dir) Readlink(path string) (string, error) {
+	if _, _, slash := vfs.Split(path); slash || vfs.EndsInDot(path) {
+		target, err := d.root.Readlink(path)
+		return target, d.m.err(err)
+	}
+	var target string
+	err := d.at(path, func(p *place) error {
+		for size := 256; ; size *= 2 {
+			b := make([]byte, size)
+			n, err := unix.Readlinkat(p.fd, p.name, b)
+			if err != nil {
+				return err
+			}
+			if n < size {
+				target = string(b[:max(0, n)])
+				return nil
+			}
+		}
+	})
+	return target, err
 }
 
 func writeAt(f *os.File, p []byte, off int64) (int, error) {

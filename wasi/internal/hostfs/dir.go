@@ -80,11 +80,12 @@ func (d *dir) Open(path string, o vfs.OpenFlags) (vfs.File, error) {
 	if o.Status&(vfs.FlagSync|vfs.FlagDSync|vfs.FlagRSync) != 0 {
 		flag |= os.O_SYNC
 	}
-	var f *os.File
-	var err error
-	if o.Follow || o.Create && o.Exclusive { // os.Root does not follow a link for O_EXCL
+	f, err := d.fastOpen(path, flag, o.Follow)
+	switch {
+	case err != errSlow: //nolint:errorlint // exactly that
+	case o.Follow || o.Create && o.Exclusive: // os.Root does not follow a link for O_EXCL
 		f, err = d.root.OpenFile(path, flag, permFile)
-	} else {
+	default:
 		f, err = d.openNoFollow(path, flag)
 	}
 	if err != nil {
@@ -169,16 +170,16 @@ func FromFile(hub *stream.Hub, f *os.File, read, write bool) (vfs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case fi.IsDir():
-		return nil, vfs.EISDIR
-	case fi.Mode().IsRegular():
+	if fi.Mode().IsRegular() || fi.IsDir() { // a directory fails when it is read
 		return &file{f: f, read: read, write: write}, nil
 	}
 	return stream.OfFile(hub, f, false)
 }
 
 func (d *dir) StatPath(path string, follow bool) (vfs.Stat, error) {
+	if st, err := d.fastStat(path, follow); err != errSlow { //nolint:errorlint // exactly that
+		return st, d.m.err(err)
+	}
 	var fi fs.FileInfo
 	var err error
 	if follow {
@@ -210,11 +211,6 @@ func goTime(ns *int64) time.Time {
 }
 
 func (d *dir) Mkdir(path string) error { return d.m.err(d.root.Mkdir(path, permDir)) }
-
-func (d *dir) Readlink(path string) (string, error) {
-	target, err := d.root.Readlink(path)
-	return target, d.m.err(err)
-}
 
 func (d *dir) Symlink(target, path string) error { return d.m.err(d.root.Symlink(target, path)) }
 

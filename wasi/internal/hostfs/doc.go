@@ -3,5 +3,6 @@
 //
 // What os.Root cannot say is added without leaving that ground: on Unix, operations that must not follow a link in the last
 // component, or need two directories, open the directory that holds it through the Root and then name a single component below that
-// descriptor (parent); no system call here takes a path with a slash in it.
+// descriptor (parent). On Linux, openat2 with RESOLVE_BENEATH stands in for the Root where it is there (beneath_linux.go); no other
+// system call here takes a path with a slash in it.
 package hostfs

@@ -54,7 +54,7 @@ func (f *file) Write(p []byte) (int, error) {
 	if !f.write {
 		return 0, vfs.EBADF
 	}
-	if emulateAppend {
+	if emulateAppend || !f.own {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		if f.append {
@@ -140,8 +140,10 @@ func (f *file) SetFlags(fl vfs.Flags) error {
 	if on == f.append {
 		return nil
 	}
-	if err := setAppend(f.f, on); err != nil {
-		return err
+	if f.own { // the mode of a file that is not ours would outlive the guest
+		if err := setAppend(f.f, on); err != nil {
+			return err
+		}
 	}
 	f.append = on
 	return nil

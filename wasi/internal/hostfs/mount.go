@@ -13,6 +13,7 @@ import (
 type mount struct {
 	hub     *stream.Hub
 	escapes error    // os.Root's error for paths that lead out of it, which has no name
+	fast    bool     // see fastOpen
 	root    *os.Root // the mounted directory's; it lives as long as its dir
 }
 
@@ -38,6 +39,7 @@ func Mount(path string, hub *stream.Hub) (vfs.Dir, error) {
 	if err != nil {
 		return nil, errors.Join(err, root.Close())
 	}
+	m.fast = hasBeneath(d.file)
 	return d, nil
 }
 

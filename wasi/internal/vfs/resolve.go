@@ -2,8 +2,8 @@ package vfs
 
 import "strings"
 
-// MaxSymlinks bounds the symbolic links followed in one path: POSIX's SYMLOOP_MAX minimum, which os.Root keeps to as well.
-const MaxSymlinks = 8
+// MaxSymlinks bounds the symbolic links followed in one path, to as many as Linux does. os.Root stops after 8, POSIX's least SYMLOOP_MAX.
+const MaxSymlinks = 40
 
 // Tree is what Resolve needs to know of a backend. N is a file, or a name for it.
 type Tree[N any] interface {
