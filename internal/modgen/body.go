@@ -119,6 +119,10 @@ func (b *body) usable() []wasm.ValType { return b.stack[b.top().base:] }
 // emit writes an instruction with unsigned immediates.
 func (b *body) emit(op wasm.Opcode, imm ...uint64) {
 	b.budget--
+	switch op.Info().Imm {
+	case wasm.ImmData, wasm.ImmDataMemory, wasm.ImmTypeData:
+		b.namesData = true
+	}
 	b.code = appendOp(b.code, op)
 	for _, v := range imm {
 		b.code = appendU(b.code, v)

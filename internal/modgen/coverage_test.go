@@ -1,9 +1,10 @@
-package modgen
+package modgen_test
 
 import (
 	"slices"
 	"testing"
 
+	"github.com/spindle-wasm/spindle/internal/modgen"
 	"github.com/spindle-wasm/spindle/internal/wasm"
 )
 
@@ -30,7 +31,7 @@ func TestCoverage(t *testing.T) {
 	ts := wasm.NewTypeSpace()
 	for seed := range 4000 {
 		cfg := configs["aggregates"]
-		b := Generate(Seed(uint64(seed)), cfg)
+		b := modgen.Generate(modgen.Seed(uint64(seed)), cfg)
 		m, err := validate(b, cfg.Features, ts)
 		if err != nil {
 			t.Fatal(seed, err)

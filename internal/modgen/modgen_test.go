@@ -1,4 +1,4 @@
-package modgen
+package modgen_test
 
 import (
 	"flag"
@@ -6,13 +6,14 @@ import (
 	"os"
 	"testing"
 
+	"github.com/spindle-wasm/spindle/internal/modgen"
 	"github.com/spindle-wasm/spindle/internal/wasm"
 )
 
-var seeds = flag.Int("seeds", 3000, "modules to generate")
+var seeds = flag.Int("seeds", 2000, "modules to generate")
 
 // configs are those that the tests go through: everything, and what engines commonly have.
-var configs = map[string]Config{
+var configs = map[string]modgen.Config{
 	"all":        {Features: wasm.AllFeatures, Imports: true},
 	"aggregates": {Features: wasm.AllFeatures, Imports: true, Aggregates: true},
 	"closed":     {Features: wasm.AllFeatures},
@@ -45,7 +46,7 @@ func TestValid(t *testing.T) {
 				n /= 4
 			}
 			for seed := range n {
-				b := Generate(Seed(uint64(seed)), cfg)
+				b := modgen.Generate(modgen.Seed(uint64(seed)), cfg)
 				if _, err := validate(b, cfg.Features, ts); err != nil {
 					path := fmt.Sprintf("%s/modgen-%s-%d.wasm", os.TempDir(), name, seed)
 					_ = os.WriteFile(path, b, 0o644)

@@ -28,6 +28,8 @@ type gen struct {
 	// refFuncs are the functions that ref.func names in bodies: those must be declared (specification 3.5.19, C.refs).
 	refFuncs map[uint32]bool
 	bodies   [][]byte
+	// namesData is set if a body names a data segment, which takes a data count section (specification 5.5.16).
+	namesData bool
 
 	numImported struct{ funcs, tables, mems, tags, globals int }
 	fuel        uint32 // global index
@@ -334,7 +336,7 @@ func (g *gen) encode() []byte {
 		s = g.elems[i].append(s, g.c)
 	}
 	b = appendVec(b, wasm.SectionElement, len(g.elems), s)
-	if len(g.datas) > 0 && g.has(wasm.FeatureBulkMemory) {
+	if g.namesData {
 		b = appendSection(b, wasm.SectionDataCount, appendU(nil, uint64(len(g.datas))))
 	}
 	s = nil

@@ -1,27 +1,23 @@
 package oracle
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"hash/crc32"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
-	"runtime/debug"
 	"strings"
-	"sync"
 	"testing"
 
-	"github.com/spindle-wasm/spindle"
 	"github.com/spindle-wasm/spindle/internal/modgen"
 	"github.com/spindle-wasm/spindle/internal/wasm"
+	"github.com/spindle-wasm/spindle/internal/wat"
 )
 
 var (
-	seeds = flag.Int("seeds", 300, "modules to run")
-	first = flag.Int("first", 0, "first seed")
+	seeds  = flag.Int("seeds", 300, "modules to run")
+	first  = flag.Int("first", 0, "first seed")
+	reduce = flag.String("reduce", "", "module to reduce for as long as its runs differ, or fail")
 )
 
 // config varies with the choices, so that the fuzzer can choose too.
@@ -42,58 +38,14 @@ func config(data []byte) modgen.Config {
 	return cfg
 }
 
-// ways are what must make no difference. A run on a stack that is too small tells nothing.
-func ways(n int) map[string]Options {
-	return map[string]Options{
-		"again":       {Tables: true},
-		"small stack": {Tables: true, StackSize: 256 << 10},
-		"large stack": {Tables: true, StackSize: 64 << 20},
-		"paused":      {Tables: true, During: pauses(uint64(n))},
+// keep writes a module down for whoever looks into a failure.
+func keep(t *testing.T, bin []byte) {
+	t.Helper()
+	path := filepath.Join(os.TempDir(), fmt.Sprintf("modgen-%08x.wasm", crc32.ChecksumIEEE(bin)))
+	if err := os.WriteFile(path, bin, 0o644); err != nil {
+		t.Error(err)
 	}
-}
-
-// examine runs a module in several ways and returns what it did, and what was wrong if something was.
-func examine(features wasm.Features, bin []byte) (base Trace, wrong string) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if v := recover(); v != nil {
-			wrong = fmt.Sprintf("panic: %v\n%s", v, debug.Stack())
-		}
-	}()
-	support, err := modgen.Support(bin)
-	if err != nil {
-		return nil, "support: " + err.Error()
-	}
-	s, err := NewSpindle(features, bin, support)
-	if err != nil {
-		return nil, "compile: " + err.Error()
-	}
-	ctx := context.Background()
-	base, err = s.Run(ctx, Options{Tables: true})
-	if err != nil {
-		return base, "run: " + err.Error()
-	}
-	for name, opts := range ways(len(bin)) {
-		trace, err := s.Run(ctx, opts)
-		if err != nil {
-			return base, name + ": " + err.Error()
-		}
-		if opts.StackSize > 0 && (trace.Exhausted() || base.Exhausted()) {
-			continue
-		}
-		if d := Diff(base, trace); d != "" {
-			return base, name + ": " + d
-		}
-	}
-	if err := s.Close(); err != nil {
-		return base, "close: " + err.Error()
-	}
-	return base, ""
-}
-
-func complaint(features wasm.Features, bin []byte) string {
-	_, wrong := examine(features, bin)
-	return wrong
+	t.Logf("the module is in %s", path)
 }
 
 // check generates a module and examines it.
@@ -101,51 +53,16 @@ func check(t *testing.T, data []byte) Trace {
 	t.Helper()
 	cfg := config(data)
 	bin := modgen.Generate(data, cfg)
-	trace, wrong := examine(cfg.Features, bin)
+	if err := RoundTrip(bin); err != nil {
+		keep(t, bin)
+		t.Fatal("round trip:", err)
+	}
+	trace, wrong := Examine(cfg.Features, bin)
 	if wrong != "" {
-		path := filepath.Join(os.TempDir(), fmt.Sprintf("modgen-%08x.wasm", crc32.ChecksumIEEE(bin)))
-		if err := os.WriteFile(path, bin, 0o644); err != nil {
-			t.Error(err)
-		}
-		t.Fatalf("%s\nthe module is in %s", wrong, path)
+		keep(t, bin)
+		t.Fatal(wrong)
 	}
 	return trace
-}
-
-// pauses pauses and resumes the Process from another goroutine for as long as the run takes.
-func pauses(seed uint64) func(*spindle.Process) func() {
-	return func(p *spindle.Process) func() {
-		var wg sync.WaitGroup
-		done := make(chan struct{})
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			r := rand.New(rand.NewPCG(seed, 1))
-			// Each pause costs a round trip of two goroutines: so many that a run has some, so few that it ends.
-			for range 40 {
-				select {
-				case <-done:
-					return
-				default:
-				}
-				if err := p.Pause(context.Background()); err == nil {
-					if r.IntN(4) == 0 { // pauses nest
-						if p.Pause(context.Background()) == nil {
-							p.Resume()
-						}
-					}
-					p.Resume()
-				}
-				for range r.IntN(1 << r.IntN(12)) {
-					runtime.Gosched()
-				}
-			}
-		}()
-		return func() {
-			close(done)
-			wg.Wait()
-		}
-	}
 }
 
 // TestRuns: modules do the same however they are run.
@@ -153,25 +70,100 @@ func TestRuns(t *testing.T) {
 	outcomes := map[string]int{}
 	for i := range *seeds {
 		seed := *first + i
-		var trace Trace
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			defer func() {
-				if t.Failed() {
-					t.Logf("seed %d", seed)
-				}
-			}()
-			trace = check(t, modgen.Seed(uint64(seed)))
+			for _, l := range check(t, modgen.Seed(uint64(seed))) {
+				outcomes[Class(l)]++
+			}
 		})
-		for _, l := range trace {
-			outcomes[Class(l)]++
-		}
 	}
 	t.Log(outcomes)
+	if outcomes["results"] < *seeds || outcomes["exception"] == 0 {
+		t.Errorf("too little happens to learn from: %v", outcomes)
+	}
 }
 
-var reduce = flag.String("reduce", "", "module to reduce for as long as its runs differ, or fail")
+// FuzzModules is TestRuns for choices that the fuzzer makes.
+func FuzzModules(f *testing.F) {
+	for seed := range 20 {
+		f.Add(modgen.Seed(uint64(seed)))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) { check(t, data) })
+}
 
-// TestReduce reduces a module that TestRuns or FuzzModules found, by hand: -run TestReduce -reduce file.
+// FuzzDecodeValidateRun takes bytes for a module, valid modules at first.
+func FuzzDecodeValidateRun(f *testing.F) {
+	for seed := range 60 {
+		f.Add(modgen.Generate(modgen.Seed(uint64(seed)), modgen.Config{Features: wasm.AllFeatures, Imports: true, Aggregates: seed%2 == 0, MaxInstrs: 60}))
+	}
+	for _, b := range cases(f) {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if wrong := Survive(b); wrong != "" {
+			t.Fatal(wrong)
+		}
+	})
+}
+
+// TestMutations is FuzzDecodeValidateRun with a few mutations of its own.
+func TestMutations(t *testing.T) {
+	valid := 0
+	for seed := range *seeds {
+		b := modgen.Generate(modgen.Seed(uint64(seed)), modgen.Config{Features: wasm.AllFeatures, Aggregates: true, MaxInstrs: 60})
+		noise := modgen.Seed(uint64(seed) + 1<<32)
+		for k := 0; k+4 < min(len(noise), 40); k += 4 {
+			m := append([]byte(nil), b...)
+			at := (int(noise[k])<<16 | int(noise[k+1])<<8 | int(noise[k+2])) % len(m)
+			m[at] = noise[k+3]
+			if _, err := wasm.Decode(m, wasm.DecodeOptions{Features: wasm.AllFeatures}); err == nil {
+				valid++
+			}
+			if wrong := Survive(m); wrong != "" {
+				keep(t, m)
+				t.Fatal(wrong)
+			}
+		}
+	}
+	if valid < *seeds {
+		t.Errorf("only %d mutations could be decoded", valid)
+	}
+}
+
+// cases returns what once was found, reduced: see testdata.
+func cases(t testing.TB) map[string][]byte {
+	t.Helper()
+	files, err := filepath.Glob("testdata/*.wat")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no cases: ", err)
+	}
+	list := map[string][]byte{}
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if list[filepath.Base(f)], err = wat.Assemble(text, wat.Options{}); err != nil {
+			t.Fatal(f, err)
+		}
+	}
+	return list
+}
+
+// TestCases runs what once was found again: what TestReduce made of it, printed and explained.
+func TestCases(t *testing.T) {
+	for name, b := range cases(t) {
+		t.Run(name, func(t *testing.T) {
+			if wrong := Survive(b); wrong != "" {
+				t.Error("survive:", wrong)
+			}
+			if _, wrong := Examine(wasm.AllFeatures, b); wrong != "" {
+				t.Error("examine:", wrong)
+			}
+		})
+	}
+}
+
+// TestReduce reduces a module that another test found, by hand: -run TestReduce -reduce file.
 func TestReduce(t *testing.T) {
 	if *reduce == "" {
 		t.Skip("no -reduce")
@@ -180,15 +172,21 @@ func TestReduce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := complaint(wasm.AllFeatures, b)
+	complaint := func(b []byte) string {
+		if _, wrong := Examine(wasm.AllFeatures, b); wrong != "" {
+			return wrong
+		}
+		return Survive(b)
+	}
+	want := complaint(b)
 	t.Log(want)
 	if want == "" {
 		t.Fatal("nothing is wrong with it")
 	}
 	kind := func(s string) string { s, _, _ = strings.Cut(s, ":"); return s }
-	small := modgen.Reduce(b, func(b []byte) bool { return kind(complaint(wasm.AllFeatures, b)) == kind(want) })
+	small := modgen.Reduce(b, func(b []byte) bool { return kind(complaint(b)) == kind(want) })
 	if err := os.WriteFile(*reduce+".reduced", small, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d bytes from %d: %s", len(small), len(b), complaint(wasm.AllFeatures, small))
+	t.Logf("%d bytes from %d: %s", len(small), len(b), complaint(small))
 }

@@ -132,7 +132,10 @@ func (r *spindleRun) call(ctx context.Context, e spindle.ExportType, round int) 
 	if !ok {
 		return
 	}
-	if _, err := r.inst.Call(ctx, modgen.Refuel); err != nil {
+	refuel, ok := r.mod.Export(modgen.Refuel)
+	if ok = ok && refuel.Kind == spindle.KindFunc && len(refuel.Func.Params) == 0; !ok {
+		// Not a module of modgen's.
+	} else if _, err := r.inst.Call(ctx, modgen.Refuel); err != nil {
 		r.trace.Add("refuel: %s", r.outcome(err))
 		return
 	}
