@@ -98,13 +98,13 @@ func (r *Runtime) Close() error {
 		ps = append(ps, p)
 	}
 	r.mu.Unlock()
+	r.pools.Close() // before the Processes: what they give back need not be cleared for others
 	var first error
 	for _, p := range ps {
 		if err := p.Close(); err != nil && first == nil {
 			first = err
 		}
 	}
-	r.pools.Close()
 	return first
 }
 

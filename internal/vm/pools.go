@@ -74,7 +74,7 @@ func (p *Pools) take(size, commit int, stack bool) (*mem.Region, error) {
 
 // put takes a region back. Bytes from used on are known to be zero.
 func (p *Pools) put(r *mem.Region, used int) {
-	if used > 0 {
+	if used > 0 && p.open() {
 		if used <= keepCommitted {
 			clear(r.Bytes(min(used, r.Committed())))
 		} else if r.Discard(0) != nil {
@@ -87,6 +87,10 @@ func (p *Pools) put(r *mem.Region, used int) {
 
 // putStack takes a guest stack back. It needs no clearing, as its next user never reads what it has not written.
 func (p *Pools) putStack(r *mem.Region) {
+	if !p.open() {
+		p.drop(r)
+		return
+	}
 	// Untouched pages cost nothing and touched ones are given back, so the whole stack may stay accessible.
 	if r.Committed() > keepCommitted && r.Discard(keepCommitted) != nil {
 		p.drop(r)
@@ -108,6 +112,13 @@ func (p *Pools) keep(r *mem.Region, stack bool) {
 	p.idle += r.Committed()
 	p.free[key] = append(p.free[key], r)
 	p.mu.Unlock()
+}
+
+// open reports whether what comes back may be handed out again. Once it may not, keep drops everything.
+func (p *Pools) open() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.closed
 }
 
 func (p *Pools) drop(r *mem.Region) {

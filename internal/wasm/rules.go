@@ -19,10 +19,12 @@ type rule struct {
 // addrType in a rule is replaced by the address type of the memory that the instruction names.
 const addrType ValType = 1
 
-var rules = buildRules()
+var rules [NumOpcodes]rule
 
-func buildRules() (t [NumOpcodes]rule) {
-	kinds := map[byte]ValType{'i': I32, 'I': I64, 'f': F32, 'F': F64, 'v': V128, 'a': addrType}
+// The table is built where it stands: it is large enough for a copy on the stack to show in the start-up time of small programs.
+func init() {
+	t := &rules
+	kinds := [256]ValType{'i': I32, 'I': I64, 'f': F32, 'F': F64, 'v': V128, 'a': addrType}
 	for op := range t {
 		info, r := &instructions[op], &t[op]
 		r.step = stepIllegal
@@ -51,7 +53,6 @@ func buildRules() (t [NumOpcodes]rule) {
 	for _, c := range constantOps {
 		t[c.op].isConst, t[c.op].constant = true, c.feature
 	}
-	return t
 }
 
 // special is the rule of an instruction that is typed by its context.
