@@ -1,0 +1,157 @@
+// Package pthread_test runs the pthread layer's own tests: C and C++ programs whose modules are checked in beside their
+// sources (tests/build.sh rebuilds them). Most check themselves and end with a line "ok".
+package pthread_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spindle-wasm/spindle"
+	"github.com/spindle-wasm/spindle/wasi"
+)
+
+// limit is far above what any of the programs takes.
+const limit = 3 * time.Minute
+
+// run runs a program to its end and returns what it printed. Its memory is imported, as for all programs that are built with this layer.
+func run(t *testing.T, name string, args ...string) (output string, err error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	rt := spindle.NewRuntime()
+	t.Cleanup(func() {
+		if err := rt.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	bytes, err := os.ReadFile(filepath.Join("tests", name+".wasm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mod, err := rt.Compile(ctx, bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	imports := spindle.Imports{}
+	for im := range mod.Imports() {
+		if im.Kind != spindle.KindMemory {
+			continue
+		}
+		mem, err := rt.NewSharedMemory(*im.Memory)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer mem.Close()
+		imports[im.Module] = spindle.HostModule{im.Name: mem}
+	}
+	var out strings.Builder // one writer for both: calls of Write do not overlap
+	p, err := wasi.Start(ctx, rt, mod, wasi.Config{Args: append([]string{name}, args...), Stdout: &out, Stderr: &out},
+		spindle.Config{Imports: imports, MaxThreads: 64})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = p.Wait(ctx)
+	if ctx.Err() != nil {
+		t.Fatalf("not done after %v: %v\n%s", limit, err, &out)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	return out.String(), err
+}
+
+func TestPrograms(t *testing.T) {
+	sources, err := filepath.Glob(filepath.Join("tests", "*.c*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := []string{"ends", "overrun", "guard", "stdio"} // have tests of their own
+	for _, source := range sources {
+		name := strings.TrimSuffix(filepath.Base(source), filepath.Ext(source))
+		if slices.Contains(elsewhere, name) {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			if out, err := run(t, name); err != nil || out != "ok\n" {
+				t.Errorf("ended with %v and printed %q", err, out)
+			}
+		})
+	}
+}
+
+// Lines that eight threads print on standard output are whole, and each thread's are in order.
+func TestStandardOutput(t *testing.T) {
+	const threads, lines = 8, 200
+	out, err := run(t, "stdio")
+	out, ok := strings.CutSuffix(out, "ok\n")
+	if err != nil || !ok {
+		t.Fatalf("ended with %v and printed …%q", err, out[max(0, len(out)-500):])
+	}
+	var next [threads]int
+	for line := range strings.Lines(out) {
+		var who, which int
+		if _, err := fmt.Sscanf(line, "thread %d line %d", &who, &which); err != nil || who < 0 || who >= threads {
+			t.Fatalf("line %q", line)
+		}
+		if want := fmt.Sprintf("thread %d line %d%s;\n", who, next[who], strings.Repeat(".", next[who]%40)); line != want {
+			t.Fatalf("line %q, want %q", line, want)
+		}
+		next[who]++
+	}
+	for who, n := range next {
+		if n != lines {
+			t.Errorf("thread %d printed %d lines", who, n)
+		}
+	}
+}
+
+// Whoever ends the program, and however, while others are busy, waiting, asleep: that is the Process's end, and what was printed before a
+// proper end has been written.
+func TestEnds(t *testing.T) {
+	exit := func(code uint32) func(error) bool {
+		return func(err error) bool {
+			var e *spindle.ExitError
+			return errors.As(err, &e) && e.Code == code
+		}
+	}
+	trap := func(code spindle.TrapCode) func(error) bool {
+		return func(err error) bool {
+			var e *spindle.TrapError
+			return errors.As(err, &e) && e.Code == code
+		}
+	}
+	for _, who := range []string{"main", "thread"} {
+		for how, ok := range map[string]func(error) bool{
+			"exit": exit(33), "_exit": exit(34), "return": exit(7),
+			"abort": trap(spindle.TrapUnreachable), "trap": trap(spindle.TrapUnreachable),
+			"null":   trap(spindle.TrapUninitializedElement),
+			"atexit": trap(spindle.TrapUnreachable), // after main has returned
+		} {
+			t.Run(who+" "+how, func(t *testing.T) {
+				if out, err := run(t, "ends", who, how); !ok(err) || out != "ending\n" {
+					t.Errorf("ended with %v and printed %q", err, out)
+				}
+			})
+		}
+	}
+}
+
+// A thread that overruns its stack does not get away with it.
+func TestOverrun(t *testing.T) {
+	for _, name := range []string{"overrun", "guard"} {
+		t.Run(name, func(t *testing.T) {
+			out, err := run(t, name)
+			var trap *spindle.TrapError
+			if !errors.As(err, &trap) || strings.Contains(out, "survived") {
+				t.Errorf("ended with %v and printed %q", err, out)
+			}
+		})
+	}
+}

@@ -1,0 +1,8 @@
+// thrd_exit, apart because it needs what pthread_exit needs. SPDX-License-Identifier: Apache-2.0
+#include <pthread.h>
+#include <stdint.h>
+#include <threads.h>
+
+_Noreturn void pthread_exit(void *); // the sysroot's header hides it
+
+_Noreturn void thrd_exit(int code) { pthread_exit((void *)(intptr_t)code); }
