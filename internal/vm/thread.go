@@ -479,10 +479,14 @@ func (t *Thread) close() {
 }
 
 // threadContext is the context of the host functions that a thread calls: done when the call's context is, and also when the
-// thread is stopped for another reason.
-type threadContext struct{ t *Thread }
+// thread is stopped for another reason. It keeps the call's context, as contexts derived from it are used by other goroutines, also
+// after the call.
+type threadContext struct {
+	t    *Thread
+	call context.Context
+}
 
-func (c threadContext) Deadline() (time.Time, bool) { return c.t.callCtx.Deadline() }
+func (c threadContext) Deadline() (time.Time, bool) { return c.call.Deadline() }
 func (c threadContext) Done() <-chan struct{}       { return c.t.Stopped() }
 func (c threadContext) Err() error {
 	if cause := c.t.StopCause(); cause != nil {
@@ -497,7 +501,7 @@ func (c threadContext) Value(key any) any {
 	if key == (threadKey{}) {
 		return c.t
 	}
-	return c.t.callCtx.Value(key)
+	return c.call.Value(key)
 }
 
 type threadKey struct{}
@@ -526,5 +530,5 @@ func (t *Thread) Nested(ctx context.Context) (leave func()) {
 	}
 }
 
-// Context returns the context for a host function on this thread.
-func (t *Thread) Context() context.Context { return threadContext{t} }
+// Context returns the context for a host function on this thread. It is called on the goroutine of the call.
+func (t *Thread) Context() context.Context { return threadContext{t, t.callCtx} }
