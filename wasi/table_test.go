@@ -64,7 +64,7 @@ func TestThreads(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	for fd := range uint32(40) {
+	for fd := range uint32(len(g.s.fds.slots)) { // any number of them: a fd_renumber that came too late left its file open
 		g.close(fd)
 	}
 	if st, _ := g.fdStat(0); st.Nlink != 0 {
