@@ -18,7 +18,16 @@ var (
 	// Of a difference: the product may be what is taken away, or what the other is taken from.
 	mulFirst  = map[op]op{opF32Sub: opF32MulSub, opF64Sub: opF64MulSub}
 	mulSecond = map[op]op{opF32Sub: opF32MulRsub, opF64Sub: opF64MulRsub}
-	sumForms  = map[op]op{opI32Add: opI32AddAddK, opI64Add: opI64AddAddK}
+	// The inner one is a load.
+	loadForms = map[[2]op]op{
+		{opI32Add, opI32Load}: opI32AddLoad, {opI32Sub, opI32Load}: opI32SubLoad, {opI32Mul, opI32Load}: opI32MulLoad,
+		{opI32And, opI32Load}: opI32AndLoad, {opI32Xor, opI32Load}: opI32XorLoad,
+		{opI64Add, opI64Load}: opI64AddLoad, {opI64Sub, opI64Load}: opI64SubLoad, {opI64Mul, opI64Load}: opI64MulLoad, {opI64Xor, opI64Load}: opI64XorLoad,
+		{opF32Add, opI32Load}: opF32AddLoad, {opF32Sub, opI32Load}: opF32SubLoad, {opF32Mul, opI32Load}: opF32MulLoad,
+		{opF64Add, opI64Load}: opF64AddLoad, {opF64Sub, opI64Load}: opF64SubLoad, {opF64Mul, opI64Load}: opF64MulLoad,
+	}
+	ordered  = map[op]bool{opI32Sub: true, opI64Sub: true, opF32Sub: true, opF64Sub: true} // do not commute
+	sumForms = map[op]op{opI32Add: opI32AddAddK, opI64Add: opI64AddAddK}
 )
 
 // fuse joins a binary operation with the instruction that has just computed one of its operands; nothing else can need that.
@@ -43,7 +52,7 @@ func (l *lowerer) fuse(r *rule, x, y operand) (Instr, bool) {
 			return in, true
 		}
 	}
-	if p := l.lastProducer(x); p != nil && y.ready() {
+	if p := l.lastProducer(x); p != nil && y.ready() && !(ordered[r.op] && (p.op == opI32Load || p.op == opI64Load)) {
 		if in, ok := fuseWith(r.op, p, l.use32(y), mulFirst); ok {
 			l.unemit()
 			return in, true
@@ -62,6 +71,9 @@ func fuseWith(outer op, p *Instr, other uint16, mul map[op]op) (Instr, bool) {
 	}
 	if f := mul[outer]; f != 0 && (p.op == opF32Mul || p.op == opF64Mul) {
 		return Instr{op: f, b: p.b, c: p.c, imm: uint64(other)}, true
+	}
+	if f := loadForms[[2]op{outer, p.op}]; f != 0 {
+		return Instr{op: f, b: other, c: p.b, imm: p.imm}, true
 	}
 	if f := sumForms[outer]; f != 0 && (p.op == opI64AddK || p.op == opI32AddK && outer == opI32Add) { // low halves add up, high ones do not
 		return Instr{op: f, b: p.b, c: other, imm: p.imm}, true
@@ -86,6 +98,50 @@ func (l *lowerer) fuseConst(r *rule, x, y operand) (Instr, bool) {
 	default:
 		return Instr{}, false
 	}
+	l.unemit()
+	return in, true
+}
+
+// selectForms choose by a comparison; those of the inverse comparison choose the other way.
+var selectForms = map[op]op{
+	opI32Eq: opSelectI32Eq, opI32LtS: opSelectI32LtS, opI32LtU: opSelectI32LtU, opI64LtS: opSelectI64LtS, opI64LtU: opSelectI64LtU,
+	opF64Lt: opSelectF64Lt, opI32EqK: opSelectI32EqK, opI32LtSK: opSelectI32LtSK, opI32LtUK: opSelectI32LtUK, opI32GtSK: opSelectI32GtSK,
+	opI32GtUK: opSelectI32GtUK, opI64EqK: opSelectI64EqK,
+}
+
+// fuseSelect joins a select of one slot each with a constant, or with its condition, which the last instruction computed.
+func (l *lowerer) fuseSelect(x, y, cond operand) (Instr, bool) {
+	switch {
+	case y.where == isConst && x.where != isConst && cond.ready():
+		return Instr{op: opSelectK, b: l.use(x), c: l.use32(cond), imm: y.val}, true
+	case x.where == isConst && y.where != isConst && cond.ready():
+		return Instr{op: opSelectKZ, b: l.use(y), c: l.use32(cond), imm: x.val}, true
+	}
+	p := l.lastProducer(cond)
+	if p == nil || !x.ready() || x.dirty || !y.ready() || y.dirty {
+		return Instr{}, false
+	}
+	d, e := l.use(x), l.use(y)
+	in := Instr{b: p.b, c: p.c}
+	if isMask(p) {
+		in.op, in.imm = opSelectTest, p.imm<<32
+	} else {
+		cmp := comparisons[p.op]
+		if in.op = selectForms[p.op]; in.op == 0 {
+			if in.op = selectForms[cmp.inverse]; in.op == 0 || cmp.branch == 0 {
+				return Instr{}, false
+			}
+			d, e = e, d
+			if cmp.swapped {
+				in.b, in.c = in.c, in.b
+			}
+		}
+		if !fitsBranch(p) {
+			return Instr{}, false
+		}
+		in.imm = p.imm << 32
+	}
+	in.imm |= uint64(d) | uint64(e)<<16
 	l.unemit()
 	return in, true
 }

@@ -40,6 +40,38 @@ var fusedForms = map[string]string{
 	"F64MulSub":         "(f64.sub (f64.mul (local.get $x) (local.get $y)) (local.get $z))",
 	"F32MulRsub":        "(f32.sub (local.get $p) (f32.mul (local.get $q) (local.get $r)))",
 	"F64MulRsub":        "(f64.sub (local.get $z) (f64.mul (local.get $x) (local.get $y)))",
+	"F64MulLoad":        "(f64.mul (local.get $x) (f64.load offset=1 (i32.add (local.get $s) (i32.const -9))))",
+	"F64AddLoad":        "(f64.add (f64.load (local.get $s)) (local.get $x))",
+	"F64SubLoad":        "(f64.sub (local.get $x) (f64.load (local.get $s)))",
+	"F32MulLoad":        "(f32.mul (f32.load (local.get $s)) (local.get $p))",
+	"F32AddLoad":        "(f32.add (f32.load (local.get $s)) (f32.load offset=2 (local.get $s)))",
+	"F32SubLoad":        "(f32.sub (f32.load (local.get $s)) (f32.load offset=2 (local.get $s)))",
+	"I32AddLoad":        "(i32.add (local.get $a) (i32.load offset=2 (local.get $s)))",
+	"I32SubLoad":        "(i32.sub (local.get $a) (i32.load offset=2 (local.get $s)))",
+	"I32Sub":            "(i32.sub (i32.load offset=2 (local.get $s)) (local.get $a))",
+	"I32MulLoad":        "(i32.mul (i32.load offset=2 (local.get $s)) (local.get $a))",
+	"I32AndLoad":        "(i32.and (i32.load offset=2 (local.get $s)) (local.get $a))",
+	"I32XorLoad":        "(i32.xor (i32.load offset=2 (local.get $s)) (local.get $a))",
+	"I64AddLoad":        "(i64.add (local.get $d) (i64.load offset=2 (local.get $s)))",
+	"I64SubLoad":        "(i64.sub (local.get $d) (i64.load offset=2 (local.get $s)))",
+	"I64Sub":            "(i64.sub (i64.load32_u offset=2 (local.get $s)) (local.get $d))",
+	"I64MulLoad":        "(i64.mul (local.get $d) (i64.load offset=2 (local.get $s)))",
+	"I64XorLoad":        "(i64.xor (i64.load offset=2 (local.get $s)) (local.get $d))",
+	"SelectK":           "(select (local.get $a) (i32.const -7) (local.get $b))",
+	"SelectKZ":          "(select (i32.const -7) (i32.wrap_i64 (local.get $d)) (i32.lt_u (local.get $a) (local.get $b)))",
+	"SelectI32Eq":       "(select (local.get $a) (local.get $b) (i32.ne (local.get $a) (local.get $c)))",
+	"SelectI32LtS":      "(select (local.get $a) (local.get $b) (i32.ge_s (local.get $a) (local.get $b)))",
+	"SelectI32LtU":      "(select (local.get $a) (local.get $b) (i32.gt_u (local.get $a) (local.get $c)))",
+	"SelectI64LtS":      "(select (local.get $a) (local.get $b) (i64.le_s (local.get $d) (local.get $e)))",
+	"SelectI64LtU":      "(select (local.get $a) (local.get $b) (i64.lt_u (local.get $d) (local.get $e)))",
+	"SelectF64Lt":       "(select (local.get $a) (local.get $b) (i32.eqz (f64.gt (local.get $x) (local.get $y))))",
+	"SelectI32EqK":      "(select (local.get $a) (local.get $b) (i32.eqz (local.get $c)))",
+	"SelectI32LtSK":     "(select (local.get $a) (local.get $b) (i32.ge_s (local.get $c) (i32.const -3)))",
+	"SelectI32LtUK":     "(select (local.get $a) (local.get $b) (i32.lt_u (local.get $c) (i32.const -3)))",
+	"SelectI32GtSK":     "(select (local.get $a) (local.get $b) (i32.gt_s (local.get $c) (i32.const -3)))",
+	"SelectI32GtUK":     "(select (local.get $a) (local.get $b) (i32.le_u (local.get $c) (i32.const 3)))",
+	"SelectI64EqK":      "(select (local.get $a) (local.get $b) (i64.ne (local.get $d) (i64.const -3)))",
+	"SelectTest":        "(select (local.get $a) (local.get $b) (i32.and (local.get $c) (i32.const 6)))",
 	"BrTestZ":           "(if (result i32) (i32.and (local.get $a) (i32.const 6)) (then (i32.const 1)) (else (i32.const 2)))",
 	"BrTestNZ":          "(if (result i32) (i64.eqz (i64.and (local.get $d) (i64.const 0x80000000))) (then (i32.const 1)) (else (i32.const 2)))",
 	"BrTestZL":          "(loop $l LOOP (br_if $l (i32.eqz (i32.and (local.get $n) (i32.const 4))))) (local.get $n)",
@@ -189,9 +221,9 @@ func TestFusedForms(t *testing.T) {
 // formResult is the type of what a form leaves on the stack.
 func formResult(name, body string) wasm.ValType {
 	switch {
-	case strings.HasPrefix(name, "F32Mul"):
+	case strings.HasPrefix(body, "(f32.") && !strings.HasPrefix(body, "(f32.store"):
 		return wasm.F32
-	case strings.HasPrefix(name, "F64Mul"):
+	case strings.HasPrefix(body, "(f64.") && !strings.HasPrefix(body, "(f64.store"):
 		return wasm.F64
 	case strings.HasPrefix(body, "(i64.") && !strings.HasPrefix(body, "(i64.store"), name == "I64Load2":
 		return wasm.I64

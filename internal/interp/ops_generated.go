@@ -360,6 +360,36 @@ const (
 	opF64MulAdd
 	opF64MulSub
 	opF64MulRsub
+	opI32AddLoad
+	opI64AddLoad
+	opF32AddLoad
+	opF64AddLoad
+	opI32SubLoad
+	opI64SubLoad
+	opF32SubLoad
+	opF64SubLoad
+	opI32MulLoad
+	opI64MulLoad
+	opF32MulLoad
+	opF64MulLoad
+	opI32AndLoad
+	opI32XorLoad
+	opI64XorLoad
+	opSelectK
+	opSelectKZ
+	opSelectI32Eq
+	opSelectI32LtS
+	opSelectI32LtU
+	opSelectI64LtS
+	opSelectI64LtU
+	opSelectF64Lt
+	opSelectI32EqK
+	opSelectI32LtSK
+	opSelectI32LtUK
+	opSelectI32GtSK
+	opSelectI32GtUK
+	opSelectI64EqK
+	opSelectTest
 	opBrTestZ
 	opBrTestZL
 	opBrTestNZ
@@ -1189,6 +1219,36 @@ var opNames = [numOps]string{
 	"F64MulAdd",
 	"F64MulSub",
 	"F64MulRsub",
+	"I32AddLoad",
+	"I64AddLoad",
+	"F32AddLoad",
+	"F64AddLoad",
+	"I32SubLoad",
+	"I64SubLoad",
+	"F32SubLoad",
+	"F64SubLoad",
+	"I32MulLoad",
+	"I64MulLoad",
+	"F32MulLoad",
+	"F64MulLoad",
+	"I32AndLoad",
+	"I32XorLoad",
+	"I64XorLoad",
+	"SelectK",
+	"SelectKZ",
+	"SelectI32Eq",
+	"SelectI32LtS",
+	"SelectI32LtU",
+	"SelectI64LtS",
+	"SelectI64LtU",
+	"SelectF64Lt",
+	"SelectI32EqK",
+	"SelectI32LtSK",
+	"SelectI32LtUK",
+	"SelectI32GtSK",
+	"SelectI32GtUK",
+	"SelectI64EqK",
+	"SelectTest",
 	"BrTestZ",
 	"BrTestZL",
 	"BrTestNZ",

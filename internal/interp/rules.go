@@ -171,14 +171,20 @@ func init() {
 
 // lowerSelect lowers select of any type; references come with the types on the stack.
 func lowerSelect(l *lowerer, _ *rule) {
-	cond := l.use32(l.pop())
+	cond := l.pop()
 	y := l.pop()
 	x := l.pop()
-	in := Instr{op: opSelect, imm: uint64(cond)}
 	typ := x.typ
 	if l.in.Op == wasm.OpSelectT {
 		typ = l.in.Types[0]
 	}
+	if typ != wasm.V128 {
+		if in, ok := l.fuseSelect(x, y, cond); ok {
+			l.emitResult(in, typ)
+			return
+		}
+	}
+	in := Instr{op: opSelect, imm: uint64(l.use32(cond))}
 	if typ == wasm.V128 {
 		in.op = opSelectV
 	}

@@ -2347,6 +2347,216 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 		case opF64MulRsub:
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = math.Float64bits(*(*float64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8)) - float64(*(*float64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))**(*float64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))))
 			pc = unsafe.Add(pc, 16)
+		case opI32AddLoad:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+4 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) + *(*uint32)(unsafe.Add(mem, ea)))
+			pc = unsafe.Add(pc, 16)
+		case opI64AddLoad:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+8 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) + *(*uint64)(unsafe.Add(mem, ea))
+			pc = unsafe.Add(pc, 16)
+		case opF32AddLoad:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+4 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(math.Float32bits(*(*float32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) + *(*float32)(unsafe.Add(mem, ea))))
+			pc = unsafe.Add(pc, 16)
+		case opF64AddLoad:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+8 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = math.Float64bits(*(*float64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) + *(*float64)(unsafe.Add(mem, ea)))
+			pc = unsafe.Add(pc, 16)
+		case opI32SubLoad:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+4 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) - *(*uint32)(unsafe.Add(mem, ea)))
+			pc = unsafe.Add(pc, 16)
+		case opI64SubLoad:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+8 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) - *(*uint64)(unsafe.Add(mem, ea))
+			pc = unsafe.Add(pc, 16)
+		case opF32SubLoad:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+4 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(math.Float32bits(*(*float32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) - *(*float32)(unsafe.Add(mem, ea))))
+			pc = unsafe.Add(pc, 16)
+		case opF64SubLoad:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+8 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = math.Float64bits(*(*float64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) - *(*float64)(unsafe.Add(mem, ea)))
+			pc = unsafe.Add(pc, 16)
+		case opI32MulLoad:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+4 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) * *(*uint32)(unsafe.Add(mem, ea)))
+			pc = unsafe.Add(pc, 16)
+		case opI64MulLoad:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+8 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) * *(*uint64)(unsafe.Add(mem, ea))
+			pc = unsafe.Add(pc, 16)
+		case opF32MulLoad:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+4 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(math.Float32bits(*(*float32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) * *(*float32)(unsafe.Add(mem, ea))))
+			pc = unsafe.Add(pc, 16)
+		case opF64MulLoad:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+8 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = math.Float64bits(*(*float64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) * *(*float64)(unsafe.Add(mem, ea)))
+			pc = unsafe.Add(pc, 16)
+		case opI32AndLoad:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+4 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) & *(*uint32)(unsafe.Add(mem, ea)))
+			pc = unsafe.Add(pc, 16)
+		case opI32XorLoad:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+4 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) ^ *(*uint32)(unsafe.Add(mem, ea)))
+			pc = unsafe.Add(pc, 16)
+		case opI64XorLoad:
+			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))+*(*uint32)(unsafe.Add(pc, 12))) + uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			if ea+8 > mlen {
+				goto outOfBounds
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) ^ *(*uint64)(unsafe.Add(mem, ea))
+			pc = unsafe.Add(pc, 16)
+		case opSelectK:
+			v := *(*uint64)(unsafe.Add(pc, 8))
+			if *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) != 0 {
+				v = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
+			pc = unsafe.Add(pc, 16)
+		case opSelectKZ:
+			v := *(*uint64)(unsafe.Add(pc, 8))
+			if *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) == 0 {
+				v = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
+			pc = unsafe.Add(pc, 16)
+		case opSelectI32Eq:
+			v := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 10)))*8))
+			if *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) == *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) {
+				v = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8))
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
+			pc = unsafe.Add(pc, 16)
+		case opSelectI32LtS:
+			v := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 10)))*8))
+			if *(*int32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) < *(*int32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) {
+				v = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8))
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
+			pc = unsafe.Add(pc, 16)
+		case opSelectI32LtU:
+			v := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 10)))*8))
+			if *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) < *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) {
+				v = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8))
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
+			pc = unsafe.Add(pc, 16)
+		case opSelectI64LtS:
+			v := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 10)))*8))
+			if *(*int64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) < *(*int64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) {
+				v = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8))
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
+			pc = unsafe.Add(pc, 16)
+		case opSelectI64LtU:
+			v := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 10)))*8))
+			if *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) < *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) {
+				v = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8))
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
+			pc = unsafe.Add(pc, 16)
+		case opSelectF64Lt:
+			v := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 10)))*8))
+			if *(*float64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) < *(*float64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) {
+				v = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8))
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
+			pc = unsafe.Add(pc, 16)
+		case opSelectI32EqK:
+			v := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 10)))*8))
+			if *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) == *(*uint32)(unsafe.Add(pc, 12)) {
+				v = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8))
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
+			pc = unsafe.Add(pc, 16)
+		case opSelectI32LtSK:
+			v := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 10)))*8))
+			if *(*int32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) < *(*int32)(unsafe.Add(pc, 12)) {
+				v = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8))
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
+			pc = unsafe.Add(pc, 16)
+		case opSelectI32LtUK:
+			v := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 10)))*8))
+			if *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) < *(*uint32)(unsafe.Add(pc, 12)) {
+				v = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8))
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
+			pc = unsafe.Add(pc, 16)
+		case opSelectI32GtSK:
+			v := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 10)))*8))
+			if *(*int32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) > *(*int32)(unsafe.Add(pc, 12)) {
+				v = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8))
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
+			pc = unsafe.Add(pc, 16)
+		case opSelectI32GtUK:
+			v := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 10)))*8))
+			if *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) > *(*uint32)(unsafe.Add(pc, 12)) {
+				v = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8))
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
+			pc = unsafe.Add(pc, 16)
+		case opSelectI64EqK:
+			v := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 10)))*8))
+			if *(*int64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) == int64(*(*int32)(unsafe.Add(pc, 12))) {
+				v = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8))
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
+			pc = unsafe.Add(pc, 16)
+		case opSelectTest:
+			v := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 10)))*8))
+			if *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))&*(*uint32)(unsafe.Add(pc, 12)) != 0 {
+				v = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8))
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
+			pc = unsafe.Add(pc, 16)
 		case opBrTestZ:
 			if *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))&*(*uint32)(unsafe.Add(pc, 8)) == 0 {
 				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))

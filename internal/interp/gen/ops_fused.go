@@ -27,6 +27,41 @@ func fused() {
 		hot(t.name+"MulSub", "$a = "+t.slot+"("+p+" - $d"+t.suffix+")")
 		hot(t.name+"MulRsub", "$a = "+t.slot+"($d"+t.suffix+" - "+p+")")
 	}
+	// The second operand is loaded from slot c, as by a load of a sum: a = b op memory.
+	loaded := func(name, expr, bits, mem string) {
+		hot(name+"Load", "ea := uint64($c.u32 + $imm.hi) + uint64($imm.lo)\nif ea+"+bits+" > mlen {\ngoto outOfBounds\n}\n$a = "+
+			replace(expr, "MEM", "*(*"+mem+")(unsafe.Add($mem, ea))"))
+	}
+	for _, o := range [][2]string{{"Add", "+"}, {"Sub", "-"}, {"Mul", "*"}} {
+		loaded("I32"+o[0], "uint64($b.u32 "+o[1]+" MEM)", "4", "uint32")
+		loaded("I64"+o[0], "$b "+o[1]+" MEM", "8", "uint64")
+		loaded("F32"+o[0], "$f32($b.f32 "+o[1]+" MEM)", "4", "float32")
+		loaded("F64"+o[0], "math.Float64bits($b.f64 "+o[1]+" MEM)", "8", "float64")
+	}
+	loaded("I32And", "uint64($b.u32 & MEM)", "4", "uint32")
+	loaded("I32Xor", "uint64($b.u32 ^ MEM)", "4", "uint32")
+	loaded("I64Xor", "$b ^ MEM", "8", "uint64")
+
+	// Selects with a constant, condition in slot c; and with the condition computed: of slots b and c, or b and imm.hi, to choose d or e.
+	hot("SelectK", "v := $imm\nif $c.u32 != 0 {\nv = $b\n}\n$a = v")
+	hot("SelectKZ", "v := $imm\nif $c.u32 == 0 {\nv = $b\n}\n$a = v")
+	choose := func(name, cond string) {
+		hot("Select"+name, "v := $e\nif "+cond+" {\nv = $d\n}\n$a = v")
+	}
+	choose("I32Eq", "$b.u32 == $c.u32")
+	choose("I32LtS", "$b.i32 < $c.i32")
+	choose("I32LtU", "$b.u32 < $c.u32")
+	choose("I64LtS", "$b.i64 < $c.i64")
+	choose("I64LtU", "$b < $c")
+	choose("F64Lt", "$b.f64 < $c.f64")
+	choose("I32EqK", "$b.u32 == $imm.hi")
+	choose("I32LtSK", "$b.i32 < $imm.rel")
+	choose("I32LtUK", "$b.u32 < $imm.hi")
+	choose("I32GtSK", "$b.i32 > $imm.rel")
+	choose("I32GtUK", "$b.u32 > $imm.hi")
+	choose("I64EqK", "$b.i64 == int64($imm.rel)")
+	choose("Test", "$b.u32&$imm.hi != 0")
+
 	branch("BrTestZ", "$b.u32&$imm.lo == 0")
 	branch("BrTestNZ", "$b.u32&$imm.lo != 0")
 
