@@ -5,8 +5,8 @@
 #   clang-22 --config=guest/pthread/build/threads.cfg -O2 prog.c -o prog.wasm
 #   clang++-22 --config=guest/pthread/build/threads.cfg -O2 prog.cc -o prog.wasm
 #
-# It needs the Debian packages clang-22, lld-22 and llvm-22 (or others that $CLANG and $AR name) and npm, with which it
-# gets the C and C++ libraries for wasm32-wasip1 out of the package @yowasp/clang: 27 MB, kept in $SPINDLE_CACHE.
+# It needs Go, the Debian packages clang-22, lld-22 and llvm-22 (or others that $CLANG and $AR name), and npm, with which
+# it gets the C and C++ libraries for wasm32-wasip1 out of the package @yowasp/clang: 27 MB, kept in $SPINDLE_CACHE.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -17,6 +17,7 @@ ar=${AR:-$(command -v llvm-ar-22 || command -v llvm-ar-14 || echo llvm-ar)}
 package=@yowasp/clang@22.0.0-git20542-10
 
 command -v "$clang" >/dev/null || { echo "build.sh: no $clang: apt-get install clang-22 lld-22, or set CLANG" >&2; exit 1; }
+command -v "${GO:-go}" >/dev/null || { echo "build.sh: no go command, or set GO" >&2; exit 1; }
 command -v "$ar" >/dev/null || { echo "build.sh: no llvm-ar: apt-get install llvm-22, or set AR" >&2; exit 1; }
 
 # The sysroot.
@@ -38,6 +39,12 @@ if [ ! -d "$out/sysroot" ]; then
 	rm -rf "$out/resource/lib"
 	mv "$tmp/lib" "$out/resource/lib"
 	ln -sfn "$("$clang" -print-resource-dir)/include" "$out/resource/include"
+	# An errno for each thread. The archives have no table of symbols after that: "s" makes one.
+	for lib in libc libc++; do
+		(cd "$here" && ${GO:-go} run ./tlserrno "$tmp/sysroot/lib/wasm32-wasip1/$lib.a" "$tmp/$lib.a")
+		"$ar" s "$tmp/$lib.a"
+		mv "$tmp/$lib.a" "$tmp/sysroot/lib/wasm32-wasip1/$lib.a"
+	done
 	mv "$tmp/sysroot" "$out/sysroot"
 fi
 
@@ -60,8 +67,8 @@ wrap() { for f; do printf '$-Wl,--wrap=%s\n' "$f"; done; }
 	CFG
 	# malloc.c
 	wrap malloc calloc realloc free aligned_alloc posix_memalign __libc_malloc __libc_calloc __libc_free
-	# stdio.c
-	sed -n 's/^WRAPPED([^,]*, \([a-z_A-Z]*\),.*/\1/p; s/^[A-Za-z].*__wrap_\([a-z_]*\)(.*) {.*/\1/p' "$here/src/stdio.c" | while read -r f; do wrap "$f"; done
+	# stdio.c, cxxatomic.c
+	sed -n 's/^WRAPPED([^,]*, \([a-z_A-Z]*\),.*/\1/p; s/^[A-Za-z].*__wrap_\([A-Za-z0-9_]*\)(.*/\1/p' "$here/src/stdio.c" "$here/src/cxxatomic.c" | while read -r f; do wrap "$f"; done
 	# end.c, endstdio.c
 	wrap exit __wasm_call_dtors atexit __cxa_atexit __stdio_exit
 } >"$out/threads.cfg"
