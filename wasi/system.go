@@ -107,18 +107,19 @@ func (s *System) close() {
 	})
 }
 
-// Start makes a System of cfg and starts mod with it: Runtime.Start with the System, and Threads, added to pc.Imports.
+// Start makes a System of cfg and starts mod with it: Runtime.Start with the System, Threads and SharedMemories
+// added to pc.Imports.
 func Start(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, cfg Config, pc spindle.Config) (*spindle.Process, error) {
-	return with(cfg, pc, func(pc spindle.Config) (*spindle.Process, error) { return rt.Start(ctx, mod, pc) })
+	return with(rt, mod, cfg, pc, func(pc spindle.Config) (*spindle.Process, error) { return rt.Start(ctx, mod, pc) })
 }
 
-// Instantiate makes a System of cfg and instantiates mod with it, for a reactor: Runtime.Instantiate with the System, and Threads, added to
-// pc.Imports.
+// Instantiate makes a System of cfg and instantiates mod with it, for a reactor: Runtime.Instantiate with
+// the System, Threads and SharedMemories added to pc.Imports.
 func Instantiate(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, cfg Config, pc spindle.Config) (*spindle.Instance, error) {
-	return with(cfg, pc, func(pc spindle.Config) (*spindle.Instance, error) { return rt.Instantiate(ctx, mod, pc) })
+	return with(rt, mod, cfg, pc, func(pc spindle.Config) (*spindle.Instance, error) { return rt.Instantiate(ctx, mod, pc) })
 }
 
-func with[T interface{ comparable }](cfg Config, pc spindle.Config, start func(spindle.Config) (T, error)) (t T, err error) {
+func with[T interface{ comparable }](rt *spindle.Runtime, mod *spindle.Module, cfg Config, pc spindle.Config, start func(spindle.Config) (T, error)) (t T, err error) {
 	s, err := New(cfg)
 	if err != nil {
 		return t, err
@@ -131,6 +132,11 @@ func with[T interface{ comparable }](cfg Config, pc spindle.Config, start func(s
 	if imports[ThreadModule] == nil {
 		imports[ThreadModule] = Threads()
 	}
+	release, err := SharedMemories(rt, mod, imports)
+	if err != nil {
+		return t, errors.Join(err, s.Close())
+	}
+	defer release()
 	pc.Imports = imports
 	t, err = start(pc)
 	if err != nil {

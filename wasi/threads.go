@@ -22,3 +22,51 @@ func Threads() spindle.HostModule {
 		return int32(tid)
 	}).Named(ThreadModule + ".thread-spawn")}
 }
+
+// SharedMemories supplies the shared memories that mod imports and imports does not have, as wasi-threads wants: the host makes them,
+// under whatever name the module imports them. It adds to imports; release gives back the caller's hold on them and may be called once a
+// Process has been made.
+func SharedMemories(rt *spindle.Runtime, mod *spindle.Module, imports spindle.Imports) (release func(), err error) {
+	var made []*spindle.Memory
+	release = func() {
+		for _, m := range made {
+			m.Close()
+		}
+	}
+	for im := range mod.Imports() {
+		if im.Kind != spindle.KindMemory || !im.Memory.Shared {
+			continue
+		}
+		under := imports[im.Module]
+		o, ok := under.(overlay)
+		if h, is := under.(spindle.HostModule); is && h[im.Name] != nil || ok && o.over[im.Name] != nil {
+			continue
+		}
+		m, err := rt.NewSharedMemory(*im.Memory)
+		if err != nil {
+			release()
+			return nil, err
+		}
+		made = append(made, m)
+		if !ok {
+			o = overlay{spindle.HostModule{}, under}
+			imports[im.Module] = o
+		}
+		o.over[im.Name] = m
+	}
+	return release, nil
+}
+
+// overlay is an import module with memories added.
+type overlay struct {
+	over  spindle.HostModule
+	under spindle.ImportModule // may be nil
+}
+
+// Lookup implements spindle.ImportModule.
+func (o overlay) Lookup(p *spindle.Process, name string) (spindle.Extern, bool) {
+	if x, ok := o.over[name]; ok || o.under == nil {
+		return x, ok
+	}
+	return o.under.Lookup(p, name)
+}

@@ -16,14 +16,15 @@ import (
 
 // runFlags are the flags of run.
 type runFlags struct {
-	features  featureFlags
-	dirs      []string
-	env       []string
-	listen    []string
-	invoke    string
-	timeout   time.Duration
-	maxMemory sizeFlag
-	maxStack  sizeFlag
+	features   featureFlags
+	dirs       []string
+	env        []string
+	listen     []string
+	invoke     string
+	timeout    time.Duration
+	maxMemory  sizeFlag
+	maxStack   sizeFlag
+	maxThreads int
 }
 
 func newRun(a *app) *cobra.Command {
@@ -65,12 +66,13 @@ The exit code is the guest's. Others: 134 the guest trapped (its backtrace is sh
 	flags.DurationVar(&f.timeout, "timeout", 0, "stop the guest after this `TIME`, such as 500ms or 2m")
 	flags.Var(&f.maxMemory, "max-memory", "largest `SIZE` of each linear memory, such as 64MiB")
 	flags.Var(&f.maxStack, "max-stack", "`SIZE` of the guest's stack (8MiB if not given)")
+	flags.IntVar(&f.maxThreads, "max-threads", spindle.DefaultMaxThreads, "at most `N` guest threads beside the main one")
 	f.features.add(cmd)
 	_ = cmd.MarkFlagDirname("dir")
 	_ = cmd.RegisterFlagCompletionFunc("env", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return os.Environ(), cobra.ShellCompDirectiveNoFileComp
 	})
-	for _, name := range []string{"tcplisten", "invoke", "timeout", "max-memory", "max-stack"} {
+	for _, name := range []string{"tcplisten", "invoke", "timeout", "max-memory", "max-stack", "max-threads"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}
 	return cmd
@@ -79,6 +81,9 @@ The exit code is the guest's. Others: 134 the guest trapped (its backtrace is sh
 func (a *app) run(ctx context.Context, f *runFlags, features spindle.Features, name string, args []string) error {
 	if f.timeout < 0 {
 		return usagef("--timeout %v is negative", f.timeout)
+	}
+	if f.maxThreads < 0 {
+		return usagef("--max-threads %d is negative", f.maxThreads)
 	}
 	ctx, stop := interruptible(ctx)
 	defer stop(nil)
@@ -107,12 +112,15 @@ func (a *app) run(ctx context.Context, f *runFlags, features spindle.Features, n
 	if e, ok := mod.Export("_start"); f.invoke == "" && (!ok || e.Kind != spindle.KindFunc) {
 		return noStart(mod, file)
 	}
-	imports, done, err := a.imports(f, mod, guestArgs)
+	imports, done, err := a.imports(f, rt, mod, guestArgs)
 	if err != nil {
 		return err
 	}
 	defer done()
-	cfg := spindle.Config{Imports: imports}
+	cfg := spindle.Config{Imports: imports, MaxThreads: f.maxThreads}
+	if cfg.MaxThreads == 0 {
+		cfg.MaxThreads = -1
+	}
 	if f.invoke != "" {
 		return file.wrapGuest(a.invoke(ctx, rt, mod, cfg, f.invoke, args))
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 // imports supplies what the module imports of what the command has. done gives back what no Process came to own.
-func (a *app) imports(f *runFlags, mod *spindle.Module, args []string) (imports spindle.Imports, done func(), err error) {
+func (a *app) imports(f *runFlags, rt *spindle.Runtime, mod *spindle.Module, args []string) (imports spindle.Imports, done func(), err error) {
 	cfg, err := a.wasiConfig(f, args) // also if it is not needed: wrong flags are errors
 	if err != nil {
 		return nil, nil, err
@@ -40,9 +40,17 @@ func (a *app) imports(f *runFlags, mod *spindle.Module, args []string) (imports 
 				return nil, nil, err
 			}
 			imports[im.Module], done = sys, func() { sys.Close() }
+		case wasi.ThreadModule:
+			imports[im.Module] = wasi.Threads()
 		}
 	}
-	return imports, done, nil
+	release, err := wasi.SharedMemories(rt, mod, imports)
+	if err != nil {
+		done()
+		return nil, nil, err
+	}
+	closeSystem := done
+	return imports, func() { release(); closeSystem() }, nil
 }
 
 // wasiConfig says what the guest gets to see, but for sockets.

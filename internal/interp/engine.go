@@ -113,6 +113,11 @@ func drive(t *vm.Thread) error {
 			base, size = inst.Memories[0].Desc.Base, inst.Memories[0].Len()
 		}
 		x := run(ctx, ptr(ctx.PC), 0, ptr(ctx.FP), ptr(base), size)
+		if raceEnabled {
+			c := codeOf(t.Current())
+			c.mu.Lock()
+			c.mu.Unlock() //nolint:staticcheck // for the edge only
+		}
 		var err error
 		switch x {
 		case exitCold:

@@ -11,7 +11,11 @@ import (
 type LinkError struct {
 	Module, Name string
 	Msg          string
+	Cause        error // what the supplier of the import failed with, may be nil
 }
+
+// Unwrap returns the cause.
+func (e *LinkError) Unwrap() error { return e.Cause }
 
 func (e *LinkError) Error() string { return fmt.Sprintf("import %q.%q: %s", e.Module, e.Name, e.Msg) }
 
@@ -57,16 +61,16 @@ func (i *Instance) link(resolve Resolver) error {
 		im := &m.Imports[k]
 		x, ok, err := resolve(im)
 		if err != nil {
-			return &LinkError{im.Module, im.Name, err.Error()}
+			return &LinkError{im.Module, im.Name, err.Error(), err}
 		}
 		if !ok {
-			return &LinkError{im.Module, im.Name, "unknown import"}
+			return &LinkError{im.Module, im.Name, "unknown import", nil}
 		}
 		if x.Kind != im.Kind {
-			return &LinkError{im.Module, im.Name, fmt.Sprintf("incompatible import type: a %s is wanted, this is a %s", im.Kind, x.Kind)}
+			return &LinkError{im.Module, im.Name, fmt.Sprintf("incompatible import type: a %s is wanted, this is a %s", im.Kind, x.Kind), nil}
 		}
 		if msg := i.bind(im, x); msg != "" {
-			return &LinkError{im.Module, im.Name, "incompatible import type: " + msg}
+			return &LinkError{im.Module, im.Name, "incompatible import type: " + msg, nil}
 		}
 		i.binds = append(i.binds, x)
 	}

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -66,6 +67,9 @@ func (p *Plan) add(k int, from *Instance) error {
 		return x, true, err
 	}, memories{of: from})
 	if err != nil {
+		if plan := (*PlanError)(nil); errors.As(err, &plan) {
+			return plan
+		}
 		return err
 	}
 	m := from.Module
