@@ -69,6 +69,9 @@ func (d *dir) fastOpen(path string, flag int, follow bool) (*os.File, error) {
 			err = vfs.ELOOP // the reason why
 		}
 	}
+	if err == unix.EISDIR && flag&os.O_CREATE != 0 {
+		return nil, errSlow // likewise for the slash at the end of a link's target
+	}
 	if err != nil {
 		return nil, err
 	}
