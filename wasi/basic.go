@@ -1,6 +1,7 @@
 package wasi
 
 import (
+	"crypto/rand"
 	"fmt"
 	"io"
 	"math"
@@ -124,19 +125,26 @@ func randomGet(e env, a []uint64) errno {
 	}
 	for len(b) > 0 {
 		n := min(len(b), randomChunk)
-		if _, err := io.ReadFull(e.s.random, b[:n]); err != nil {
+		if err := e.s.fill(b[:n]); err != nil {
 			return vfs.EIO
 		}
 		b = b[n:]
 		if len(b) > 0 {
-			select {
-			case <-e.c.Stopped():
+			if e.stopped() {
 				return vfs.EINTR
-			default:
 			}
 		}
 	}
 	return success
+}
+
+func (s *System) fill(b []byte) error {
+	if s.random != rand.Reader {
+		s.randomMu.Lock()
+		defer s.randomMu.Unlock()
+	}
+	_, err := io.ReadFull(s.random, b)
+	return err
 }
 
 func schedYield(env, []uint64) errno {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"reflect"
 	"strings"
 	"time"
 
@@ -26,7 +27,8 @@ type Config struct {
 
 	// Stdin, Stdout and Stderr become descriptors 0, 1 and 2. Nil is empty, or discards. An *os.File is used as what it is: file,
 	// pipe or terminal, waited for without a goroutine where the system can, never closed, and must stay open until the System is closed.
-	// Other readers and writers are called from one goroutine at a time each. A guest that is stopped does not wait for them, so that a Read
+	// (Two guests that read the same pipe or terminal at the same time take bytes from each other, and may wait for each other.)
+	// Other readers and writers are called from one goroutine at a time each, also if Stdout and Stderr are the same. A guest that is stopped does not wait for them, so that a Read
 	// or Write that blocks may outlive it; bytes that it then reads are lost with the System.
 	Stdin  io.Reader
 	Stdout io.Writer
@@ -42,7 +44,7 @@ type Config struct {
 	// Random is where random_get reads; the default is the system's secure source. It must not block.
 	Random io.Reader
 	// Realtime and Monotonic are the clocks; the defaults are the system's wall clock, and the time since New plus a millisecond.
-	// Waits last as long as their difference to these clocks says, in real time.
+	// Waits last as long as their difference to these clocks says, in real time. They may be called by several threads at the same time.
 	Realtime  func() time.Time
 	Monotonic func() time.Duration
 
@@ -106,7 +108,12 @@ func (s *System) setUp(cfg *Config) error {
 	}{
 		{"stdin", func() (vfs.File, error) { return s.stdin(cfg.Stdin) }, rightFdRead},
 		{"stdout", func() (vfs.File, error) { return s.stdout(cfg.Stdout) }, rightFdWrite},
-		{"stderr", func() (vfs.File, error) { return s.stdout(cfg.Stderr) }, rightFdWrite},
+		{"stderr", func() (vfs.File, error) {
+			if same(cfg.Stdout, cfg.Stderr) {
+				return s.fds.slots[1].d.file, nil
+			}
+			return s.stdout(cfg.Stderr)
+		}, rightFdWrite},
 	} {
 		f, err := std.make()
 		if err != nil {
@@ -132,6 +139,11 @@ func (s *System) setUp(cfg *Config) error {
 		s.install(newDesc(stream.OfListener(s.hub, l), rightsListener, rightsSocket))
 	}
 	return nil
+}
+
+// same reports whether both are one writer. Some types cannot be compared, which then are two.
+func same(a, b io.Writer) bool {
+	return a != nil && b != nil && reflect.TypeOf(a).Comparable() && reflect.TypeOf(b).Comparable() && a == b
 }
 
 func (s *System) install(d *desc) {

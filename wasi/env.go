@@ -81,6 +81,16 @@ func (e env) path(ptr, n uint64) (string, errno) {
 	return p, vfs.ErrnoOf(vfs.CheckPath(p))
 }
 
+// stopped reports whether the guest is to stop. Calls that take long without waiting ask now and then.
+func (e env) stopped() bool {
+	select {
+	case <-e.c.Stopped():
+		return true
+	default:
+		return false
+	}
+}
+
 // block waits for a token, for done, for the timer, or the guest's end. It returns EINTR if the guest is to stop: the call then
 // returns, and no guest code sees what.
 func (e env) block(ch, done <-chan struct{}, timer <-chan time.Time) errno {

@@ -102,6 +102,9 @@ func (e env) writev(fd, iovs, count, result uint64, need rights, write func(d *d
 // written. An error ends it with what was.
 func (e env) writeRest(d *desc, v *iovecs, done uint32) (uint32, errno) {
 	for uint64(done) < v.total {
+		if e.stopped() {
+			return 0, vfs.EINTR
+		}
 		skip := uint64(done)
 		n, en := e.waiting(d, vfs.Writable, func() (uint32, errno) {
 			rest := skip
@@ -134,12 +137,19 @@ func (e env) writeRest(d *desc, v *iovecs, done uint32) (uint32, errno) {
 	return done, success
 }
 
-// slowWrite writes through somebody else, piece by piece.
+// slowWrite writes through somebody else: a small write at once, others piece by piece.
 func (e env) slowWrite(d *desc, w vfs.SlowWriter, v *iovecs) (uint32, errno) {
+	if v.n > 1 && v.total > 0 && v.total <= gatherSize {
+		all, en := e.collect(v, make([]byte, 0, v.total))
+		if en != success {
+			return 0, en
+		}
+		return e.slowWriteOne(d, w, func() ([]byte, bool) { return all, true })
+	}
 	var total uint32
 	for i := range v.n {
 		for x := v.at(i); x.n > 0; {
-			n, en := e.slowWriteOne(d, w, x)
+			n, en := e.slowWriteOne(d, w, func() ([]byte, bool) { return e.m.View(uint64(x.ptr), uint64(x.n)) })
 			total += n
 			if en == vfs.EINTR || en != success && total == 0 {
 				return 0, en
@@ -154,11 +164,11 @@ func (e env) slowWrite(d *desc, w vfs.SlowWriter, v *iovecs) (uint32, errno) {
 	return total, success
 }
 
-// slowWriteOne hands over a copy of a piece, or of its beginning, and waits until it is written.
-func (e env) slowWriteOne(d *desc, w vfs.SlowWriter, x iovec) (uint32, errno) {
+// slowWriteOne hands over a copy of some bytes, or of their beginning, and waits until it is written.
+func (e env) slowWriteOne(d *desc, w vfs.SlowWriter, view func() ([]byte, bool)) (uint32, errno) {
 	var op *vfs.WriteOp
 	for {
-		p, ok := e.m.View(uint64(x.ptr), uint64(x.n))
+		p, ok := view()
 		if !ok {
 			return 0, vfs.EFAULT
 		}

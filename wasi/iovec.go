@@ -56,6 +56,9 @@ func (e env) iovecs(ptr, count uint64) (v iovecs, en errno) {
 	return v, success
 }
 
+// transferSize bounds what is moved between two looks at whether the guest is to stop.
+const transferSize = 8 << 20
+
 // transfer calls do for each piece until one comes up short. An error counts if nothing was moved before it.
 func (e env) transfer(v *iovecs, do func(p []byte) (int, error)) (uint32, errno) {
 	var total uint64
@@ -68,13 +71,19 @@ func (e env) transfer(v *iovecs, do func(p []byte) (int, error)) (uint32, errno)
 		if !ok {
 			return 0, vfs.EFAULT
 		}
-		n, err := do(p)
-		total += uint64(max(0, n))
-		if err != nil && total == 0 {
-			return 0, vfs.ErrnoOf(err)
-		}
-		if err != nil || n < len(p) {
-			return uint32(total), success
+		for len(p) > 0 {
+			part := p[:min(len(p), transferSize)]
+			n, err := do(part)
+			total += uint64(max(0, n))
+			if err != nil && total == 0 {
+				return 0, vfs.ErrnoOf(err)
+			}
+			if err != nil || n < len(part) {
+				return uint32(total), success
+			}
+			if p = p[n:]; len(p) > 0 && e.stopped() {
+				return 0, vfs.EINTR
+			}
 		}
 	}
 	if v.total == 0 { // the file still says whether it could
@@ -96,18 +105,26 @@ func (e env) gather(v *iovecs, do func(p []byte) (int, error)) (uint32, errno) {
 	}
 	buf := gatherPool.Get().(*[gatherSize]byte)
 	defer gatherPool.Put(buf)
-	n := 0
-	for i := range v.n {
-		x := v.at(i)
-		p, ok := e.m.View(uint64(x.ptr), uint64(x.n))
-		if !ok {
-			return 0, vfs.EFAULT
-		}
-		n += copy(buf[n:], p)
+	all, en := e.collect(v, buf[:0])
+	if en != success {
+		return 0, en
 	}
-	done, err := do(buf[:n])
+	done, err := do(all)
 	if err != nil && done <= 0 {
 		return 0, vfs.ErrnoOf(err)
 	}
 	return uint32(done), success
+}
+
+// collect appends all pieces to buf.
+func (e env) collect(v *iovecs, buf []byte) ([]byte, errno) {
+	for i := range v.n {
+		x := v.at(i)
+		p, ok := e.m.View(uint64(x.ptr), uint64(x.n))
+		if !ok {
+			return nil, vfs.EFAULT
+		}
+		buf = append(buf, p...)
+	}
+	return buf, success
 }

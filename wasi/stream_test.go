@@ -267,6 +267,33 @@ func TestStdoutKinds(t *testing.T) {
 	if _, en := g.write(1, "x"); en != vfs.EIO {
 		t.Errorf("a broken writer: %v", en)
 	}
+	// Pieces of one small write arrive as one; one writer for both streams is called by one thread at a time.
+	var calls []string
+	all := funcWriter(func(p []byte) (int, error) { calls = append(calls, string(p)); return len(p), nil })
+	both := &all
+	g = newGuest(t, Config{Stdout: both, Stderr: both})
+	copy(g.mem[dataAt:], "a line\n")
+	for i, x := range [][2]uint32{{dataAt, 2}, {0, 0}, {dataAt + 2, 5}} {
+		le.PutUint32(g.mem[iovAt+8*i:], x[0])
+		le.PutUint32(g.mem[iovAt+8*i+4:], x[1])
+	}
+	g.want("pieces", g.call("fd_write", 2, iovAt, 3, resultAt), success)
+	if len(calls) != 1 || calls[0] != "a line\n" || g.u32(resultAt) != 7 {
+		t.Errorf("written: %q", calls)
+	}
+	var wg sync.WaitGroup
+	for fd := range uint32(2) {
+		wg.Go(func() {
+			th := g.thread()
+			for range 100 {
+				th.write(fd+1, "x")
+			}
+		})
+	}
+	wg.Wait()
+	if len(calls) != 201 {
+		t.Errorf("%d writes", len(calls))
+	}
 	g = newGuest(t, Config{})
 	if n, en := g.write(1, "discarded"); n != 9 || en != success {
 		t.Errorf("no writer: %d, %v", n, en)

@@ -26,7 +26,8 @@ type System struct {
 	fds       fdTable
 	hub       *stream.Hub
 
-	random    io.Reader
+	randomMu  sync.Mutex
+	random    io.Reader // guarded by randomMu, unless it is the system's
 	realtime  func() time.Time
 	monotonic func() time.Duration
 	blocked   atomic.Int64 // nanoseconds that calls have waited

@@ -156,6 +156,9 @@ func (s *Accepter) Ready(e vfs.Events) vfs.Readiness {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conn == nil && s.err == nil {
+		if e&vfs.Readable != 0 {
+			s.fetchLocked() // as for a Reader
+		}
 		e = 0
 	}
 	return vfs.Readiness{Events: e & vfs.Readable}

@@ -85,11 +85,15 @@ func (s *Reader) fetchLocked() {
 	}()
 }
 
-// Ready implements vfs.Stream.
+// Ready implements vfs.Stream. Who asks wants to read: a guest that only ever asks is told in the end.
 func (s *Reader) Ready(e vfs.Events) vfs.Readiness {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e&vfs.Readable == 0 || len(s.data) == 0 && s.err == nil {
+	if e&vfs.Readable == 0 {
+		return vfs.Readiness{}
+	}
+	if len(s.data) == 0 && s.err == nil {
+		s.fetchLocked()
 		return vfs.Readiness{}
 	}
 	return vfs.Readiness{Events: vfs.Readable, Bytes: uint64(len(s.data)), Hangup: len(s.data) == 0}

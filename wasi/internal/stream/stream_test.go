@@ -65,6 +65,20 @@ func TestReader(t *testing.T) {
 	}
 }
 
+// TestReaderAsked: asking is enough to have it read.
+func TestReaderAsked(t *testing.T) {
+	src := make(scripted)
+	s := NewReader(src)
+	if r := s.Ready(vfs.Readable | vfs.Writable); r.Events != 0 {
+		t.Errorf("ready %+v", r)
+	}
+	src <- step{"x", nil} // somebody reads
+	wait(s, vfs.Readable)
+	if r := s.Ready(vfs.Readable); r.Bytes != 1 {
+		t.Errorf("ready %+v", r)
+	}
+}
+
 type errno = vfs.Errno
 
 func TestWriter(t *testing.T) {
