@@ -93,7 +93,7 @@ func (c *Code) lower(fn uint32) (entry uintptr, err error) {
 	n := 1 + len(pre) + len(l.code)
 	ch := c.chunkFor(n)
 	at := len(ch.code)
-	meta := &funcMeta{fn: fn, header: l.header, frame: (l.maxTop + frameSlack) * 8, refs: clone(l.refs), maps: clone(l.maps), regions: clone(l.regions)}
+	meta := &funcMeta{fn: fn, header: l.header, frame: l.maxTop * 8, refs: clone(l.refs), maps: clone(l.maps), regions: clone(l.regions)}
 	ch.code = append(ch.code, Instr{op: opUnreachable, imm: uint64(meta.frame)})
 	ch.code = append(append(ch.code, pre...), l.code...)
 	first := addrOf(&ch.code[at])
@@ -104,9 +104,6 @@ func (c *Code) lower(fn uint32) (entry uintptr, err error) {
 	atomic.StoreUintptr(&d.entry, entry)
 	return entry, nil
 }
-
-// frameSlack is room for the second half of zeroed pairs and the like at a frame's end.
-const frameSlack = 1
 
 func clone[T any](s []T) []T {
 	if len(s) == 0 {

@@ -17,7 +17,7 @@ const instrSize = 16
 const maxSlots = 1<<16 - 1
 
 func (in Instr) String() string {
-	return fmt.Sprintf("%-16s %5d %5d %5d  %#x", in.op, in.a, in.b, in.c, in.imm)
+	return fmt.Sprintf("%-18s %3d %3d %3d  %#x", in.op, in.a, in.b, in.c, in.imm)
 }
 
 // setLane sets one of the four 32-bit parts of an instruction's storage, for the offsets that follow a BrTable.
