@@ -89,7 +89,7 @@ func TestGoStandardLibrary(t *testing.T) {
 			// Guest paths are the host's: "/" is mounted as it is. TMPDIR is the
 			// test's own, so that nothing stays behind.
 			tmp := t.TempDir()
-			r := spindle(t, 10*time.Minute, dir, "run",
+			r := spindle(t, 15*time.Minute, dir, "run",
 				"--dir", "/", "--env", "PWD="+dir, "--env", "PATH="+os.Getenv("PATH"), "--env", "TMPDIR="+tmp,
 				test, "-test.short")
 			if r.code != 0 || !strings.HasSuffix(strings.TrimSpace(r.stdout), "PASS") {
