@@ -3,10 +3,12 @@ package interp
 import (
 	"context"
 	"errors"
+	"runtime"
 	"testing"
 	"time"
 
 	"github.com/spindle-wasm/spindle/internal/vm"
+	"github.com/spindle-wasm/spindle/internal/wasm"
 )
 
 // endless are functions that never return, one for each way to go round: each must come by a safepoint.
@@ -54,6 +56,17 @@ func TestStopEndlessGuests(t *testing.T) {
 					if s := w.thread.State(); s == vm.StateRunning {
 						t.Errorf("a paused thread is %v", s)
 					}
+					w.engine.Frames(w.thread, func(f vm.Frame) bool {
+						if f.Func >= uint32(len(f.Instance.Module.Funcs)) || f.Offset == 0 {
+							t.Errorf("frame %+v of a paused thread", f)
+						}
+						return true
+					})
+					w.engine.StackRefs(w.thread, func(slot *uint64, _ wasm.ValType) {
+						if *slot > 1<<20 { // a few functions, some thousand exceptions
+							t.Errorf("reference %#x on the stack of a paused thread", *slot)
+						}
+					})
 					w.thread.Resume()
 				}
 				stopped = time.Now()
@@ -70,4 +83,30 @@ func TestStopEndlessGuests(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestGoCollectsDuringGuests: Go's collector stops a guest's loop like any Go loop, and frees nothing that only guest code refers to.
+func TestGoCollectsDuringGuests(t *testing.T) {
+	w := newWorld(t, 0)
+	w.host("collect", i32, i32, func(_ *vm.Thread, s []uint64) error {
+		runtime.GC()
+		s[0]++
+		return nil
+	})
+	m := w.instance("m", `(module (import "host" "collect" (func $c (param i32) (result i32))) (memory 1)
+		(func $r (export "r") (param i32 i32) (result i32)
+			(if (i32.eqz (local.get 0)) (then (return (call $c (local.get 1)))))
+			(i32.add (call $r (i32.sub (local.get 0) (i32.const 1)) (call $c (local.get 1))) (i32.const 1)))
+		(func (export "endless") (loop $l (i32.store (i32.const 0) (i32.add (i32.load (i32.const 0)) (i32.const 1))) (br $l))))`)
+	w.want(m, 30+31, "r", 30, 0)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 5 {
+			runtime.GC()
+		}
+		w.thread.Stop(errors.New("enough"))
+	}()
+	w.wantTrap(m, vm.TrapInterrupted, "endless")
+	<-done
 }
