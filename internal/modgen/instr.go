@@ -23,6 +23,7 @@ func init() { // the producers refer to instr, which refers to them
 	producers = []producer{
 		{8, always, func(b *body) { b.typed(b.pickTyped(groupScalar)) }},
 		{3, always, func(b *body) { b.value(b.valType()) }},
+		{16, always, (*body).idiom},
 		{6, always, (*body).localOp},
 		{4, always, (*body).globalOp},
 		{8, hasMemory, func(b *body) { b.typed(b.pickTyped(groupMemory)) }},

@@ -50,6 +50,7 @@ func init() {
 		}
 		nanShape[op] = canonicalizer(info)
 	}
+	makeUsual()
 }
 
 // canonicalizer returns the comparison that tells the NaNs of an instruction's result apart, or 0 if it makes no NaN whose
