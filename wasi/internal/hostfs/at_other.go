@@ -131,6 +131,10 @@ func (d *dir) setTimesNoFollow(path string, t vfs.Times) error {
 	return d.m.err(d.root.Chtimes(path, goTime(t.Atim), goTime(t.Mtim)))
 }
 
+func (d *dir) Mkdir(path string) error { return d.m.err(d.root.Mkdir(path, permDir)) }
+
+func (d *dir) Symlink(target, path string) error { return d.m.err(d.root.Symlink(target, path)) }
+
 func (d *dir) Readlink(path string) (string, error) {
 	target, err := d.root.Readlink(path)
 	return target, d.m.err(err)

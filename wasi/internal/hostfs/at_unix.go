@@ -93,7 +93,23 @@ func (d *dir) at(path string, f func(p *place) error) error {
 		return err
 	}
 	defer p.close()
-	return f(&p)
+	for {
+		if err := f(&p); err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+// Mkdir makes a directory; a slash after its name changes nothing.
+func (d *dir) Mkdir(path string) error {
+	return d.at(path, func(p *place) error { return unix.Mkdirat(p.fd, p.name, permDir) })
+}
+
+func (d *dir) Symlink(target, path string) error {
+	if _, _, slash := vfs.Split(path); slash {
+		return d.errSlash(path)
+	}
+	return d.at(path, func(p *place) error { return unix.Symlinkat(target, p.fd, p.name) })
 }
 
 func (d *dir) Rmdir(path string) error {
@@ -157,15 +173,15 @@ func (d *dir) Link(path string, to vfs.Dir, newPath string) error {
 
 // errSlash is the error for making something other than a directory where a path ends in a slash.
 func (d *dir) errSlash(path string) error {
-	if _, err := d.root.Stat(path); err != nil {
-		return d.m.err(err)
+	if _, err := d.StatPath(path, true); err != nil {
+		return err
 	}
 	return vfs.EEXIST
 }
 
 func (d *dir) setTimesNoFollow(path string, t vfs.Times) error {
 	if _, _, slash := vfs.Split(path); slash || vfs.EndsInDot(path) {
-		return d.m.err(d.root.Chtimes(path, goTime(t.Atim), goTime(t.Mtim)))
+		return d.SetTimesPath(path, true, t)
 	}
 	return d.at(path, func(p *place) error {
 		ts, err := timespecs(t, func(st *unix.Stat_t) error { return unix.Fstatat(p.fd, p.name, st, unix.AT_SYMLINK_NOFOLLOW) })
@@ -178,8 +194,10 @@ func (d *dir) setTimesNoFollow(path string, t vfs.Times) error {
 
 func (d *dir) Readlink(path string) (string, error) {
 	if _, _, slash := vfs.Split(path); slash || vfs.EndsInDot(path) {
-		target, err := d.root.Readlink(path)
-		return target, d.m.err(err)
+		if _, err := d.StatPath(path, true); err != nil {
+			return "", err
+		}
+		return "", vfs.EINVAL // a directory
 	}
 	var target string
 	err := d.at(path, func(p *place) error {

@@ -56,26 +56,40 @@ func (d *dir) fastOpen(path string, flag int, follow bool) (*os.File, error) {
 	mode := uint32(0)
 	if flag&os.O_CREATE != 0 {
 		mode = permFile
-		if _, _, slash := vfs.Split(path); slash {
-			return nil, errSlow // the kernel says EISDIR whatever is there
+		if _, _, slash := vfs.Split(path); slash && d.m.fast {
+			return nil, d.createSlash(path, flag)
 		}
 	}
 	if !follow {
 		flag |= unix.O_NOFOLLOW
 	}
 	fd, err := d.beneath(path, flag|unix.O_LARGEFILE, mode)
-	if err == unix.ENOTDIR && !follow && flag&unix.O_DIRECTORY != 0 {
+	switch {
+	case err == unix.ENOTDIR && !follow && flag&unix.O_DIRECTORY != 0:
 		if st, serr := d.fastStat(path, false); serr == nil && st.Type == vfs.TypeSymlink {
 			err = vfs.ELOOP // the reason why
 		}
-	}
-	if err == unix.EISDIR && flag&os.O_CREATE != 0 {
-		return nil, errSlow // likewise for the slash at the end of a link's target
+	case err == unix.EISDIR && flag&os.O_CREATE != 0:
+		err = d.createSlash(path, flag) // there may be a slash at the end of a link's target
 	}
 	if err != nil {
 		return nil, err
 	}
 	return os.NewFile(uintptr(fd), path), nil
+}
+
+// createSlash is the error for creating a file where a slash says that it is a directory. The kernel's is EISDIR whatever is there.
+func (d *dir) createSlash(path string, flag int) error {
+	st, err := d.fastStat(path, true)
+	switch {
+	case err != nil:
+		return err
+	case flag&os.O_EXCL != 0:
+		return vfs.EEXIST
+	case st.Type == vfs.TypeDirectory:
+		return vfs.EISDIR
+	}
+	return vfs.ENOTDIR
 }
 
 func (d *dir) fastStat(path string, follow bool) (st vfs.Stat, err error) {
@@ -126,4 +140,21 @@ func (d *dir) openParent(path string) (*os.File, error) {
 		return nil, err
 	}
 	return os.NewFile(uintptr(fd), path), nil
+}
+
+// fastTimes sets times through an O_PATH descriptor, which kernels before 5.8 cannot.
+func (d *dir) fastTimes(path string, t vfs.Times) error {
+	fd, err := d.beneath(path, unix.O_PATH, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	ts, err := timespecs(t, nil)
+	if err != nil {
+		return err
+	}
+	if err := unix.UtimesNanoAt(fd, "", ts[:], unix.AT_EMPTY_PATH); err != unix.EINVAL && err != unix.ENOENT {
+		return err
+	}
+	return errSlow
 }

@@ -17,3 +17,5 @@ func hasBeneath(*os.File) bool { return false }
 func (d *dir) fastOpen(string, int, bool) (*os.File, error) { return nil, errSlow }
 
 func (d *dir) fastStat(string, bool) (vfs.Stat, error) { return vfs.Stat{}, errSlow }
+
+func (d *dir) fastTimes(string, vfs.Times) error { return errSlow }

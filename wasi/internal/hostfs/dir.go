@@ -199,6 +199,9 @@ func (d *dir) SetTimesPath(path string, follow bool, t vfs.Times) error {
 	if !follow {
 		return d.setTimesNoFollow(path, t)
 	}
+	if err := d.fastTimes(path, t); err != errSlow { //nolint:errorlint // exactly that
+		return d.m.err(err)
+	}
 	return d.m.err(d.root.Chtimes(path, goTime(t.Atim), goTime(t.Mtim)))
 }
 
@@ -209,10 +212,6 @@ func goTime(ns *int64) time.Time {
 	}
 	return time.Unix(0, *ns)
 }
-
-func (d *dir) Mkdir(path string) error { return d.m.err(d.root.Mkdir(path, permDir)) }
-
-func (d *dir) Symlink(target, path string) error { return d.m.err(d.root.Symlink(target, path)) }
 
 func statFile(f *os.File) (vfs.Stat, error) {
 	fi, err := f.Stat()
