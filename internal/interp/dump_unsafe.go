@@ -23,13 +23,11 @@ func (c *Code) Dump(fn uint32) (string, error) {
 	for i, in := range l.code {
 		if data > 0 {
 			data--
-			fmt.Fprintf(&b, "%4d  · %d %d %d %d\n", i, int32(uint32(in.op)|uint32(in.a)<<16), int32(uint32(in.b)|uint32(in.c)<<16), int32(in.imm), int32(in.imm>>32))
+			fmt.Fprintf(&b, "%4d  · %d %d %d %d\n", i, in.lane(0), in.lane(1), in.lane(2), in.lane(3))
 			continue
 		}
 		fmt.Fprintf(&b, "%4d  %s\n", i, c.text(in))
-		if in.op == opBrTable || in.op == opI32Load8UBrTable {
-			data = (int(uint32(in.imm)) + 3) / 4
-		}
+		data = in.tableSize()
 	}
 	for _, r := range l.regions {
 		fmt.Fprintf(&b, "try [%d, %d)", r.start, r.end)

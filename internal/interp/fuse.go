@@ -346,3 +346,22 @@ func joinJump(p, q *Instr) (Instr, bool) {
 	}
 	return Instr{}, false
 }
+
+// threadJumps makes branches that set the index of the br_table they lead to go where the table leads: Go's compiler jumps that way.
+// It keeps off functions whose maps tell the places apart.
+func (l *lowerer) threadJumps() {
+	if l.plain || len(l.maps) > 0 {
+		return
+	}
+	for i := 0; i < len(l.code); i++ {
+		in := &l.code[i]
+		if in.op == opConstBrL || in.op == opConstBr {
+			t := i + int(in.lane(3))/instrSize
+			if to := &l.code[t]; to.op == opBrTable && to.b == in.a {
+				k := int(min(uint32(in.imm), uint32(to.imm)-1))
+				in.setLane(3, int32(t-i)*instrSize+l.code[t+1+k/4].lane(k%4))
+			}
+		}
+		i += in.tableSize()
+	}
+}

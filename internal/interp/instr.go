@@ -35,6 +35,27 @@ func (in *Instr) setLane(lane int, v int32) {
 	}
 }
 
+// lane reads what setLane has set.
+func (in *Instr) lane(lane int) int32 {
+	switch lane {
+	case 0:
+		return int32(uint32(in.op) | uint32(in.a)<<16)
+	case 1:
+		return int32(uint32(in.b) | uint32(in.c)<<16)
+	case 2:
+		return int32(uint32(in.imm))
+	}
+	return int32(in.imm >> 32)
+}
+
+// tableSize is the number of instructions after this one that hold a table's offsets.
+func (in *Instr) tableSize() int {
+	if in.op == opBrTable || in.op == opI32Load8UBrTable {
+		return (int(uint32(in.imm)) + 3) / 4
+	}
+	return 0
+}
+
 func (o op) String() string {
 	if o < numOps {
 		return opNames[o]

@@ -135,6 +135,7 @@ func (l *lowerer) lower() (err error) {
 			return &wasm.LimitError{Limit: "frame slots", Max: maxSlots, Got: uint64(l.maxTop), Offset: l.in.Offset}
 		}
 	}
+	l.threadJumps()
 	if len(l.code) > math.MaxInt32/instrSize/2 {
 		return &wasm.LimitError{Limit: "instructions of a function", Max: math.MaxInt32 / instrSize / 2, Got: uint64(len(l.code)), Offset: l.in.Offset}
 	}

@@ -73,7 +73,7 @@ func init() {
 		{wasm.OpI32Extend8S, un(opI32Extend8S)}, {wasm.OpI32Extend16S, un(opI32Extend16S)},
 		{wasm.OpI64Clz, un(opI64Clz)}, {wasm.OpI64Ctz, un(opI64Ctz)}, {wasm.OpI64Popcnt, un(opI64Popcnt)},
 		{wasm.OpI64Extend8S, un(opI64Extend8S)}, {wasm.OpI64Extend16S, un(opI64Extend16S)},
-		{wasm.OpI64Extend32S, un(opI64Extend32S)},
+		{wasm.OpI64Extend32S, rule{lower: lowerExtend, op: opI64Extend32S}},
 		{wasm.OpI32WrapI64, rule{lower: lowerWrap}}, {wasm.OpI64ExtendI32S, un(opI64Extend32S)}, {wasm.OpI64ExtendI32U, keep},
 
 		{wasm.OpF32Abs, un(opF32Abs)}, {wasm.OpF32Neg, un(opF32Neg)}, {wasm.OpF32Ceil, un(opF32Ceil)}, {wasm.OpF32Floor, un(opF32Floor)},
@@ -102,6 +102,15 @@ func init() {
 		{wasm.OpF32DemoteF64, un(opF32Demote)}, {wasm.OpF64PromoteF32, un(opF64Promote)},
 		{wasm.OpI32ReinterpretF32, keep}, {wasm.OpI64ReinterpretF64, keep}, {wasm.OpF32ReinterpretI32, keep}, {wasm.OpF64ReinterpretI64, keep},
 	})
+}
+
+// lowerExtend leaves out an extension of what a load has extended already.
+func lowerExtend(l *lowerer, r *rule) {
+	o := l.stack[len(l.stack)-1]
+	if p := l.lastProducer(o); p != nil && (p.op == opI64Load32S || p.op == opI64Load16S || p.op == opI64Load8S) {
+		return
+	}
+	simple(l, r)
 }
 
 // lowerRotr turns a rotation to the right by a constant into one to the left.
