@@ -3,7 +3,9 @@ package interp
 import (
 	"bufio"
 	"bytes"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"strconv"
@@ -85,5 +87,30 @@ func TestLoopMachineCode(t *testing.T) {
 		t.Error("run has no jump table")
 	} else if end == 0 || end > 32 {
 		t.Errorf("the dispatch ends at byte %d of run, want at most 32", end)
+	}
+}
+
+// TestGenerated: the checked-in loop is what gen writes.
+func TestGenerated(t *testing.T) {
+	gobin, err := exec.LookPath("go")
+	if err != nil {
+		t.Skip("no go command to run gen with: ", err)
+	}
+	dir := t.TempDir()
+	if out, err := exec.Command(gobin, "run", "./gen", "-dir", dir).CombinedOutput(); err != nil {
+		t.Fatalf("go run ./gen: %v\n%s", err, out)
+	}
+	for _, name := range []string{"ops_generated.go", "run_generated.go"} {
+		want, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(bytes.ReplaceAll(got, []byte("\r\n"), []byte("\n")), want) {
+			t.Errorf("%s is not what gen writes: go generate ./internal/interp", name)
+		}
 	}
 }
