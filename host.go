@@ -2,7 +2,6 @@ package spindle
 
 import (
 	"sync"
-	"unsafe"
 
 	"github.com/spindle-wasm/spindle/internal/vm"
 	"github.com/spindle-wasm/spindle/internal/wasm"
@@ -61,21 +60,6 @@ func (h *HostFunc) extern(p *Process) (vm.Extern, error) {
 // Value is a Go type that has a WebAssembly counterpart: 32-bit integers are i32, 64-bit integers i64, floats f32 and f64.
 type Value interface {
 	int32 | uint32 | int64 | uint64 | float32 | float64
-}
-
-// typeOf returns the value type of V.
-func typeOf[V Value]() ValueType {
-	var v V
-	switch any(v).(type) {
-	case float32:
-		return TypeF32
-	case float64:
-		return TypeF64
-	}
-	if unsafe.Sizeof(v) == 4 {
-		return TypeI32
-	}
-	return TypeI64
 }
 
 // V128 is a vector in slot form: its low half goes first.

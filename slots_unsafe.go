@@ -28,3 +28,18 @@ func Slot[V Value](v V) (s uint64) {
 
 // FromSlot returns the value that a slot holds.
 func FromSlot[V Value](s uint64) V { return get[V](&s) }
+
+// typeOf returns the value type of V.
+func typeOf[V Value]() ValueType {
+	var v V
+	switch any(v).(type) {
+	case float32:
+		return TypeF32
+	case float64:
+		return TypeF64
+	}
+	if unsafe.Sizeof(v) == 4 {
+		return TypeI32
+	}
+	return TypeI64
+}

@@ -1,9 +1,6 @@
 package vm
 
-import (
-	"sync/atomic"
-	"unsafe"
-)
+import "sync/atomic"
 
 // Context is the block of a thread that engines read on their fast path. It lives off the Go heap at the start of the thread's
 // region and holds no Go pointers: addresses in it are of off-heap memory, or of pointer-free Go memory that the Thread or its
@@ -37,12 +34,6 @@ type Context struct {
 
 // GlobalSize is the distance between globals in their storage: a v128 needs two slots.
 const GlobalSize = 16
-
-// Offsets that engines and their tests rely on.
-const (
-	ContextFlag       = unsafe.Offsetof(Context{}.flag)
-	ContextStackLimit = unsafe.Offsetof(Context{}.stackLimit)
-)
 
 // Flag bits of the safepoint word. A stopper sets its bit and calls Thread.poke; the thread answers at its next safepoint.
 const (
