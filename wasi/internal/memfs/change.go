@@ -67,11 +67,8 @@ func (d *dir) Unlink(path string) error {
 func (d *dir) findNoSlashLink(path string) (vfs.Found[*node], error) {
 	dirPath, base, slash := vfs.Split(path)
 	at, err := d.findOld(dirPath+"/"+base, false)
-	if err == nil && slash {
-		at.Slash = true
-		if at.Type != vfs.TypeDirectory {
-			err = vfs.ENOTDIR
-		}
+	if err == nil && slash && at.Type != vfs.TypeDirectory {
+		err = vfs.ENOTDIR
 	}
 	return at, err
 }

@@ -135,9 +135,6 @@ func (s *FD) Ready(e vfs.Events) vfs.Readiness {
 // Notify implements vfs.Stream.
 func (s *FD) Notify(e vfs.Events, ch chan<- struct{}) func() { return s.hub.notify(s.fd, e, ch) }
 
-// Sync does nothing: there is no storage behind it.
-func (s *FD) Sync(bool) error { return vfs.EINVAL }
-
 // Close implements vfs.File.
 func (s *FD) Close() error { return s.close() }
 
