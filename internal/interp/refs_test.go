@@ -57,11 +57,8 @@ func (m *mover) add(id uint64) vm.Ref {
 	return r
 }
 
-// arm requests a yield as another goroutine would: a bit in the flag, and the raised stack limit.
-func (m *mover) arm(t *vm.Thread) {
-	*slotAt(addrOf(t.Ctx) + vm.ContextFlag) |= uint64(vm.FlagYield)
-	*slotAt(addrOf(t.Ctx) + vm.ContextStackLimit) = 0
-}
+// arm makes the next poll or entry a safepoint that meets a flag.
+func (m *mover) arm(t *vm.Thread) { t.Yield() }
 
 func (m *mover) collect(t *vm.Thread) {
 	m.cycles++

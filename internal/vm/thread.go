@@ -258,6 +258,13 @@ func (t *Thread) setFlagLocked(bit uint32) {
 	atomic.StoreUintptr(&t.Ctx.stackLimit, 0)
 }
 
+// Yield makes the thread let other goroutines run at its next safepoint. Any goroutine may call it.
+func (t *Thread) Yield() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.setFlagLocked(FlagYield)
+}
+
 func (t *Thread) clearFlagLocked(bit uint32) {
 	if atomic.AndUint32(&t.Ctx.flag, ^bit)&^bit == 0 {
 		atomic.StoreUintptr(&t.Ctx.stackLimit, t.Ctx.stackTop)
