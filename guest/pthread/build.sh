@@ -66,7 +66,7 @@ wrap() { for f; do printf '$-Wl,--wrap=%s\n' "$f"; done; }
 	$-lspindle-pthread
 	CFG
 	# malloc.c
-	wrap malloc calloc realloc free aligned_alloc posix_memalign __libc_malloc __libc_calloc __libc_free
+	wrap malloc calloc realloc free aligned_alloc posix_memalign sbrk __libc_malloc __libc_calloc __libc_free
 	# stdio.c, cxxatomic.c
 	sed -n 's/^WRAPPED([^,]*, \([a-z_A-Z]*\),.*/\1/p; s/^[A-Za-z].*__wrap_\([A-Za-z0-9_]*\)(.*/\1/p' "$here/src/stdio.c" "$here/src/cxxatomic.c" | while read -r f; do wrap "$f"; done
 	# end.c, endstdio.c

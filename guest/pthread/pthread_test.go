@@ -53,7 +53,7 @@ func run(t *testing.T, name string, args ...string) (output string, err error) {
 	}
 	var out strings.Builder // one writer for both: calls of Write do not overlap
 	p, err := wasi.Start(ctx, rt, mod, wasi.Config{Args: append([]string{name}, args...), Stdout: &out, Stderr: &out},
-		spindle.Config{Imports: imports, MaxThreads: 64})
+		spindle.Config{Imports: imports, MaxThreads: 200})
 	if err != nil {
 		t.Fatal(err)
 	}

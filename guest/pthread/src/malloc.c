@@ -13,15 +13,18 @@
 	}
 
 static word heap;
+static _Thread_local int inside; // of the allocator
 
 // Before the first thread is made nobody competes; a program that never makes one does not pay.
 static int begin(void) {
+	inside = 1;
 	if (!__atomic_load_n(&__spt_threaded, __ATOMIC_RELAXED))
 		return 0;
 	lock(&heap);
 	return 1;
 }
 static void end(int locked) {
+	inside = 0;
 	if (locked)
 		unlock(&heap);
 }
@@ -50,3 +53,24 @@ void __wrap_free(void *p) {
 	end(locked);
 }
 void __wrap___libc_free(void *p) { __wrap_free(p); }
+
+// The allocator's sbrk. It believes that what two calls give lies side by side, unless a call has failed once: from then on it
+// asks for each region whole, and then by sbrk(0) where that ends. The program may grow the memory meanwhile, by any thread, so
+// the first call fails, and sbrk(0) is the end of what was given and not that of the memory.
+void *__real_sbrk(intptr_t n);
+void *__wrap_sbrk(intptr_t n) {
+	static int asked; // guarded like the allocator
+	static char *end;
+	if (!inside)
+		return __real_sbrk(n);
+	if (n == 0 && end)
+		return end;
+	if (n > 0 && !asked) {
+		asked = 1;
+		return (void *)-1;
+	}
+	char *p = __real_sbrk(n);
+	if (n > 0 && p != (char *)-1)
+		end = p + n;
+	return p;
+}

@@ -57,6 +57,6 @@ int main(void) {
 			__builtin_wasm_memory_atomic_wait32((int *)&ended, before, -1);
 		CHECK(pthread_detach(d) == 0);
 	}
-	CHECK(__builtin_wasm_memory_size(0) < pages + 160);
+	CHECK(__builtin_wasm_memory_size(0) < pages + 800);
 	return OK();
 }
