@@ -48,7 +48,7 @@ if [ ! -d "$out/sysroot" ]; then
 	mv "$tmp/sysroot" "$out/sysroot"
 fi
 
-# What every compilation needs. In a configuration file $ marks options of the linker.
+# What every compilation needs. In a configuration file $ marks options that come last, and only when linking.
 wrap() { for f; do printf '$-Wl,--wrap=%s\n' "$f"; done; }
 {
 	cat <<-'CFG'
@@ -59,8 +59,9 @@ wrap() { for f; do printf '$-Wl,--wrap=%s\n' "$f"; done; }
 	-matomics -mbulk-memory -mthread-model posix
 	-D_REENTRANT
 	--no-wasm-opt
-	$-Wl,--shared-memory,--import-memory,--export-memory,--max-memory=1073741824
-	$-Wl,-z,stack-size=1048576,--stack-first
+	$-Wl,--shared-memory,--import-memory,--export-memory,--stack-first
+	# Before the command line's own options, which thus can say otherwise.
+	-Wl,--max-memory=1073741824 -Wl,-z,stack-size=1048576
 	# The libraries were compiled for one thread, and so lack the mark that they may be linked into a module with several.
 	$-Wl,--no-check-features
 	$-lspindle-pthread

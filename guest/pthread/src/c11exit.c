@@ -3,6 +3,4 @@
 #include <stdint.h>
 #include <threads.h>
 
-_Noreturn void pthread_exit(void *); // the sysroot's header hides it
-
 _Noreturn void thrd_exit(int code) { pthread_exit((void *)(intptr_t)code); }

@@ -56,7 +56,6 @@ int pthread_cond_wait(pthread_cond_t *restrict c, pthread_mutex_t *restrict m) {
 int pthread_cond_timedwait(pthread_cond_t *restrict c, pthread_mutex_t *restrict m, const struct timespec *restrict at) {
 	return wait_turn(C(c), m, (deadline){C(c)->monotonic ? CLOCK_MONOTONIC : CLOCK_REALTIME, at});
 }
-// In POSIX since 2024; the sysroot's header does not have it yet.
 int pthread_cond_clockwait(pthread_cond_t *restrict c, pthread_mutex_t *restrict m, clockid_t clock,
                            const struct timespec *restrict at) {
 	return wait_turn(C(c), m, (deadline){clock, at});

@@ -52,7 +52,6 @@ int pthread_mutex_lock(pthread_mutex_t *m) { return lock_until(M(m), NEVER); }
 int pthread_mutex_timedlock(pthread_mutex_t *restrict m, const struct timespec *restrict at) {
 	return lock_until(M(m), (deadline){CLOCK_REALTIME, at});
 }
-// In POSIX since 2024; the sysroot's header does not have it yet.
 int pthread_mutex_clocklock(pthread_mutex_t *restrict m, clockid_t c, const struct timespec *restrict at) {
 	return lock_until(M(m), (deadline){c, at});
 }

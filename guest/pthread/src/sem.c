@@ -60,5 +60,4 @@ static int take_until(struct sem *s, deadline d) {
 int sem_trywait(sem_t *s) { return take(S(s)) ? 0 : fail(EAGAIN); }
 int sem_wait(sem_t *s) { return take_until(S(s), NEVER); }
 int sem_timedwait(sem_t *restrict s, const struct timespec *restrict at) { return take_until(S(s), (deadline){CLOCK_REALTIME, at}); }
-// In POSIX since 2024; the sysroot's header does not have it yet.
 int sem_clockwait(sem_t *restrict s, clockid_t clock, const struct timespec *restrict at) { return take_until(S(s), (deadline){clock, at}); }

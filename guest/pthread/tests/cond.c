@@ -2,8 +2,6 @@
 #include "check.h"
 #include <stdlib.h>
 
-int pthread_cond_clockwait(pthread_cond_t *, pthread_mutex_t *, clockid_t, const struct timespec *);
-
 static void timeouts(void) {
 	clockid_t clocks[] = {CLOCK_REALTIME, CLOCK_MONOTONIC};
 	for (int i = 0; i < 2; i++) {

@@ -1,8 +1,6 @@
 // Mutexes of each kind, by one thread and contended; time-outs; spin locks.
 #include "check.h"
 
-int pthread_mutex_clocklock(pthread_mutex_t *, clockid_t, const struct timespec *);
-
 static pthread_mutex_t of_type(int type) {
 	pthread_mutex_t m;
 	pthread_mutexattr_t a;

@@ -2,8 +2,6 @@
 #include "check.h"
 #include <threads.h>
 
-_Noreturn void pthread_exit(void *); // the sysroot's header hides it
-
 static pthread_key_t key;
 static char order[16];
 static _Atomic int at;

@@ -3,8 +3,6 @@
 #include <semaphore.h>
 #include <stdlib.h>
 
-int sem_clockwait(sem_t *, clockid_t, const struct timespec *);
-
 static sem_t places, items;
 static _Atomic int inside, most;
 
