@@ -15,7 +15,7 @@ type Config struct {
 	Imports bool
 	// Peers leaves out what other engines are known to do differently from the specification: uses of active and declarative
 	// segments after instantiation, active segments out of bounds, element segments of anything
-	// but functions, and exception references other than as operands.
+	// but functions, exception references other than as operands, and exceptions with vectors.
 	Peers bool
 	// MaxFuncs bounds the defined functions; 0 means 8.
 	MaxFuncs int

@@ -7,12 +7,25 @@ import (
 )
 
 // Support returns a module that exports what module b imports from SupportName, nil if that is nothing. Its types are those
-// of b, index by index, so that they are equivalent. Imported functions count their calls in an exported global and give
-// counts, zeros and nulls, or a parameter of the type.
+// of b, index by index, so that they are equivalent. Imported functions count their calls in a global and give counts, zeros
+// and nulls, or a parameter of the type; every fourth call is passed on to what b has put into a table that it imports, so that
+// calls, tail calls and exceptions cross from instance to instance and back.
 func Support(b []byte) ([]byte, error) {
 	m, err := wasm.Decode(b, wasm.DecodeOptions{Features: wasm.AllFeatures})
+	if err == nil {
+		err = wasm.Validate(m, wasm.NewTypeSpace(), wasm.ValidateOptions{Workers: 1})
+	}
 	if err != nil {
 		return nil, err
+	}
+	table := -1 // a table of functions
+	for i, n := 0, 0; i < len(m.Imports); i++ {
+		if im := &m.Imports[i]; im.Kind == wasm.ExternTable && im.Module == SupportName {
+			if im.Table.Elem == wasm.FuncRef && !im.Table.Is64 && im.Table.Min >= 4 && (n == 0 || m.Used.Has(wasm.FeatureReferenceTypes)) {
+				table = n
+			}
+			n++
+		}
 	}
 	var funcs, tables, mems, tags, globals, exports, code []byte
 	// Global 0 counts.
@@ -33,7 +46,7 @@ func Support(b []byte) ([]byte, error) {
 		switch im.Kind {
 		case wasm.ExternFunc:
 			funcs = appendU(funcs, uint64(im.Func))
-			body, err := supportBody(&m.Types[im.Func].Func)
+			body, err := supportBody(m, im.Func, table)
 			if err != nil {
 				return nil, err
 			}
@@ -71,10 +84,32 @@ func Support(b []byte) ([]byte, error) {
 	return appendVec(out, wasm.SectionCode, n.funcs, code), nil
 }
 
-func supportBody(t *wasm.FuncType) ([]byte, error) {
-	get, set := appendOp(nil, wasm.OpGlobalGet), appendOp(nil, wasm.OpGlobalSet)
-	b := append([]byte{0}, append(get, 0)...)
-	b = append(append(b, byte(wasm.OpI32Const), 1, byte(wasm.OpI32Add)), append(set, 0)...)
+// supportBody makes a function of a type.
+func supportBody(m *wasm.Module, typ uint32, table int) ([]byte, error) {
+	t := &m.Types[typ].Func
+	get, set := append(appendOp(nil, wasm.OpGlobalGet), 0), append(appendOp(nil, wasm.OpGlobalSet), 0)
+	b := append([]byte{0}, get...)
+	b = append(append(b, byte(wasm.OpI32Const), 1, byte(wasm.OpI32Add)), set...)
+	if table >= 0 {
+		// The slot is bits 2 and 3 of the count.
+		slot := append(append([]byte(nil), get...), byte(wasm.OpI32Const), 2, byte(wasm.OpI32ShrU), byte(wasm.OpI32Const), 3, byte(wasm.OpI32And))
+		b = append(append(append(b, byte(wasm.OpBlock), 0x40), get...), byte(wasm.OpI32Const), 3, byte(wasm.OpI32And), byte(wasm.OpI32Const), 3)
+		b = append(b, byte(wasm.OpI32Ne), byte(wasm.OpBrIf), 0)
+		if m.Used.Has(wasm.FeatureGc) {
+			b = appendU(append(append(b, slot...), byte(wasm.OpTableGet)), uint64(table))
+			b = append(appendHeap(appendOp(b, wasm.OpRefTest), wasm.HeapType(typ)), byte(wasm.OpI32Eqz), byte(wasm.OpBrIf), 0)
+		}
+		for i := range t.Params {
+			b = appendU(appendOp(b, wasm.OpLocalGet), uint64(i))
+		}
+		b = append(b, slot...)
+		call := wasm.OpCallIndirect
+		if m.Used.Has(wasm.FeatureTailCall) {
+			call = wasm.OpReturnCallIndirect
+		}
+		b = appendU(appendU(appendOp(b, call), uint64(typ)), uint64(table))
+		b = append(b, byte(wasm.OpReturn), byte(wasm.OpEnd))
+	}
 results:
 	for _, r := range t.Results {
 		for i, p := range t.Params {
@@ -84,7 +119,7 @@ results:
 			}
 		}
 		if r == wasm.I32 {
-			b = append(append(b, get...), 0)
+			b = append(b, get...)
 			continue
 		}
 		var err error

@@ -113,18 +113,20 @@ func Callback(exports func(yield func(spindle.ExportType) bool)) (name string) {
 		if e.Kind != spindle.KindFunc || e.Name == modgen.Refuel {
 			continue
 		}
-		ok := true
-		for _, t := range e.Func.Params {
-			ok = ok && t.IsNum()
-		}
-		for _, t := range e.Func.Results {
-			ok = ok && t.IsNum()
-		}
-		if ok {
+		if numbers(e.Func.Params) && numbers(e.Func.Results) {
 			return e.Name
 		}
 	}
 	return ""
+}
+
+func numbers(ts []wasm.ValType) bool {
+	for _, t := range ts {
+		if !t.IsNum() {
+			return false
+		}
+	}
+	return true
 }
 
 func (r *spindleRun) call(ctx context.Context, e spindle.ExportType, round int) {
@@ -222,6 +224,9 @@ func (r *spindleRun) Lookup(_ *spindle.Process, name string) (spindle.Extern, bo
 			continue
 		}
 		t := im.Func
+		if !numbers(t.Params) || !numbers(t.Results) {
+			return nil, false
+		}
 		return spindle.RawFunc(*t, func(c *spindle.Caller, slots []uint64) { r.host(c, name, t, slots) }), true
 	}
 	return nil, false
