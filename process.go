@@ -298,10 +298,11 @@ func (p *Process) Close() error {
 		<-p.done
 	}
 	p.group.Wait()
+	p.thread.Retire(ErrClosed)
 	for i := len(hooks) - 1; i >= 0; i-- {
 		hooks[i]()
 	}
-	p.thread.Shutdown(ErrClosed)
+	p.thread.Close()
 	p.group.Close()
 	p.rt.remove(p)
 	close(p.closed)

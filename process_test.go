@@ -435,3 +435,38 @@ func TestGoCollectorInHostCalls(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Hooks run when no host function is in flight any more, last registered first.
+func TestOnCloseRunsAfterTheGuestHasLeft(t *testing.T) {
+	rt := newRuntime(t)
+	entered := make(chan struct{})
+	var left bool
+	inst := mustInstantiate(t, rt, `(module (import "env" "f" (func $f)) (func (export "run") (call $f)))`,
+		hostModule(map[string]spindle.Extern{"f": spindle.Proc0(func(c *spindle.Caller) {
+			close(entered)
+			<-c.Stopped()
+			runtime.Gosched()
+			left = true
+		})}))
+	var order []int
+	for i := range 3 {
+		inst.Process().OnClose(func() {
+			if !left {
+				t.Error("a hook runs while the guest is still there")
+			}
+			order = append(order, i)
+		})
+	}
+	done := make(chan error)
+	go func() { done <- second(inst.Call(context.Background(), "run")) }()
+	<-entered
+	if err := inst.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; !errors.Is(err, spindle.ErrClosed) {
+		t.Errorf("the call ended with %v", err)
+	}
+	if fmt.Sprint(order) != "[2 1 0]" {
+		t.Errorf("hooks ran in the order %v", order)
+	}
+}

@@ -169,14 +169,21 @@ func (t *Thread) release() {
 // Shutdown stops the thread for good with cause, waits until its owner has left, and closes it. Calling it again does nothing.
 // It must not be called by the thread's owner (from a host function).
 func (t *Thread) Shutdown(cause error) {
+	if t.Retire(cause) {
+		t.Close()
+	}
+}
+
+// Retire is the first half of Shutdown: it returns when nobody runs the thread, nor ever will again. It reports whether this call did it; then Close is due.
+func (t *Thread) Retire(cause error) bool {
 	t.Stop(cause)
 	if t.ending.Swap(true) {
-		return
+		return false
 	}
 	for !t.owned.CompareAndSwap(false, true) {
 		<-t.left
 	}
-	t.close()
+	return true
 }
 
 func (t *Thread) watch(ctx context.Context) func() {
@@ -474,8 +481,8 @@ func (f Frame) Info() FrameInfo {
 	return FrameInfo{Module: m.Names().Module, Func: f.Func, Name: m.FuncName(f.Func), Offset: f.Offset}
 }
 
-// close gives the thread's memory back. Preconditions: the caller is the last owner.
-func (t *Thread) close() {
+// Close gives the memory of a retired thread back.
+func (t *Thread) Close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.closed = true
