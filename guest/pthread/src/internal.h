@@ -80,7 +80,8 @@ struct __pthread {
 	char *stack_low; // offset 8: the stack must stay above
 	word state;      // offset 12, written by start.s
 	word claim;
-	void *block; // the memory of TLS and stack, NULL for the main thread
+	void *block; // the memory of stack and TLS; NULL for the main thread, and where an unused descriptor has kept none
+	size_t size; // of block
 	void *(*fn)(void *);
 	void *arg;
 	void *result;

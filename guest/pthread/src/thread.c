@@ -28,8 +28,10 @@ HIDDEN struct __pthread __spt_main = {
 HIDDEN _Thread_local struct __pthread *__spt_self = &__spt_main;
 HIDDEN word __spt_live;
 
-static word registry;                                 // guards the two lists
+static word registry; // guards what follows
 static struct __pthread *unused, *volatile detached;
+static int kept; // blocks that unused descriptors have kept, for threads of the same size to come
+enum { KEEP = 8 };
 
 // The libc's lazy set-ups, where the program has them: done before there is a second thread.
 WEAK void __wasilibc_ensure_environ(void);
@@ -39,12 +41,18 @@ WEAK void __wasilibc_populate_preopens(void);
 static const uint64_t guard = 0x5ca1ab1e0ddba11;
 
 static void recycle(struct __pthread *t) {
-	free(t->block);
+	void *surplus = NULL;
 	lock(&registry);
+	if (t->block && kept == KEEP) {
+		surplus = t->block;
+		t->block = NULL;
+	}
+	kept += t->block != NULL;
 	store(&t->state, FREE);
 	t->next = unused;
 	unused = t;
 	unlock(&registry);
+	free(surplus);
 }
 
 static void list_detached(struct __pthread *t) {
@@ -80,11 +88,16 @@ static void reap(void) {
 static struct __pthread *new_descriptor(void) {
 	lock(&registry);
 	struct __pthread *t = unused;
-	if (t)
+	if (t) {
 		unused = t->next;
+		kept -= t->block != NULL;
+	}
 	unlock(&registry);
-	if (!t && !(t = malloc(sizeof *t)))
-		return NULL;
+	if (!t) {
+		if (!(t = malloc(sizeof *t)))
+			return NULL;
+		t->block = NULL;
+	}
 	// state is not touched: the last owner of the descriptor may still be about to notify it.
 	t->joins = NULL;
 	t->cleanup = NULL;
@@ -123,10 +136,16 @@ int pthread_create(pthread_t *restrict out, const pthread_attr_t *restrict attr,
 	if (align < 16)
 		align = 16;
 	size = (size + 15) & ~(size_t)15;
-	t->block = NULL;
-	if (stack || tls + align < (size_t)-1 - size)
-		t->block = malloc((stack ? 0 : size) + tls + align);
-	if (!t->block) {
+	size_t need = (stack ? 0 : size) + tls + align;
+	if (size > (size_t)-1 - tls - align - 15) {
+		recycle(t);
+		return EAGAIN;
+	}
+	if (t->block && t->size != need) {
+		free(t->block);
+		t->block = NULL;
+	}
+	if (!t->block && !(t->block = malloc(t->size = need))) {
 		recycle(t);
 		return EAGAIN;
 	}
