@@ -79,6 +79,11 @@ func (f *Func) CallSlots(ctx context.Context, slots []uint64) error {
 		}
 		return f.p.failed(t, err)
 	}
+	return f.callContext(ctx, t, slots)
+}
+
+// callContext is CallSlots with a context that may end the call. It is a function of its own as its defers would cost the common case.
+func (f *Func) callContext(ctx context.Context, t *vm.Thread, slots []uint64) error {
 	if own := vm.ThreadOf(ctx); own != nil && (own == t || f.p.owns(own)) {
 		defer own.Nested(ctx)()
 		return f.p.wrapError(f.run(own, slots))
