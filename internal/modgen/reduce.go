@@ -197,25 +197,34 @@ func (r *reducer) replace(i, from, to, size int) bool {
 	return false
 }
 
-// unwrap takes the heads and ends of blocks away, in pairs.
+// unwrap takes blocks away: the whole of one, its head and end, or an arm.
 func (r *reducer) unwrap(i int) {
 	for at := 0; ; at++ {
 		starts := r.instrs(i)
 		if at+1 >= len(starts) {
 			return
 		}
-		body := r.bodies[i]
-		depth := 0
+		body, depth, middle := r.bodies[i], 0, 0
 		for k := at; k+1 < len(starts); k++ {
 			switch wasm.Opcode(body[starts[k]]) {
 			case wasm.OpBlock, wasm.OpLoop, wasm.OpIf, wasm.OpTryTable:
 				depth++
+			case wasm.OpElse:
+				if depth == 1 {
+					middle = k
+				}
 			case wasm.OpEnd:
 				depth--
 			}
 			if depth == 0 {
-				if k > at {
-					r.try(i, slices.Concat(body[:starts[at]], body[starts[at+1]:starts[k]], body[starts[k+1]:]))
+				before, after := body[:starts[at]], body[starts[k+1]:]
+				switch {
+				case k == at || r.replace(i, starts[at], starts[k+1], k-at):
+				case middle > 0: // one arm of an if
+					_ = r.try(i, slices.Concat(before, body[starts[at+1]:starts[middle]], after)) ||
+						r.try(i, slices.Concat(before, body[starts[middle+1]:starts[k]], after))
+				default:
+					r.try(i, slices.Concat(before, body[starts[at+1]:starts[k]], after))
 				}
 				break
 			}
