@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"hash/crc32"
 	"hash/fnv"
 	"os"
 	"path/filepath"
@@ -88,9 +89,7 @@ func trial(t *testing.T, bin []byte, plain bool) (trace []string) {
 		}
 	}
 	for i, mem := range inst.Memories {
-		h := fnv.New64a()
-		h.Write(mem.Bytes())
-		note(fmt.Sprintf("memory %d: %d pages %x", i, mem.Pages(), h.Sum64()), nil)
+		note(fmt.Sprintf("memory %d: %d pages %x", i, mem.Pages(), crc32.ChecksumIEEE(mem.Bytes())), nil)
 	}
 	for i := range m.Globals {
 		g := inst.Extern(wasm.ExternGlobal, uint32(i)).Global
