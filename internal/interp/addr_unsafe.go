@@ -23,3 +23,9 @@ func frameBytes(entry uintptr) uintptr { return *(*uintptr)(ptr(entry - 8)) }
 
 // addrOf returns the address of a variable that something else keeps alive.
 func addrOf[T any](p *T) uintptr { return uintptr(unsafe.Pointer(p)) }
+
+// littleEndian reports the byte order of memory, on which guest memory and the fields of instructions depend.
+func littleEndian() bool {
+	x := uint16(1)
+	return *(*byte)(unsafe.Pointer(&x)) == 1
+}

@@ -1,6 +1,7 @@
 package interp
 
 import (
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync"
@@ -30,6 +31,9 @@ func (e *BugError) Error() string { return "bug in the interpreter: " + e.Msg }
 
 // Compile implements vm.Engine. Functions are lowered at their first call.
 func (e *Engine) Compile(m *wasm.Module, _ *wasm.TypeSpace) (vm.Code, error) {
+	if !littleEndian() {
+		return nil, errors.New("the interpreter runs on little-endian processors only")
+	}
 	if len(m.Memories) > 1<<16 {
 		return nil, &wasm.LimitError{Limit: "memories", Max: 1 << 16, Got: uint64(len(m.Memories))}
 	}
