@@ -339,14 +339,13 @@ func (p *printer) dataField(x uint32, d *wasm.DataSegment) {
 	p.str(")")
 }
 
-// customs writes the custom sections that aren't shown in another way, each with its place among the others.
+// customs writes the custom sections that aren't shown in another way, each with its place among the others. The first name
+// section is shown as identifiers; there should be no second one (specification 7.4.1), and text could not tell it from the first.
 func (p *printer) customs() {
-	named := false
 	for i := range p.m.Customs {
 		c := &p.m.Customs[i]
 		switch {
-		case c.Name == "name" && !named:
-			named = true
+		case c.Name == "name":
 			continue
 		case c.Name == branchHintSection && p.hints:
 			continue

@@ -144,12 +144,11 @@ func normalize(t *testing.T, m *wasm.Module) *normal {
 		}
 		n.Bodies = append(n.Bodies, b)
 	}
-	named, hinted := false, len(m.BranchHints) == 0
+	hinted := len(m.BranchHints) == 0
 	for _, c := range m.Customs {
 		c.Offset = 0
 		switch {
-		case c.Name == "name" && !named:
-			named = true
+		case c.Name == "name":
 			continue
 		case c.Name == branchHintSection && !hinted:
 			hinted = true
