@@ -1,5 +1,7 @@
 package vm
 
+import "encoding/binary"
+
 // chunk is how much a bulk operation does between two looks at the safepoint word. At a few GiB/s it is well under a millisecond.
 const chunk = 1 << 20
 
@@ -24,17 +26,32 @@ func (t *Thread) MemoryFill(m *Memory, at uint64, val byte, n uint64) error {
 		return NewTrap(TrapMemoryOutOfBounds)
 	}
 	b := bytesAt(m.Desc.Base+uintptr(at), int(n))
-	return t.chunks(n, func(o, n uint64) {
-		p := b[o : o+n]
-		if val == 0 {
-			clear(p)
-			return
-		}
-		p[0] = val
-		for done := 1; done < len(p); done *= 2 {
-			copy(p[done:], p[:done])
-		}
-	})
+	if n <= chunk {
+		fillBytes(b, val)
+		return nil
+	}
+	return t.chunks(n, func(o, n uint64) { fillBytes(b[o:o+n], val) })
+}
+
+// fillBytes sets all bytes of p: by words where there are few, by copies of twice as much each time where there are many.
+func fillBytes(p []byte, val byte) {
+	if val == 0 {
+		clear(p)
+		return
+	}
+	const few = 256
+	word := uint64(val) * 0x0101010101010101
+	head := p[:min(len(p), few)]
+	for len(head) >= 8 {
+		binary.LittleEndian.PutUint64(head, word)
+		head = head[8:]
+	}
+	for i := range head {
+		head[i] = val
+	}
+	for done := few; done < len(p); done *= 2 {
+		copy(p[done:], p[:done])
+	}
 }
 
 // MemoryCopy is memory.copy.
@@ -43,6 +60,10 @@ func (t *Thread) MemoryCopy(dst, src *Memory, d, s, n uint64) error {
 		return NewTrap(TrapMemoryOutOfBounds)
 	}
 	to, from := bytesAt(dst.Desc.Base+uintptr(d), int(n)), bytesAt(src.Desc.Base+uintptr(s), int(n))
+	if n <= chunk {
+		copy(to, from)
+		return nil
+	}
 	if dst == src && d > s && d < s+n {
 		// Overlapping upwards: piece by piece from the end.
 		return t.chunks(n, func(o, c uint64) {

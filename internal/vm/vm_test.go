@@ -541,3 +541,32 @@ func TestStopEndsAWait(t *testing.T) {
 		t.Error("the waiter was left behind")
 	}
 }
+
+func TestMemoryFill(t *testing.T) {
+	th := newTestThread(t, &idleEngine{})
+	m, err := NewMemory(th.pools, wasm.MemoryType{Limits: wasm.Limits{Min: 40}}, MemoryLimits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	for _, n := range []uint64{0, 1, 7, 8, 9, 255, 256, 257, 511, 513, 70_000, chunk, chunk + 1, 2*chunk + 3} {
+		for _, val := range []byte{0, 1, 0xFE} {
+			b := m.Bytes()
+			for i := range b {
+				b[i] = 0x55
+			}
+			if err := th.MemoryFill(m, 3, val, n); err != nil {
+				t.Fatal(err)
+			}
+			for i, v := range b {
+				want := byte(0x55)
+				if i >= 3 && uint64(i) < 3+n {
+					want = val
+				}
+				if v != want {
+					t.Fatalf("fill of %d bytes with %#x: byte %d is %#x", n, val, i, v)
+				}
+			}
+		}
+	}
+}
