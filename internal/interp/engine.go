@@ -109,7 +109,6 @@ func guarded(t *vm.Thread) (err error) {
 // drive runs the innermost activation from the context's exit state until it is over.
 func drive(t *vm.Thread) error {
 	ctx := t.Ctx
-	limitMet := false
 	for {
 		var base uintptr
 		var size uint64
@@ -137,14 +136,11 @@ func drive(t *vm.Thread) error {
 		case exitPoll:
 			err = poll(t)
 		case exitStack:
-			// The limit is also raised to have a flag looked at, and may be back by now: believe it at the second time.
+			// The limit is also raised to have a flag looked at, any number of times: what the call needs decides.
 			if ctx.Flag() != 0 {
 				err = poll(t)
-			} else if limitMet {
+			} else if ctx.Arg > uint64(ctx.StackTop()) {
 				err = t.Trap(vm.TrapStackExhausted)
-			} else {
-				limitMet = true
-				continue
 			}
 		case exitBounds:
 			err = bounds(t)
@@ -157,7 +153,6 @@ func drive(t *vm.Thread) error {
 			}
 			return err
 		}
-		limitMet = false
 	}
 }
 

@@ -17,7 +17,7 @@ type exit uint64
 const (
 	exitCold   exit = iota // the instruction at PC is the driver's: see handlers
 	exitPoll               // a backward branch to PC met a flag
-	exitStack              // the call at PC met the stack limit
+	exitStack              // the call at PC met the stack limit: it needs the stack up to Arg
 	exitBounds             // the access at PC was out of bounds for a current memory of Arg bytes
 	exitTrap               // exitTrap + trap code
 )

@@ -157,7 +157,8 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 		case opCall:
 			entry := *(*unsafe.Pointer)(*(*unsafe.Pointer)(unsafe.Add(pc, 8)))
 			nfp := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)
-			if uintptr(nfp)+*(*uintptr)(unsafe.Add(entry, -8)) > ctx.StackLimit() {
+			if need := uintptr(nfp) + *(*uintptr)(unsafe.Add(entry, -8)); need > ctx.StackLimit() {
+				ctx.Arg = uint64(need)
 				goto stackLimit
 			}
 			h := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
@@ -181,7 +182,8 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			}
 			entry := *(*unsafe.Pointer)(d)
 			nfp := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)
-			if uintptr(nfp)+*(*uintptr)(unsafe.Add(entry, -8)) > ctx.StackLimit() {
+			if need := uintptr(nfp) + *(*uintptr)(unsafe.Add(entry, -8)); need > ctx.StackLimit() {
+				ctx.Arg = uint64(need)
 				goto stackLimit
 			}
 			h := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
@@ -200,7 +202,8 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			}
 			entry := *(*unsafe.Pointer)(d)
 			nfp := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)
-			if uintptr(nfp)+*(*uintptr)(unsafe.Add(entry, -8)) > ctx.StackLimit() {
+			if need := uintptr(nfp) + *(*uintptr)(unsafe.Add(entry, -8)); need > ctx.StackLimit() {
+				ctx.Arg = uint64(need)
 				goto stackLimit
 			}
 			h := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
@@ -210,7 +213,8 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			continue
 		case opTailCall:
 			entry := *(*unsafe.Pointer)(*(*unsafe.Pointer)(unsafe.Add(pc, 8)))
-			if uintptr(fp)+*(*uintptr)(unsafe.Add(entry, -8)) > ctx.StackLimit() {
+			if need := uintptr(fp) + *(*uintptr)(unsafe.Add(entry, -8)); need > ctx.StackLimit() {
+				ctx.Arg = uint64(need)
 				goto stackLimit
 			}
 			h := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)
@@ -239,7 +243,8 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 				goto cold
 			}
 			entry := *(*unsafe.Pointer)(d)
-			if uintptr(fp)+*(*uintptr)(unsafe.Add(entry, -8)) > ctx.StackLimit() {
+			if need := uintptr(fp) + *(*uintptr)(unsafe.Add(entry, -8)); need > ctx.StackLimit() {
+				ctx.Arg = uint64(need)
 				goto stackLimit
 			}
 			h := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 14)))*8)
@@ -263,7 +268,8 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 				goto cold
 			}
 			entry := *(*unsafe.Pointer)(d)
-			if uintptr(fp)+*(*uintptr)(unsafe.Add(entry, -8)) > ctx.StackLimit() {
+			if need := uintptr(fp) + *(*uintptr)(unsafe.Add(entry, -8)); need > ctx.StackLimit() {
+				ctx.Arg = uint64(need)
 				goto stackLimit
 			}
 			h := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 14)))*8)
@@ -3139,7 +3145,8 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uint64)(unsafe.Add(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8), -8)) = uint64(uintptr(*(*uint16)(unsafe.Add(pc, 6))))
 			entry := *(*unsafe.Pointer)(*(*unsafe.Pointer)(unsafe.Add(pc, 8)))
 			nfp := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)
-			if uintptr(nfp)+*(*uintptr)(unsafe.Add(entry, -8)) > ctx.StackLimit() {
+			if need := uintptr(nfp) + *(*uintptr)(unsafe.Add(entry, -8)); need > ctx.StackLimit() {
+				ctx.Arg = uint64(need)
 				goto stackLimit
 			}
 			h := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)

@@ -5,7 +5,8 @@ package main
 // The frame size to check lies just before the entry instruction, so that a reader of a fresh entry sees its size.
 const (
 	enter = `
-		if uintptr(nfp)+*(*uintptr)(unsafe.Add(entry, -8)) > ctx.StackLimit() {
+		if need := uintptr(nfp) + *(*uintptr)(unsafe.Add(entry, -8)); need > ctx.StackLimit() {
+			ctx.Arg = uint64(need)
 			goto stackLimit
 		}
 		h := $b.ptr
@@ -17,7 +18,8 @@ const (
 	// A tail call's: a = slot of the first argument, b = number of parameter slots of the callee, g = slot of the own header.
 	// The arguments lie above the own header, so copying them upwards from slot 0 destroys none before it is read.
 	enterTail = `
-		if uintptr(fp)+*(*uintptr)(unsafe.Add(entry, -8)) > ctx.StackLimit() {
+		if need := uintptr(fp) + *(*uintptr)(unsafe.Add(entry, -8)); need > ctx.StackLimit() {
+			ctx.Arg = uint64(need)
 			goto stackLimit
 		}
 		h := HEADER

@@ -172,7 +172,8 @@ func vectorFused() {
 	// b extended, plus c
 	sum := replace(swarSum, "TOPS", swarTypes[1].h, "REST", swarTypes[1].m)
 	for part, name := range []string{"Low", "High"} {
-		for typ, sign := range map[string]string{"uint8": "U", "int8": "S"} {
+		for _, t := range [][2]string{{"uint8", "U"}, {"int8", "S"}} {
+			typ, sign := t[0], t[1]
 			body := spread(at("p", "uint32", 2*part), at("p", "uint32", 2*part+1), typ) + "p = $c.ptr\n"
 			for i, half := range []string{"lo", "hi"} {
 				body += replace("{\nx, y := V, Y\n"+sum+"V = s\n}\n", "V", half, "Y", at("p", "uint64", i))
