@@ -12,7 +12,11 @@ import (
 	"testing"
 	"time"
 
+	// What the commands consist of: go test's cache must not answer for them
+	// when it changed.
+	_ "github.com/spindle-wasm/spindle"
 	"github.com/spindle-wasm/spindle/internal/realworld/fetch"
+	_ "github.com/spindle-wasm/spindle/wasi"
 )
 
 // buildDir holds the commands that tests build; TestMain removes it.
@@ -39,6 +43,17 @@ func buildCommand(pkg string) (string, error) {
 	exe := filepath.Join(buildDir, filepath.Base(pkg)+".exe")
 	cmd := exec.Command("go", "build", "-o", exe, ".")
 	cmd.Dir = filepath.Join("..", "..", filepath.FromSlash(pkg))
+	// The cache of go test notes files that this process looks at, not those
+	// that the build does.
+	sources, err := filepath.Glob(filepath.Join(cmd.Dir, "*.go"))
+	if err != nil {
+		return "", err
+	}
+	for _, name := range sources {
+		if _, err := os.Stat(name); err != nil {
+			return "", err
+		}
+	}
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building %s: %v\n%s", pkg, err, out)
