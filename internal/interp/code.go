@@ -40,9 +40,19 @@ type Code struct {
 	engine *Engine
 	descs  []funcCode // by defined function
 
-	mu     sync.Mutex
-	chunks []*chunk // guarded by mu
+	mu      sync.Mutex
+	chunks  []*chunk         // guarded by mu
+	offsets map[place]uint32 // guarded by mu; what backtraces asked for lately: traps tend to repeat
 }
+
+// place is an instruction of a lowered function.
+type place struct {
+	fn    uint32
+	index int
+}
+
+// maxOffsets bounds Code.offsets.
+const maxOffsets = 1024
 
 // chunk is a piece of code memory. Functions in it are in the order of their addresses.
 type chunk struct {
@@ -145,6 +155,24 @@ func (c *Code) find(pc uintptr) *funcMeta {
 
 // offset finds the Wasm instruction behind an instruction, by lowering the function again.
 func (c *Code) offset(fn uint32, index int) uint32 {
+	at := place{fn, index}
+	c.mu.Lock()
+	off, ok := c.offsets[at]
+	c.mu.Unlock()
+	if ok {
+		return off
+	}
+	off = c.findOffset(fn, index)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.offsets == nil || len(c.offsets) >= maxOffsets {
+		c.offsets = map[place]uint32{}
+	}
+	c.offsets[at] = off
+	return off
+}
+
+func (c *Code) findOffset(fn uint32, index int) uint32 {
 	l := c.engine.lowerer()
 	defer c.engine.done(l)
 	l.trace = true
