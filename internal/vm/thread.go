@@ -62,6 +62,7 @@ type Thread struct {
 	region  *mem.Region
 	pools   *Pools
 	callCtx context.Context
+	waiter  waiter
 
 	mu        sync.Mutex
 	stopCause error         // guarded by mu; set while FlagTerminate is
@@ -109,7 +110,7 @@ func newThread(e Engine, pools *Pools, cfg ThreadConfig, commit int) (*Thread, e
 		pools.putStack(stack)
 		return nil, fmt.Errorf("thread region: %w", err)
 	}
-	t := &Thread{Engine: e, stack: stack, region: region, pools: pools, left: make(chan struct{}, 1)}
+	t := &Thread{Engine: e, stack: stack, region: region, pools: pools, left: make(chan struct{}, 1), waiter: waiter{wake: make(chan struct{}, 1)}}
 	t.resumed.L, t.settled.L = &t.mu, &t.mu
 	t.Ctx = contextAt(region)
 	t.Ctx.StackBase = stack.Base()
@@ -228,6 +229,7 @@ func (t *Thread) Stop(cause error) bool {
 	}
 	close(t.stopCh)
 	t.resumed.Broadcast() // a parked thread unwinds too
+	t.waiter.signal()
 	return true
 }
 

@@ -2,6 +2,7 @@ package vm
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,17 +14,34 @@ type waitQueues struct {
 
 type waitShard struct {
 	mu     sync.Mutex
-	queues map[uint64]*waitQueue // guarded by mu
+	queues map[uint64]waitQueue // guarded by mu
 }
 
 // waitQueue is a doubly linked list, oldest first.
 type waitQueue struct{ head, tail *waiter }
 
-// waiter is one blocked thread. Whether it was notified or timed out is decided under the shard's lock, once.
+// waiter is a thread's place in a queue. A thread waits at one offset at a time, so each has one, and waiting allocates nothing.
+//
+// Whether a wait was notified or timed out is decided under the shard's lock, once: by who takes the waiter out of its queue. wake only
+// says that there may be something to see. A token may be left in it by a stop or a notify that was seen without it; the next
+// wait finds it, looks, and waits on.
 type waiter struct {
-	prev, next *waiter
-	queued     bool
-	wake       chan struct{} // closed by notify
+	prev, next *waiter       // guarded by the shard's mu
+	queued     atomic.Bool   // written under the shard's mu
+	wake       chan struct{} // holds one token
+	timer      *time.Timer   // of the last wait with a timeout; the owner's
+
+	// For dumps: where the thread waits, nil if it does not.
+	at       atomic.Pointer[Memory]
+	addr     atomic.Uint64
+	deadline atomic.Int64 // Unix time in nanoseconds, 0 for none
+}
+
+func (w *waiter) signal() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
 }
 
 func (w *waitQueues) shard(addr uint64) *waitShard { return &w.shards[(addr>>2)%uint64(len(w.shards))] }
@@ -42,41 +60,50 @@ func (t *Thread) AtomicWait(m *Memory, addr, expected uint64, load func() uint64
 	if !m.Type.Shared {
 		return 0, NewTrap(TrapExpectedShared)
 	}
-	if f := t.Ctx.Flag(); f != 0 {
+	if t.Ctx.Flag() != 0 {
 		if err := t.Poll(); err != nil {
 			return 0, err
 		}
 	}
+	w := &t.waiter
 	s := m.waits.shard(addr)
 	s.mu.Lock()
 	if load() != expected {
 		s.mu.Unlock()
 		return WaitNotEqual, nil
 	}
-	w := &waiter{wake: make(chan struct{})}
+	if timeout == 0 {
+		s.mu.Unlock()
+		return WaitTimedOut, nil
+	}
 	s.add(addr, w)
 	s.mu.Unlock()
 
 	var expired <-chan time.Time
-	if timeout >= 0 {
-		timer := time.NewTimer(time.Duration(timeout))
-		defer timer.Stop()
-		expired = timer.C
+	w.addr.Store(addr)
+	if timeout > 0 {
+		w.deadline.Store(time.Now().Add(time.Duration(timeout)).UnixNano())
+		expired = w.expireAfter(time.Duration(timeout))
 	}
-	stopped := t.Stopped()
-	err := t.Block(func() {
-		select {
-		case <-w.wake:
-		case <-expired:
-		case <-stopped:
+	w.at.Store(m)
+	t.setState(StateBlocked)
+	w.block(expired, t.Ctx)
+	t.state.Store(uint32(StateRunning))
+	w.at.Store(nil)
+	w.deadline.Store(0)
+	var err error
+	if t.Ctx.Flag() != 0 {
+		err = t.Poll()
+	}
+	notified := !w.queued.Load()
+	if !notified {
+		s.mu.Lock()
+		if notified = !w.queued.Load(); !notified {
+			q := s.queues[addr]
+			s.remove(addr, &q, w)
 		}
-	})
-	s.mu.Lock()
-	notified := !w.queued
-	if w.queued {
-		s.remove(addr, w)
+		s.mu.Unlock()
 	}
-	s.mu.Unlock()
 	switch {
 	case err != nil:
 		return 0, err
@@ -84,6 +111,55 @@ func (t *Thread) AtomicWait(m *Memory, addr, expected uint64, load func() uint64
 		return WaitOK, nil
 	}
 	return WaitTimedOut, nil
+}
+
+// expireAfter starts the waiter's timer. Its channel holds nothing of an earlier wait: Reset empties it.
+func (w *waiter) expireAfter(d time.Duration) <-chan time.Time {
+	if w.timer == nil {
+		w.timer = time.NewTimer(d)
+	} else {
+		w.timer.Reset(d)
+	}
+	return w.timer.C
+}
+
+// block returns when the waiter was taken out of its queue, its time is over, or its thread is to stop. A pause needs no wake-up: a blocked
+// thread counts as stopped.
+func (w *waiter) block(expired <-chan time.Time, ctx *Context) {
+	if expired == nil {
+		for w.queued.Load() && ctx.Flag()&FlagTerminate == 0 {
+			<-w.wake
+		}
+		return
+	}
+	defer w.timer.Stop()
+	for w.queued.Load() && ctx.Flag()&FlagTerminate == 0 {
+		select {
+		case <-w.wake:
+		case <-expired:
+			return
+		}
+	}
+}
+
+// Wait is where a thread waits (memory.atomic.wait).
+type Wait struct {
+	Memory   *Memory
+	Addr     uint64    // byte offset
+	Deadline time.Time // zero: none
+}
+
+// Waiting returns where the thread waits; ok is false if it does not. For a thread that is not paused it is a guess.
+func (t *Thread) Waiting() (wait Wait, ok bool) {
+	w := &t.waiter
+	if wait.Memory = w.at.Load(); wait.Memory == nil {
+		return Wait{}, false
+	}
+	wait.Addr = w.addr.Load()
+	if d := w.deadline.Load(); d != 0 {
+		wait.Deadline = time.Unix(0, d)
+	}
+	return wait, true
 }
 
 // AtomicNotify wakes up to count waiters at the offset, oldest first, and returns how many. On an unshared memory there are none.
@@ -94,11 +170,13 @@ func (t *Thread) AtomicNotify(m *Memory, addr uint64, count uint32) uint32 {
 	s := m.waits.shard(addr)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	q := s.queues[addr]
 	var n uint32
-	for q := s.queues[addr]; n < count && q != nil && q.head != nil; n++ {
+	for n < count && q.head != nil {
 		w := q.head
-		s.remove(addr, w)
-		close(w.wake)
+		s.remove(addr, &q, w)
+		w.signal()
+		n++
 	}
 	return n
 }
@@ -121,24 +199,21 @@ func (m *Memory) Waiters() int {
 
 func (s *waitShard) add(addr uint64, w *waiter) {
 	if s.queues == nil {
-		s.queues = map[uint64]*waitQueue{}
+		s.queues = map[uint64]waitQueue{}
 	}
 	q := s.queues[addr]
-	if q == nil {
-		q = &waitQueue{}
-		s.queues[addr] = q
-	}
-	w.queued = true
 	if w.prev = q.tail; w.prev != nil {
 		w.prev.next = w
+		q.tail = w
 	} else {
-		q.head = w
+		q = waitQueue{w, w}
 	}
-	q.tail = w
+	s.queues[addr] = q
+	w.queued.Store(true)
 }
 
-func (s *waitShard) remove(addr uint64, w *waiter) {
-	q := s.queues[addr]
+// remove takes w out of q, which is the queue of addr as the caller read it, and brings the map up to date.
+func (s *waitShard) remove(addr uint64, q *waitQueue, w *waiter) {
 	if w.prev != nil {
 		w.prev.next = w.next
 	} else {
@@ -149,8 +224,11 @@ func (s *waitShard) remove(addr uint64, w *waiter) {
 	} else {
 		q.tail = w.prev
 	}
-	w.queued, w.prev, w.next = false, nil, nil
+	w.prev, w.next = nil, nil
 	if q.head == nil {
 		delete(s.queues, addr)
+	} else {
+		s.queues[addr] = *q
 	}
+	w.queued.Store(false)
 }
