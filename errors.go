@@ -60,6 +60,7 @@ const (
 	TrapUnsupported          = vm.TrapUnsupported
 	TrapHost                 = vm.TrapHost
 	TrapInterrupted          = vm.TrapInterrupted
+	TrapStackOverrun         = vm.TrapStackOverrun
 )
 
 var (

@@ -33,6 +33,8 @@ type Instance struct {
 	elems   []elemState
 	dropped []bool // data segments
 	planned bool
+
+	aux auxStack
 }
 
 // Global returns a global of the index space.

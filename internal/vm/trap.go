@@ -34,6 +34,7 @@ const (
 	TrapNullStructure
 	TrapNullArray
 	TrapOutOfMemory
+	TrapStackOverrun // the C stack in linear memory; see Thread.SetAuxStack
 )
 
 // The words are those of the official test suite.
@@ -47,7 +48,7 @@ var trapNames = [...]string{
 	TrapUnalignedAtomic: "unaligned atomic", TrapExpectedShared: "expected shared memory", TrapUncaughtException: "uncaught exception",
 	TrapUnsupported: "unsupported instruction", TrapHost: "host function failed", TrapInterrupted: "interrupted",
 	TrapArrayOutOfBounds: "out of bounds array access", TrapNullStructure: "null structure reference", TrapNullArray: "null array reference",
-	TrapOutOfMemory: "out of memory",
+	TrapOutOfMemory: "out of memory", TrapStackOverrun: "stack overrun in linear memory",
 }
 
 func (c TrapCode) String() string {

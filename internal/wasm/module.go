@@ -64,6 +64,10 @@ type Module struct {
 
 	namesOnce sync.Once
 	names     *Names
+
+	stackOnce       sync.Once // of the following
+	stackPointer    uint32
+	hasStackPointer bool
 }
 
 // Import is one import; exactly the field that its kind tells is set.

@@ -71,6 +71,36 @@ func (n *Names) decode(b []byte) {
 	}
 }
 
+// GlobalNamed returns the first global that the name section gives that name. It reads the names of globals only, each time.
+func (m *Module) GlobalNamed(name string) (global uint32, ok bool) {
+	for i := range m.Customs {
+		if m.Customs[i].Name != "name" {
+			continue
+		}
+		c := cursor{code: m.Customs[i].Data}
+		for c.pos < len(c.code) {
+			id, size := c.byte(), c.u32()
+			if c.msg != "" || uint64(size) > uint64(len(c.code)-c.pos) {
+				return 0, false
+			}
+			sub := cursor{code: c.code[c.pos : c.pos+int(size)]}
+			c.pos += int(size)
+			if id != 7 {
+				continue
+			}
+			for n := sub.count(); n > 0 && sub.msg == ""; n-- {
+				x := sub.u32()
+				if s, ok := sub.looseName(); ok && sub.msg == "" && s == name {
+					return x, true
+				}
+			}
+			return 0, false
+		}
+		return 0, false
+	}
+	return 0, false
+}
+
 // looseName reads a name; ok is false if it is malformed.
 func (c *cursor) looseName() (s string, ok bool) {
 	n := c.count()
