@@ -38,7 +38,7 @@ func (c *Caller) SpawnThread(arg uint32) (tid uint32, err error) {
 		return 0, ErrNoThreadEntry
 	}
 	entry := inst.Index
-	return c.p.group.Spawn(c.t.Context(), func(t *vm.Thread) error {
+	return c.p.group.Spawn(c.t.CallContext(), func(t *vm.Thread) error {
 		if err := runStarts(t); err != nil {
 			return err
 		}
@@ -65,6 +65,9 @@ func runStarts(t *vm.Thread) error {
 
 // callIn calls a function of the index space on a thread that the caller owns.
 func (p *Process) callIn(t *vm.Thread, inst *vm.Instance, fn uint32, slots []uint64) error {
+	if int(fn) >= len(inst.Imports) {
+		return p.wrapError(t.Engine.Call(t, inst, fn, slots))
+	}
 	f := inst.Func(fn)
 	if f.Host != nil {
 		return p.wrapError(t.CallHost(f.Host, slots))

@@ -179,7 +179,7 @@ func BenchmarkWaitNotifyPingPong(b *testing.B) {
 		(func (export "wasi_thread_start") (param i32 i32) (call $turn (i32.const 1) (local.get 1)))
 		(func (export "run") (param $n i32)
 			(drop (call $spawn (local.get $n))) (call $turn (i32.const 0) (local.get $n))
-			(loop $end (br_if $end (i32.atomic.load (i32.const 0))))))`, spindle.Config{Imports: spindle.Imports{"wasi": wasi.Threads()}})
+			(drop (memory.atomic.wait32 (i32.const 0) (i32.const 1) (i64.const -1)))))`, spindle.Config{Imports: spindle.Imports{"wasi": wasi.Threads()}})
 	f, err := inst.Func("run")
 	if err != nil {
 		b.Fatal(err)

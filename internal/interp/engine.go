@@ -74,8 +74,11 @@ func (e *Engine) Call(t *vm.Thread, inst *vm.Instance, fn uint32, slots []uint64
 	d := inst.Code.(*Code).desc(fn)
 	fp := t.Top
 	entry := loadEntry(d)
-	if fp+max(frameBytes(entry), uintptr(d.results)*8) > ctx.StackTop() {
-		return t.Trap(vm.TrapStackExhausted)
+	if need := fp + max(frameBytes(entry), uintptr(d.results)*8); need > ctx.StackNear() {
+		if need > ctx.StackTop() {
+			return t.Trap(vm.TrapStackExhausted)
+		}
+		t.DeepStack()
 	}
 	t.Activations = append(t.Activations, vm.Activation{PC: ctx.PC, FP: ctx.FP, Top: fp, Instance: ctx.Instance})
 	copy(slotsAt(fp, int(d.params)), slots)
@@ -136,11 +139,13 @@ func drive(t *vm.Thread) error {
 		case exitPoll:
 			err = poll(t)
 		case exitStack:
-			// The limit is also raised to have a flag looked at, any number of times: what the call needs decides.
+			// The limit also trips to have a flag looked at, any number of times: what the call needs decides.
 			if ctx.Flag() != 0 {
 				err = poll(t)
 			} else if ctx.Arg > uint64(ctx.StackTop()) {
 				err = t.Trap(vm.TrapStackExhausted)
+			} else if ctx.Arg > uint64(ctx.StackNear()) {
+				t.DeepStack()
 			}
 		case exitBounds:
 			err = bounds(t)

@@ -1,7 +1,6 @@
 package process
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -58,6 +57,8 @@ type Group struct {
 	ended   bool                  // guarded by mu: the latch
 	cause   error                 // guarded by mu; nil for an end without error
 	culprit uint32                // guarded by mu; tid of the thread that caused the end
+	idle    []*worker             // guarded by mu; last used last
+	workers int                   // guarded by mu; goroutines, idle ones too
 
 	planOnce sync.Once
 	plan     *vm.Plan
@@ -77,63 +78,15 @@ func New(main *vm.Thread, cfg Config) *Group {
 	return g
 }
 
-// Main is what a thread does: it runs on a goroutine of its own, which owns t. Its error ends the group.
-type Main func(t *vm.Thread) error
-
-// Spawn makes a thread and runs f on it. The plan is made at the first spawn, of the instances that the main thread's store has
-// then. Errors: ErrEnding, *LimitError, *vm.PlanError, and those of the memory that a thread needs.
-// Preconditions: the caller owns a thread of the group, or no thread of it runs.
-func (g *Group) Spawn(ctx context.Context, f Main) (tid uint32, err error) {
-	g.planOnce.Do(func() { g.plan, g.planErr = vm.NewPlan(g.main, g.cfg.Limits) })
-	if g.planErr != nil {
-		return 0, g.planErr
-	}
-	if tid, err = g.reserve(); err != nil {
-		return 0, err
-	}
-	t, err := g.plan.NewThread(vm.ThreadConfig{StackSize: g.cfg.StackSize})
-	if err != nil {
-		g.forget(tid)
-		return 0, err
-	}
-	t.ID = tid
-	g.cfg.Adopt(t)
-	g.mu.Lock()
-	if g.ended {
-		g.mu.Unlock()
-		t.Shutdown(ErrEnding)
-		g.forget(tid)
-		return 0, ErrEnding
-	}
-	g.threads[tid] = t
-	g.mu.Unlock()
-	go g.run(context.WithoutCancel(ctx), t, f)
-	return tid, nil
-}
-
-func (g *Group) run(ctx context.Context, t *vm.Thread, f Main) {
-	err := t.EnterBackground(ctx)
-	if err == nil {
-		err = f(t)
-		t.Leave()
-	}
-	if err != nil {
-		g.End(t.ID, err)
-	}
-	tid := t.ID
-	t.Shutdown(ErrEnding)
-	g.forget(tid)
-}
-
-// reserve takes a tid: they go round, so that one is not used again soon after its thread has left.
-func (g *Group) reserve() (uint32, error) {
+// reserve takes a tid and a worker. Tids go round, so that one is not used again soon after its thread has left.
+func (g *Group) reserve() (uint32, *worker, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
 	case g.ended:
-		return 0, ErrEnding
+		return 0, nil, ErrEnding
 	case len(g.threads) >= g.cfg.MaxThreads:
-		return 0, &LimitError{g.cfg.MaxThreads}
+		return 0, nil, &LimitError{g.cfg.MaxThreads}
 	}
 	if g.threads == nil {
 		g.threads = map[uint32]*vm.Thread{}
@@ -148,14 +101,13 @@ func (g *Group) reserve() (uint32, error) {
 	}
 	g.ever = true
 	g.threads[g.lastTID] = nil
-	return g.lastTID, nil
-}
-
-func (g *Group) forget(tid uint32) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	delete(g.threads, tid)
-	g.left.Broadcast()
+	if n := len(g.idle); n > 0 {
+		w := g.idle[n-1]
+		g.idle = g.idle[:n-1]
+		return g.lastTID, w, nil
+	}
+	g.workers++
+	return g.lastTID, &worker{}, nil
 }
 
 // End ends the group with a cause (nil: without error) on behalf of a thread. It reports whether this is the cause that counts.
@@ -179,6 +131,10 @@ func (g *Group) End(tid uint32, cause error) bool {
 	if tid != 0 {
 		g.main.Stop(stop)
 	}
+	for _, w := range g.idle {
+		w.next <- start{}
+	}
+	g.idle = nil
 	return true
 }
 
@@ -196,11 +152,11 @@ func (g *Group) Threaded() bool {
 	return g.ever
 }
 
-// Wait waits until all threads beside the main one have left.
+// Wait waits until all threads beside the main one have left, and in a group that has ended also what was kept for further threads.
 func (g *Group) Wait() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for len(g.threads) > 0 {
+	for len(g.threads) > 0 || g.ended && g.workers > 0 {
 		g.left.Wait()
 	}
 }

@@ -29,7 +29,8 @@ type Context struct {
 	Arg, Arg2 uint64
 
 	StackBase uintptr // lowest address of the guest stack; frames grow upwards from it
-	stackTop  uintptr // real limit, to restore stackLimit from
+	stackNear uintptr // what stackLimit is restored to: nearStack above StackBase, or stackTop once frames have gone beyond
+	stackTop  uintptr // real limit
 }
 
 // GlobalSize is the distance between globals in their storage: a v128 needs two slots.
@@ -53,6 +54,9 @@ func (c *Context) StackLimit() uintptr { return c.stackLimit }
 
 // StackTop is the end of the guest stack, whatever stop is requested.
 func (c *Context) StackTop() uintptr { return c.stackTop }
+
+// StackNear is the limit at which the engine asks for more (Thread.DeepStack). It is never above StackTop.
+func (c *Context) StackNear() uintptr { return c.stackNear }
 
 // MemDesc describes a linear memory to engines. Base is stable while guest code runs except across memory.grow of an
 // unshared memory; Len (bytes) only grows. Another thread may grow a shared memory at any time: an engine that keeps a copy of

@@ -160,25 +160,42 @@ func (p *Plan) Close() { p.t.Shutdown(nil) }
 
 // NewThread makes a thread whose store is as the plan says. Errors are of memory for it, or traps of active data segments.
 func (p *Plan) NewThread(cfg ThreadConfig) (*Thread, error) {
-	from := p.t.Store
-	t, err := newThread(p.t.Engine, p.t.pools, cfg, int(from.used()))
+	t, err := newThread(p.t.Engine, p.t.pools, cfg, int(p.t.Store.used()))
 	if err != nil {
 		return nil, err
 	}
-	s := t.Store
-	s.types, s.funcs, s.hostFuncs = from.types, from.funcs, from.hostFuncs
-	t.Ctx.Funcs = addrOf(s.funcs)
-	used := int(from.used())
-	copy(t.region.Bytes(used)[contextSize:], p.t.region.Bytes(used)[contextSize:])
-	s.next = t.region.Base() + from.used()
-	if err := p.copyInstances(t); err == nil {
-		err = p.applyData(t)
+	p.wire(t)
+	return p.begin(t)
+}
+
+// Renew is NewThread out of what a thread of the plan leaves: its stack, its region, and its store, whose instances are wired to
+// them already. old must be retired and not closed; nobody may use it any more, and Close is not called on it. It is Renewable.
+func (p *Plan) Renew(old *Thread) (*Thread, error) {
+	old.mu.Lock()
+	old.closed = true // who still knows it does not reach the new one
+	old.mu.Unlock()
+	s := old.Store
+	clear(old.region.Bytes(int(s.used()))[p.t.Store.used():])
+	if old.deep() && old.stack.Discard(nearStack) != nil {
+		old.finish()
+		return nil, errors.New("guest stack: its memory cannot be given back")
 	}
-	if err != nil {
-		t.Shutdown(err)
-		return nil, err
+	t := assemble(old.Engine, old.pools, old.stack, old.region, old.waiter.wake)
+	t.waiter.timer = old.waiter.timer
+	t.Activations = old.Activations[:0]
+	t.Store, s.thread = s, t
+	return p.begin(t)
+}
+
+// Renewable reports whether the plan can make another thread of t's parts once t is retired. One with memories of its own is not: they
+// would have to be made anew anyway.
+func (t *Thread) Renewable() bool {
+	for _, m := range t.Store.memories {
+		if !m.Shared() {
+			return false
+		}
 	}
-	return t, nil
+	return true
 }
 
 // moved translates an address in the template's region into one in the thread's.
@@ -189,16 +206,16 @@ func (p *Plan) moved(t *Thread, addr uintptr) uintptr {
 	return addr
 }
 
-func (p *Plan) copyInstances(t *Thread) error {
-	from := p.t.Store
-	s := t.Store
+// wire makes a store's tables and instances, and what in them depends on where the thread's region is or is never changed.
+func (p *Plan) wire(t *Thread) {
+	from, s := p.t.Store, t.Store
+	s.types = from.types
 	// Tables first: instances refer to them.
 	tables := make([]Table, len(from.tables))
 	descs := make([]TableDesc, len(from.tables))
 	s.tables = make([]*Table, len(from.tables))
 	for k, ft := range from.tables {
-		descs[k] = TableDesc{Base: p.moved(t, ft.Desc.Base), Len: ft.Desc.Len}
-		tables[k] = Table{Type: ft.Type, Desc: &descs[k], pools: ft.pools, max: ft.max, storage: ft.storage, shared: ft.region != nil}
+		tables[k] = Table{Type: ft.Type, Desc: &descs[k], pools: ft.pools, max: ft.max}
 		s.tables[k] = &tables[k]
 	}
 	instances := make([]Instance, len(from.Instances))
@@ -207,7 +224,7 @@ func (p *Plan) copyInstances(t *Thread) error {
 		inst := &instances[k]
 		*inst = Instance{
 			Index: fi.Index, Store: s, Module: fi.Module, Code: fi.Code, Imports: fi.Imports, Memories: fi.Memories, Tags: fi.Tags,
-			view: fi.view, memDescs: fi.memDescs, refBase: fi.refBase, elems: fi.elems, dropped: fi.dropped, planned: true,
+			view: fi.view, memDescs: fi.memDescs, refBase: fi.refBase,
 		}
 		s.Instances[k] = inst
 		inst.view.globals = p.moved(t, fi.view.globals)
@@ -227,9 +244,6 @@ func (p *Plan) copyInstances(t *Thread) error {
 			}
 			inst.view.tables = addrOf(inst.tableDescs)
 		}
-		if err := p.ownMemories(t, k); err != nil {
-			return err
-		}
 		// An imported function of another instance is that of the thread's own one.
 		for f, im := range inst.Imports {
 			if im.Inst != nil {
@@ -243,11 +257,57 @@ func (p *Plan) copyInstances(t *Thread) error {
 			}
 		}
 	}
-	for _, m := range from.memories {
+}
+
+// begin brings a wired store to the plan's state: everything that a thread may have changed. The region's bytes beyond the template's are
+// zero. If it fails, t is closed.
+func (p *Plan) begin(t *Thread) (*Thread, error) {
+	from, s := p.t.Store, t.Store
+	used := int(from.used())
+	copy(t.region.Bytes(used)[contextSize:], p.t.region.Bytes(used)[contextSize:])
+	s.next, s.free = t.region.Base()+from.used(), nil
+	s.funcs, s.hostFuncs, s.hostRefs, s.globals = from.funcs, from.hostFuncs, nil, nil
+	s.externs, s.exns = handles{}, exceptions{}
+	t.Ctx.Funcs = addrOf(s.funcs)
+	for k, ft := range from.tables {
+		tb := s.tables[k]
+		tb.drop()
+		*tb.Desc = TableDesc{Base: p.moved(t, ft.Desc.Base), Len: ft.Desc.Len}
+		tb.storage, tb.shared = ft.storage, ft.region != nil
+	}
+	for k, fi := range from.Instances {
+		inst := s.Instances[k]
+		inst.elems, inst.dropped, inst.planned, inst.refs, inst.Data = fi.elems, fi.dropped, true, nil, nil
+	}
+	err := p.memories(t)
+	if err == nil {
+		err = p.applyData(t)
+	}
+	if err != nil {
+		t.Shutdown(err)
+		return nil, err
+	}
+	return t, nil
+}
+
+// memories makes the thread hold the shared memories, and makes its unshared ones, unless it has them.
+func (p *Plan) memories(t *Thread) error {
+	if t.Store.memories != nil {
+		return nil
+	}
+	for _, m := range p.t.Store.memories {
+		if !m.Shared() {
+			continue
+		}
 		if !m.retain() {
 			return errMemoryClosed
 		}
-		s.memories = append(s.memories, m)
+		t.Store.memories = append(t.Store.memories, m)
+	}
+	for k := range t.Store.Instances {
+		if err := p.ownMemories(t, k); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 type Pools struct {
 	mu     sync.Mutex
 	free   map[poolKey][]*mem.Region // guarded by mu
-	idle   int                       // guarded by mu; bytes of committed memory held
+	idle   int                       // guarded by mu; bytes of memory that idle regions may hold
 	closed bool                      // guarded by mu
 	// Live counts the regions handed out and not yet returned; tests check that it falls to zero.
 	live int // guarded by mu
@@ -23,7 +23,7 @@ type poolKey struct {
 	stack bool
 }
 
-// maxIdle bounds the committed memory that a Runtime keeps for reuse, and maxKeep the regions of one size.
+// maxIdle bounds the memory that a Runtime keeps for reuse, and maxKeep the regions of one size.
 const (
 	maxIdle = 64 << 20
 	maxKeep = 64
@@ -48,7 +48,7 @@ func (p *Pools) take(size, commit int, stack bool) (*mem.Region, error) {
 	if l := p.free[key]; len(l) > 0 {
 		r := l[len(l)-1]
 		p.free[key] = l[:len(l)-1]
-		p.idle -= r.Committed()
+		p.idle -= held(r, stack)
 		p.mu.Unlock()
 		if err := r.Commit(commit); err != nil {
 			p.drop(r)
@@ -85,14 +85,15 @@ func (p *Pools) put(r *mem.Region, used int) {
 	p.keep(r, false)
 }
 
-// putStack takes a guest stack back. It needs no clearing, as its next user never reads what it has not written.
-func (p *Pools) putStack(r *mem.Region) {
+// putStack takes a guest stack back; deep tells whether more than its first nearStack bytes may
+// have been written. It needs no clearing, as its next user never reads what it has not written.
+func (p *Pools) putStack(r *mem.Region, deep bool) {
 	if !p.open() {
 		p.drop(r)
 		return
 	}
 	// Untouched pages cost nothing and touched ones are given back, so the whole stack may stay accessible.
-	if r.Committed() > keepCommitted && r.Discard(keepCommitted) != nil {
+	if deep && r.Discard(nearStack) != nil {
 		p.drop(r)
 		return
 	}
@@ -102,16 +103,24 @@ func (p *Pools) putStack(r *mem.Region) {
 func (p *Pools) keep(r *mem.Region, stack bool) {
 	key := poolKey{r.Size(), stack}
 	p.mu.Lock()
-	cost := min(r.Committed(), keepCommitted)
+	cost := held(r, stack)
 	if p.closed || len(p.free[key]) >= maxKeep || p.idle+cost > maxIdle {
 		p.mu.Unlock()
 		p.drop(r)
 		return
 	}
 	p.live--
-	p.idle += r.Committed()
+	p.idle += cost
 	p.free[key] = append(p.free[key], r)
 	p.mu.Unlock()
+}
+
+// held is what an idle region is reckoned to keep in memory.
+func held(r *mem.Region, stack bool) int {
+	if stack {
+		return nearStack
+	}
+	return min(r.Committed(), keepCommitted)
 }
 
 // open reports whether what comes back may be handed out again. Once it may not, keep drops everything.

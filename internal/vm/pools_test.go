@@ -24,7 +24,7 @@ func TestStacksStayStacks(t *testing.T) {
 	for i := range stack.Bytes(size) {
 		stack.Bytes(size)[i] = 0xAA
 	}
-	pools.putStack(stack)
+	pools.putStack(stack, true)
 	other, err := NewMemory(pools, typ, MemoryLimits{})
 	if err != nil {
 		t.Fatal(err)

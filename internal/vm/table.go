@@ -132,9 +132,14 @@ func (t *Table) fill(at, n uint64, r Ref) {
 }
 
 func (t *Table) close() {
+	t.drop()
+	*t.Desc = TableDesc{}
+}
+
+// drop gives a large table's elements back.
+func (t *Table) drop() {
 	if t.region != nil {
 		t.pools.put(t.region, int(t.storage)*4)
 		t.region = nil
 	}
-	*t.Desc = TableDesc{}
 }

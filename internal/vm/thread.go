@@ -58,7 +58,6 @@ type Thread struct {
 	inHost  atomic.Pointer[HostFunc]
 	stack   *mem.Region
 	ending  atomic.Bool
-	left    chan struct{} // told by release once ending is set
 	region  *mem.Region
 	pools   *Pools
 	callCtx context.Context
@@ -66,10 +65,10 @@ type Thread struct {
 
 	mu        sync.Mutex
 	stopCause error         // guarded by mu; set while FlagTerminate is
-	stopCh    chan struct{} // guarded by mu; made on demand, closed by Stop
+	stopCh    chan struct{} // guarded by mu; made by Stopped, closed by Stop
 	pausers   int           // guarded by mu
 	resumed   sync.Cond     // of mu: pausers fell to 0
-	settled   sync.Cond     // of mu: the state changed to one other than running
+	settled   sync.Cond     // of mu: the state changed to one other than running, or the owner of an ending thread has left
 	closed    bool          // guarded by mu
 }
 
@@ -83,6 +82,10 @@ const DefaultStackSize = 8 << 20
 
 // contextSize is what the Context takes of the region, rounded to a cache line multiple.
 const contextSize = 256
+
+// nearStack is how much of the guest stack frames take before the engine is asked: most threads stay below it, and their stacks come
+// back without a system call, as the pages beyond are known to be untouched. It bounds what an idle stack keeps resident.
+const nearStack = 64 << 10
 
 // stackReserve is kept free above the stack limit: operands of the instructions that run between two checks.
 const stackReserve = 1024
@@ -107,19 +110,38 @@ func newThread(e Engine, pools *Pools, cfg ThreadConfig, commit int) (*Thread, e
 	}
 	region, err := pools.get(regionSize, commit)
 	if err != nil {
-		pools.putStack(stack)
+		pools.putStack(stack, false)
 		return nil, fmt.Errorf("thread region: %w", err)
 	}
-	t := &Thread{Engine: e, stack: stack, region: region, pools: pools, left: make(chan struct{}, 1), waiter: waiter{wake: make(chan struct{}, 1)}}
-	t.resumed.L, t.settled.L = &t.mu, &t.mu
-	t.Ctx = contextAt(region)
-	t.Ctx.StackBase = stack.Base()
-	t.Ctx.stackTop = stack.Base() + uintptr(size) - stackReserve
-	atomic.StoreUintptr(&t.Ctx.stackLimit, t.Ctx.stackTop)
-	t.Top = t.Ctx.StackBase
+	t := assemble(e, pools, stack, region, make(chan struct{}, 1))
 	t.Store = newStore(t)
 	return t, nil
 }
+
+// assemble makes a thread of its parts. The context's bytes may be anything.
+func assemble(e Engine, pools *Pools, stack, region *mem.Region, wake chan struct{}) *Thread {
+	t := &Thread{Engine: e, stack: stack, region: region, pools: pools, Ctx: contextAt(region), waiter: waiter{wake: wake}}
+	t.resumed.L, t.settled.L = &t.mu, &t.mu
+	*t.Ctx = Context{StackBase: stack.Base(), stackTop: stack.Base() + uintptr(stack.Size()) - stackReserve}
+	t.Ctx.stackNear = min(t.Ctx.stackTop, stack.Base()+nearStack)
+	t.Ctx.stackLimit = t.Ctx.stackNear
+	t.Top = t.Ctx.StackBase
+	return t
+}
+
+// DeepStack lets frames go beyond the near limit, and remembers it. Engines call it on the owner's goroutine when a frame is to end above
+// Context.StackNear.
+func (t *Thread) DeepStack() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.Ctx.stackNear = t.Ctx.stackTop
+	if t.Ctx.Flag() == 0 {
+		atomic.StoreUintptr(&t.Ctx.stackLimit, t.Ctx.stackTop)
+	}
+}
+
+// deep reports whether frames may have touched more of the stack than nearStack.
+func (t *Thread) deep() bool { return t.Ctx.stackNear > t.stack.Base()+nearStack }
 
 // Enter makes the calling goroutine the thread's owner for one call from outside. ctx ends the call when it is done: the
 // guest is stopped wherever it is and the call returns an error that wraps context.Cause(ctx).
@@ -160,10 +182,9 @@ func (t *Thread) release() {
 	t.setState(StateIdle)
 	t.owned.Store(false)
 	if t.ending.Load() {
-		select {
-		case t.left <- struct{}{}:
-		default:
-		}
+		t.mu.Lock()
+		t.settled.Broadcast()
+		t.mu.Unlock()
 	}
 }
 
@@ -181,8 +202,13 @@ func (t *Thread) Retire(cause error) bool {
 	if t.ending.Swap(true) {
 		return false
 	}
+	if t.owned.CompareAndSwap(false, true) {
+		return true
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	for !t.owned.CompareAndSwap(false, true) {
-		<-t.left
+		t.settled.Wait()
 	}
 	return true
 }
@@ -224,10 +250,9 @@ func (t *Thread) Stop(cause error) bool {
 	}
 	t.stopCause = cause
 	t.setFlagLocked(FlagTerminate)
-	if t.stopCh == nil {
-		t.stopCh = make(chan struct{})
+	if t.stopCh != nil {
+		close(t.stopCh)
 	}
-	close(t.stopCh)
 	t.resumed.Broadcast() // a parked thread unwinds too
 	t.waiter.signal()
 	return true
@@ -250,6 +275,9 @@ func (t *Thread) Stopped() <-chan struct{} {
 	defer t.mu.Unlock()
 	if t.stopCh == nil {
 		t.stopCh = make(chan struct{})
+		if t.stopCause != nil {
+			close(t.stopCh)
+		}
 	}
 	return t.stopCh
 }
@@ -271,12 +299,14 @@ func (t *Thread) setFlagLocked(bit uint32) {
 func (t *Thread) Yield() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.setFlagLocked(FlagYield)
+	if !t.closed {
+		t.setFlagLocked(FlagYield)
+	}
 }
 
 func (t *Thread) clearFlagLocked(bit uint32) {
 	if atomic.AndUint32(&t.Ctx.flag, ^bit)&^bit == 0 {
-		atomic.StoreUintptr(&t.Ctx.stackLimit, t.Ctx.stackTop)
+		atomic.StoreUintptr(&t.Ctx.stackLimit, t.Ctx.stackNear)
 	}
 }
 
@@ -488,8 +518,12 @@ func (t *Thread) Close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.closed = true
+	t.finish()
+}
+
+func (t *Thread) finish() {
 	t.Store.close()
-	t.pools.putStack(t.stack)
+	t.pools.putStack(t.stack, t.deep())
 	t.pools.put(t.region, int(t.Store.used()))
 	t.Ctx = nil
 }
@@ -548,3 +582,6 @@ func (t *Thread) Nested(ctx context.Context) (leave func()) {
 
 // Context returns the context for a host function on this thread. It is called on the goroutine of the call.
 func (t *Thread) Context() context.Context { return threadContext{t, t.callCtx} }
+
+// CallContext returns the context of the call from outside that the thread runs. It is called on the goroutine of the call.
+func (t *Thread) CallContext() context.Context { return t.callCtx }

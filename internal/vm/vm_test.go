@@ -259,7 +259,7 @@ func TestContextStopsOnlyItsOwnCall(t *testing.T) {
 		t.Fatalf("the next call: %v", err)
 	}
 	defer leave()
-	if th.Ctx.Flag() != 0 || th.Ctx.StackLimit() != th.Ctx.StackTop() {
+	if th.Ctx.Flag() != 0 || th.Ctx.StackLimit() != th.Ctx.StackNear() {
 		t.Error("the stop was not forgotten")
 	}
 }

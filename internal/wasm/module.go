@@ -68,6 +68,9 @@ type Module struct {
 	stackOnce       sync.Once // of the following
 	stackPointer    uint32
 	hasStackPointer bool
+
+	exportOnce sync.Once
+	exports    map[string]*Export // made at the first FindExport
 }
 
 // Import is one import; exactly the field that its kind tells is set.
@@ -201,10 +204,15 @@ func (m *Module) TagFuncType(tag uint32) *FuncType { return &m.Types[m.Tags[tag]
 
 // FindExport returns the index of the export of that name and kind.
 func (m *Module) FindExport(name string, kind ExternKind) (idx uint32, ok bool) {
-	for i := range m.Exports {
-		if e := &m.Exports[i]; e.Name == name {
-			return e.Index, e.Kind == kind
+	m.exportOnce.Do(func() {
+		m.exports = make(map[string]*Export, len(m.Exports))
+		for i := range m.Exports {
+			m.exports[m.Exports[i].Name] = &m.Exports[i]
 		}
+	})
+	e := m.exports[name]
+	if e == nil {
+		return 0, false
 	}
-	return 0, false
+	return e.Index, e.Kind == kind
 }

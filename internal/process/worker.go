@@ -1,0 +1,136 @@
+package process
+
+import (
+	"context"
+
+	"github.com/spindle-wasm/spindle/internal/vm"
+)
+
+// Main is what a thread does: it runs on a goroutine which then owns t. Its error ends the group.
+type Main func(t *vm.Thread) error
+
+// worker is a goroutine that runs one thread after the other, and between two of them keeps what the last one left: a guest stack, a wired
+// store, and its own Go stack, which has grown to what guests need. A thread costs much less for it.
+type worker struct {
+	next chan start // has room for one: who takes a worker out of Group.idle sends once
+	last *vm.Thread // retired and not closed; nil in a worker that has run nothing
+}
+
+// start is what a worker is to run; without a thread it ends.
+type start struct {
+	t   *vm.Thread
+	ctx context.Context
+	f   Main
+}
+
+// maxIdle bounds the workers that a group keeps.
+const maxIdle = 64
+
+// Spawn makes a thread and runs f on it. The plan is made at the first spawn, of the instances that the main thread's store has
+// then. The thread does not end with ctx; its values are the thread's. Errors: ErrEnding, *LimitError, *vm.PlanError, and those of the memory that a thread needs.
+// Preconditions: the caller owns a thread of the group, or no thread of it runs.
+func (g *Group) Spawn(ctx context.Context, f Main) (tid uint32, err error) {
+	g.planOnce.Do(func() { g.plan, g.planErr = vm.NewPlan(g.main, g.cfg.Limits) })
+	if g.planErr != nil {
+		return 0, g.planErr
+	}
+	tid, w, err := g.reserve()
+	if err != nil {
+		return 0, err
+	}
+	var t *vm.Thread
+	if w.last != nil {
+		t, err = g.plan.Renew(w.last)
+	} else {
+		t, err = g.plan.NewThread(vm.ThreadConfig{StackSize: g.cfg.StackSize})
+	}
+	w.last = nil
+	if err != nil {
+		g.dismiss(w, tid)
+		return 0, err
+	}
+	t.ID = tid
+	g.cfg.Adopt(t)
+	g.mu.Lock()
+	if g.ended {
+		g.mu.Unlock()
+		t.Shutdown(ErrEnding)
+		g.dismiss(w, tid)
+		return 0, ErrEnding
+	}
+	g.threads[tid] = t
+	g.mu.Unlock()
+	if ctx.Done() != nil {
+		ctx = context.WithoutCancel(ctx)
+	}
+	if w.next == nil {
+		w.next = make(chan start, 1)
+		go g.work(w)
+	}
+	w.next <- start{t, ctx, f}
+	return tid, nil
+}
+
+// work is a worker's goroutine.
+func (g *Group) work(w *worker) {
+	for {
+		s := <-w.next
+		if s.t == nil {
+			if w.last != nil {
+				w.last.Close()
+			}
+			g.leave(0)
+			return
+		}
+		err := s.t.EnterBackground(s.ctx)
+		if err == nil {
+			err = s.f(s.t)
+			s.t.Leave()
+		}
+		if err != nil {
+			g.End(s.t.ID, err)
+		}
+		s.t.Retire(ErrEnding)
+		if err == nil && s.t.Renewable() && g.keep(w, s.t) {
+			continue
+		}
+		s.t.Close()
+		g.leave(s.t.ID)
+		return
+	}
+}
+
+// keep makes w idle, and reports false if it is to end instead.
+func (g *Group) keep(w *worker, t *vm.Thread) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.ended || len(g.idle) >= maxIdle {
+		return false
+	}
+	w.last = t
+	g.idle = append(g.idle, w)
+	delete(g.threads, t.ID)
+	g.left.Broadcast()
+	return true
+}
+
+// dismiss ends a worker that got a tid and no thread.
+func (g *Group) dismiss(w *worker, tid uint32) {
+	if w.next == nil {
+		g.leave(tid)
+		return
+	}
+	g.mu.Lock()
+	delete(g.threads, tid)
+	g.mu.Unlock()
+	w.next <- start{}
+}
+
+// leave takes a worker out of the group, with its thread if tid is not 0.
+func (g *Group) leave(tid uint32) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.threads, tid)
+	g.workers--
+	g.left.Broadcast()
+}
