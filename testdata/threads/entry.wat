@@ -1,0 +1,25 @@
+;; The entry is looked for at each spawn, not before: without one of the right type thread-spawn returns a negative number, and the program goes on.
+;; ends: exit 22
+;; each:
+;; each: (func (export "wasi_thread_start") (unreachable))
+;; each: (func (export "wasi_thread_start") (param i32) (unreachable))
+;; each: (func (export "wasi_thread_start") (param i32 i32 i32) (unreachable))
+;; each: (func (export "wasi_thread_start") (param i32 i64) (unreachable))
+;; each: (func (export "wasi_thread_start") (param f32 i32) (unreachable))
+;; each: (func (export "wasi_thread_start") (param i32 i32) (result i32) (unreachable))
+;; each: (func (export "wasi_thread_start_") (param i32 i32) (unreachable))
+;; each: (func (export "") (param i32 i32) (unreachable))
+;; each: (global (export "wasi_thread_start") i32 (i32.const 0))
+;; each: (export "wasi_thread_start" (memory 0))
+;; each: (table (export "wasi_thread_start") 1 funcref)
+;; each: (tag (export "wasi_thread_start") (param i32 i32))
+(module
+  (import "wasi" "thread-spawn" (func $spawn (param i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (import "foo" "bar" (memory 1 1 shared))
+  (export "memory" (memory 0))
+  (;EACH;)
+  (func (export "_start")
+    (if (i32.ge_s (call $spawn (i32.const 1)) (i32.const 0)) (then (call $exit (i32.const 1))))
+    (if (i32.ge_s (call $spawn (i32.const 1)) (i32.const 0)) (then (call $exit (i32.const 2))))
+    (call $exit (i32.const 22))))
