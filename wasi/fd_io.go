@@ -6,96 +6,99 @@ import (
 	"github.com/spindle-wasm/spindle/wasi/internal/vfs"
 )
 
-func fdRead(e env, a []uint64) errno {
-	return e.readv(a[0], a[1], a[2], a[3], rightFdRead, func(d *desc, p []byte) (int, error) { return d.file.Read(p) })
+// pieces reads and checks what the calls that move bytes have in common: the pieces of guest memory, the place for how many bytes were moved, and
+// that the file was opened for moving them that way.
+func (e env) pieces(h handle, way rights, iovs, count, result uint64) (v iovecs, en errno) {
+	if v, en = e.iovecs(iovs, count); en != success {
+		return v, en
+	}
+	if en = e.writable(result, 4); en == success && h.base&way == 0 {
+		en = vfs.EBADF
+	}
+	return v, en
 }
 
-func fdPread(e env, a []uint64) errno {
-	off := a[3]
-	if off > math.MaxInt64 {
-		return vfs.EINVAL
-	}
-	at := int64(off)
-	return e.readv(a[0], a[1], a[2], a[4], rightFdRead|rightFdSeek, func(d *desc, p []byte) (int, error) {
-		n, err := d.file.ReadAt(p, at)
-		at += int64(n)
-		return n, err
-	})
-}
-
-func (e env) readv(fd, iovs, count, result uint64, need rights, read func(d *desc, p []byte) (int, error)) errno {
-	h, en := e.s.fds.get(fd, need)
-	if en != success {
-		return en
-	}
-	defer h.put()
-	v, en := e.iovecs(iovs, count)
-	if en != success {
-		return en
-	}
-	if en := e.writable(result, 4); en != success {
-		return en
-	}
-	if h.base&rightFdRead == 0 {
-		return vfs.EBADF
-	}
-	n, en := e.waiting(h.desc, vfs.Readable, func() (uint32, errno) {
-		return e.transfer(&v, func(p []byte) (int, error) { return read(h.desc, p) })
-	})
+// moved tells the guest how many bytes were moved.
+func (e env) moved(result uint64, n uint32, en errno) errno {
 	if en != success {
 		return en
 	}
 	return e.put32(result, n)
+}
+
+func fdRead(e env, a []uint64) errno {
+	h, en := e.s.fds.get(a[0], rightFdRead)
+	if en != success {
+		return en
+	}
+	defer h.put()
+	v, en := e.pieces(h, rightFdRead, a[1], a[2], a[3])
+	if en != success {
+		return en
+	}
+	n, en := e.waiting(h.desc, vfs.Readable, func() (uint32, errno) { return e.transfer(&v, h.file.Read) })
+	return e.moved(a[3], n, en)
 }
 
 func fdWrite(e env, a []uint64) errno {
-	return e.writev(a[0], a[1], a[2], a[3], rightFdWrite, func(d *desc, p []byte) (int, error) { return d.file.Write(p) })
-}
-
-func fdPwrite(e env, a []uint64) errno {
-	off := a[3]
-	if off > math.MaxInt64 {
-		return vfs.EINVAL
-	}
-	at := int64(off)
-	return e.writev(a[0], a[1], a[2], a[4], rightFdWrite|rightFdSeek, func(d *desc, p []byte) (int, error) {
-		n, err := d.file.WriteAt(p, at)
-		at += int64(n)
-		return n, err
-	})
-}
-
-func (e env) writev(fd, iovs, count, result uint64, need rights, write func(d *desc, p []byte) (int, error)) errno {
-	h, en := e.s.fds.get(fd, need)
+	h, en := e.s.fds.get(a[0], rightFdWrite)
 	if en != success {
 		return en
 	}
 	defer h.put()
-	v, en := e.iovecs(iovs, count)
+	return e.write(h, a[1], a[2], a[3])
+}
+
+// write writes at the file's offset, or to a stream, where it waits.
+func (e env) write(h handle, iovs, count, result uint64) errno {
+	v, en := e.pieces(h, rightFdWrite, iovs, count, result)
 	if en != success {
 		return en
 	}
-	if en := e.writable(result, 4); en != success {
+	if slow, ok := h.file.(vfs.SlowWriter); ok {
+		n, en := e.slowWrite(h.desc, slow, &v)
+		return e.moved(result, n, en)
+	}
+	n, en := e.waiting(h.desc, vfs.Writable, func() (uint32, errno) { return e.gather(&v, h.file.Write) })
+	if en == success && uint64(n) < v.total && h.stream != nil && !h.nonblocking() {
+		n, en = e.writeRest(h.desc, &v, n)
+	}
+	return e.moved(result, n, en)
+}
+
+func fdPread(e env, a []uint64) errno  { return e.atOffset(a, rightFdRead) }
+func fdPwrite(e env, a []uint64) errno { return e.atOffset(a, rightFdWrite) }
+
+// atOffset moves bytes at an offset of the call's own. No file that has offsets makes a guest wait.
+func (e env) atOffset(a []uint64, way rights) errno {
+	if a[3] > math.MaxInt64 {
+		return vfs.EINVAL
+	}
+	h, en := e.s.fds.get(a[0], way|rightFdSeek)
+	if en != success {
 		return en
 	}
-	if h.base&rightFdWrite == 0 {
-		return vfs.EBADF
+	defer h.put()
+	v, en := e.pieces(h, way, a[1], a[2], a[4])
+	if en != success {
+		return en
 	}
+	at := int64(a[3])
 	var n uint32
-	if slow, ok := h.file.(vfs.SlowWriter); ok && need == rightFdWrite {
-		n, en = e.slowWrite(h.desc, slow, &v)
-	} else {
-		n, en = e.waiting(h.desc, vfs.Writable, func() (uint32, errno) {
-			return e.gather(&v, func(p []byte) (int, error) { return write(h.desc, p) })
+	if way == rightFdWrite {
+		n, en = e.gather(&v, func(p []byte) (int, error) {
+			n, err := h.file.WriteAt(p, at)
+			at += int64(n)
+			return n, err
 		})
-		if en == success && uint64(n) < v.total && h.stream != nil && !h.nonblocking() {
-			n, en = e.writeRest(h.desc, &v, n)
-		}
+	} else {
+		n, en = e.transfer(&v, func(p []byte) (int, error) {
+			n, err := h.file.ReadAt(p, at)
+			at += int64(n)
+			return n, err
+		})
 	}
-	if en != success {
-		return en
-	}
-	return e.put32(result, n)
+	return e.moved(a[4], n, en)
 }
 
 // writeRest goes on with a write on a stream that took a part: like a system's, a blocking write on a pipe ends when all is

@@ -17,6 +17,9 @@ type iovecs struct {
 	total uint64
 }
 
+// alone makes a list of one piece.
+func (x iovec) alone() iovecs { return iovecs{n: 1, few: [8]iovec{x}, total: uint64(x.n)} }
+
 // maxIovecs is how many pieces one call moves; a read or write may always do less than it was asked to.
 const maxIovecs = 1024
 

@@ -61,11 +61,8 @@ func sockRecv(e env, a []uint64) errno {
 	if flags > riPeek|riWaitall {
 		return vfs.EINVAL
 	}
-	v, en := e.iovecs(a[1], a[2])
+	v, en := e.pieces(h, rightFdRead, a[1], a[2], a[4])
 	if en != success {
-		return en
-	}
-	if en := e.writable(a[4], 4); en != success {
 		return en
 	}
 	if en := e.writable(a[5], 2); en != success {
@@ -85,9 +82,11 @@ func sockRecv(e env, a []uint64) errno {
 
 func (e env) recv(d *desc, s vfs.Socket, v *iovecs, flags uint32) (uint32, errno) {
 	if flags&riPeek != 0 {
-		// Looking twice would see the same bytes again: one piece is all that can be filled.
-		one := *v
-		one.n = min(v.n, 1)
+		// Looking twice would see the same bytes again: one piece is all that can be filled, the first that holds something.
+		var one iovecs
+		for i := 0; i < v.n && one.total == 0; i++ {
+			one = v.at(i).alone()
+		}
 		return e.waiting(d, vfs.Readable, func() (uint32, errno) { return e.transfer(&one, s.Peek) })
 	}
 	if flags&riWaitall == 0 {
@@ -96,8 +95,7 @@ func (e env) recv(d *desc, s vfs.Socket, v *iovecs, flags uint32) (uint32, errno
 	var total uint32
 	for i := range v.n {
 		for x := v.at(i); x.n > 0; {
-			piece := iovecs{n: 1, total: uint64(x.n)}
-			piece.few[0] = x
+			piece := x.alone()
 			n, en := e.waiting(d, vfs.Readable, func() (uint32, errno) { return e.transfer(&piece, s.Read) })
 			if en == vfs.EINTR || en != success && total == 0 {
 				return 0, en
@@ -118,15 +116,14 @@ func sockSend(e env, a []uint64) errno {
 	if en != success {
 		return en
 	}
-	_, ok := h.file.(vfs.Socket)
-	h.put()
-	switch {
-	case !ok:
+	defer h.put()
+	if _, ok := h.file.(vfs.Socket); !ok {
 		return notSocket(h.desc)
-	case arg32(a[3]) != 0:
+	}
+	if arg32(a[3]) != 0 {
 		return vfs.EINVAL // no flag is defined
 	}
-	return fdWrite(e, []uint64{a[0], a[1], a[2], a[4]})
+	return e.write(h, a[1], a[2], a[4])
 }
 
 func sockShutdown(e env, a []uint64) errno {
