@@ -116,7 +116,7 @@ func (s *FD) Write(p []byte) (int, error) {
 func (s *FD) Ready(e vfs.Events) vfs.Readiness {
 	got := poll(s.fd, e)
 	var r vfs.Readiness
-	if got&(unix.POLLERR|unix.POLLNVAL|unix.POLLHUP) != 0 {
+	if got&pollAlways != 0 {
 		r.Events = e // the next read or write tells
 		r.Hangup = got&unix.POLLHUP != 0
 	}

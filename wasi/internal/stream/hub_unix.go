@@ -17,7 +17,8 @@ type Hub struct {
 	r, w    int                   // guarded by mu: the pipe that interrupts the poll; valid if piped
 	piped   bool                  // guarded by mu
 	closed  bool                  // guarded by mu
-	pollfds []unix.PollFd         // the goroutine's
+	pollfds []unix.PollFd         // the goroutine's: each file once, as poll(2) takes no more than a process may have open
+	place   map[int]int           // likewise: each file's place there
 	polled  []*hubWait            // likewise: whose they are
 }
 
@@ -25,6 +26,7 @@ type hubWait struct {
 	fd     int
 	events int16
 	ch     chan<- struct{}
+	place  int // in Hub.pollfds
 }
 
 // NewHub makes a Hub.
@@ -38,7 +40,7 @@ func (h *Hub) notify(fd int, e vfs.Events, ch chan<- struct{}) func() {
 		token(ch)
 		return func() {}
 	}
-	w := &hubWait{fd, pollEvents(e), ch}
+	w := &hubWait{fd: fd, events: pollEvents(e), ch: ch}
 	h.waits[w] = struct{}{}
 	h.wakeLocked()
 	return func() {
@@ -59,7 +61,7 @@ func (h *Hub) startLocked() bool {
 			return false
 		}
 		h.r, h.w, h.piped = p[0], p[1], true
-		h.waits = map[*hubWait]struct{}{}
+		h.waits, h.place = map[*hubWait]struct{}{}, map[int]int{}
 	}
 	if h.exited == nil {
 		h.exited = make(chan struct{})
@@ -75,18 +77,17 @@ func (h *Hub) wakeLocked() {
 func (h *Hub) run(exited chan struct{}) {
 	defer close(exited)
 	for h.collect() {
-		for {
-			if _, err := unix.Poll(h.pollfds, -1); err != unix.EINTR {
-				break
-			}
+		_, err := unix.Poll(h.pollfds, -1)
+		for err == unix.EINTR {
+			_, err = unix.Poll(h.pollfds, -1)
 		}
 		if h.pollfds[0].Revents != 0 {
 			var drain [64]byte
 			_, _ = unix.Read(h.r, drain[:])
 		}
 		h.mu.Lock()
-		for i, w := range h.polled {
-			if _, ok := h.waits[w]; ok && h.pollfds[i+1].Revents != 0 {
+		for _, w := range h.polled {
+			if _, ok := h.waits[w]; ok && (h.pollfds[w.place].Revents&(w.events|pollAlways) != 0 || err != nil) { // who cannot be served looks again
 				delete(h.waits, w)
 				token(w.ch)
 			}
@@ -109,8 +110,16 @@ func (h *Hub) collect() bool {
 	}
 	h.pollfds = append(h.pollfds[:0], unix.PollFd{Fd: int32(h.r), Events: unix.POLLIN})
 	h.polled = h.polled[:0]
+	clear(h.place)
 	for w := range h.waits {
-		h.pollfds = append(h.pollfds, unix.PollFd{Fd: int32(w.fd), Events: w.events})
+		i, ok := h.place[w.fd]
+		if !ok {
+			i = len(h.pollfds)
+			h.place[w.fd] = i
+			h.pollfds = append(h.pollfds, unix.PollFd{Fd: int32(w.fd)})
+		}
+		h.pollfds[i].Events |= w.events
+		w.place = i
 		h.polled = append(h.polled, w)
 	}
 	return true
@@ -140,6 +149,9 @@ func (h *Hub) Close() {
 		_ = unix.Close(h.w)
 	}
 }
+
+// pollAlways is what poll tells without being asked.
+const pollAlways = unix.POLLERR | unix.POLLHUP | unix.POLLNVAL
 
 func pollEvents(e vfs.Events) (p int16) {
 	if e&vfs.Readable != 0 {

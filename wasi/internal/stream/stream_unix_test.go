@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/spindle-wasm/spindle/wasi/internal/vfs"
+	"golang.org/x/sys/unix"
 )
 
 // TestHub has many wait on many pipes at the same time; each gets exactly what was written for it.
@@ -143,4 +144,46 @@ func TestReadiness(t *testing.T) {
 		t.Errorf("at the end: %d, %v", n, err)
 	}
 	_ = rs.Close()
+}
+
+// TestHubManyWaits: more may wait than the process may have files open, which is as many as one poll takes.
+func TestHubManyWaits(t *testing.T) {
+	h := NewHub()
+	defer h.Close()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	s, err := OfFile(h, r, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	low := limit
+	low.Cur = 100
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &low); err != nil {
+		t.Skip("the limit cannot be lowered: ", err)
+	}
+	defer func() {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+			t.Error(err)
+		}
+	}()
+	var waits []<-chan struct{}
+	for range 300 {
+		ch := make(chan struct{}, 1)
+		defer s.Notify(vfs.Readable, ch)()
+		waits = append(waits, ch)
+	}
+	if _, err := w.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	for _, ch := range waits {
+		<-ch
+	}
 }
