@@ -27,7 +27,8 @@ type Config struct {
 
 	// Stdin, Stdout and Stderr become descriptors 0, 1 and 2. Nil is empty, or discards. An *os.File is used as what it is: file,
 	// pipe or terminal, waited for without a goroutine where the system can, never closed, and must stay open until the System is closed.
-	// (Two guests that read the same pipe or terminal at the same time take bytes from each other, and may wait for each other.)
+	// (Two guests that read the same pipe or terminal at the same time take bytes from each other. Where the system cannot be asked not
+	// to wait, which is on others than Linux, one of them may then wait out of a stop's reach, as may two that write to the same full pipe.)
 	// Other readers and writers are called from one goroutine at a time each, also if Stdout and Stderr are the same. A guest that is stopped does not wait for them, so that a Read
 	// or Write that blocks may outlive it; bytes that it then reads are lost with the System.
 	Stdin  io.Reader

@@ -3,8 +3,10 @@
 package stream
 
 import (
+	"errors"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/spindle-wasm/spindle/wasi/internal/vfs"
@@ -22,9 +24,10 @@ type FD struct {
 	close func() error
 
 	// nonblock says that the descriptor itself is in non-blocking mode. If it is not, because others share it, a read or write is
-	// preceded by a poll, under a lock so that no other guest thread gets in between, and a write is short enough to fit.
+	// preceded by a poll, under a lock so that no other guest thread gets in between, and asks not to wait where the system can be asked.
 	nonblock bool
 	rmu, wmu sync.Mutex
+	noNowait atomic.Bool // it cannot be asked
 }
 
 // maxWriteTerminal is what a terminal that polls as writable takes without blocking. For pipes it is PIPE_BUF: see maxWritePipe.
@@ -56,6 +59,13 @@ func OfFile(hub *Hub, f *os.File, own bool) (vfs.Stream, error) {
 	}
 	s.nonblock = isNonblock(s.fd) && fi.Mode()&os.ModeNamedPipe == 0 // a FIFO without a writer yet reads as ended: poll knows better
 	s.tty = isTerminal(s.fd)
+	if s.tty && !s.nonblock {
+		if fd, ok := reopen(s.fd); ok {
+			s.fd, s.nonblock = fd, true
+			closeFile := s.close
+			s.close = func() error { return errors.Join(unix.Close(fd), closeFile()) }
+		}
+	}
 	if poll(s.fd, vfs.Readable|vfs.Writable)&unix.POLLNVAL != 0 {
 		// Some systems cannot poll some devices.
 		return &fileStream{Reader: NewReader(f), w: NewWriter(f), fd: s}, nil
@@ -86,30 +96,39 @@ func (s *FD) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	if !s.nonblock {
-		s.rmu.Lock()
-		defer s.rmu.Unlock()
-		if poll(s.fd, vfs.Readable) == 0 {
-			return 0, vfs.EAGAIN
-		}
+	if s.nonblock {
+		return retry(func() (int, error) { return unix.Read(s.fd, p) })
 	}
-	return retry(func() (int, error) { return unix.Read(s.fd, p) })
+	s.rmu.Lock()
+	defer s.rmu.Unlock()
+	if poll(s.fd, vfs.Readable) == 0 {
+		return 0, vfs.EAGAIN
+	}
+	return retry(func() (int, error) { return s.readReady(p) })
 }
 
 func (s *FD) Write(p []byte) (int, error) {
-	if !s.nonblock {
-		s.wmu.Lock()
-		defer s.wmu.Unlock()
-		if poll(s.fd, vfs.Writable) == 0 {
-			return 0, vfs.EAGAIN
-		}
-		limit := maxWritePipe
-		if s.tty {
-			limit = maxWriteTerminal
-		}
-		p = p[:min(len(p), limit)]
+	if len(p) == 0 {
+		return 0, nil
 	}
-	return retry(func() (int, error) { return unix.Write(s.fd, p) })
+	if s.nonblock {
+		return retry(func() (int, error) { return unix.Write(s.fd, p) })
+	}
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	if poll(s.fd, vfs.Writable) == 0 {
+		return 0, vfs.EAGAIN
+	}
+	return retry(func() (int, error) { return s.writeReady(p) })
+}
+
+// fits returns the beginning of p that fits into a file that polls as writable, if nobody else writes to it.
+func (s *FD) fits(p []byte) []byte {
+	limit := maxWritePipe
+	if s.tty {
+		limit = maxWriteTerminal
+	}
+	return p[:min(len(p), limit)]
 }
 
 // Ready implements vfs.Stream.

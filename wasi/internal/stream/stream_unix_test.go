@@ -187,3 +187,88 @@ func TestHubManyWaits(t *testing.T) {
 		<-ch
 	}
 }
+
+// blockingPipe makes a pipe in blocking mode, as a shell hands it over.
+func blockingPipe(t *testing.T) (r, w *os.File) {
+	var p [2]int
+	if err := unix.Pipe(p[:]); err != nil {
+		t.Fatal(err)
+	}
+	r, w = os.NewFile(uintptr(p[0]), "r"), os.NewFile(uintptr(p[1]), "w")
+	t.Cleanup(func() { r.Close(); w.Close() })
+	return r, w
+}
+
+// TestPipeOfTwo: standard output and error are often one pipe, which two threads fill at the same time; none may wait in the system, where
+// nothing can stop it.
+func TestPipeOfTwo(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the system cannot write to a blocking pipe only what fits")
+	}
+	h := NewHub()
+	defer h.Close()
+	r, w := blockingPipe(t)
+	fd, err := unix.Dup(int(w.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w2 := os.NewFile(uintptr(fd), "w2")
+	defer w2.Close()
+	buf := make([]byte, 1<<20)
+	for range 500 {
+		var wg sync.WaitGroup
+		for _, f := range []*os.File{w, w2} {
+			s, err := OfFile(h, f, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wg.Go(func() {
+				for {
+					if _, err := s.Write(buf[:4096]); err != nil {
+						if vfs.ErrnoOf(err) != vfs.EAGAIN {
+							t.Error(err)
+						}
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if n, err := r.Read(buf); err != nil || n < 30_000 {
+			t.Fatalf("the pipe held %d bytes, %v", n, err)
+		}
+	}
+}
+
+// TestPipeOfTwoReaders: of several who read the same pipe, one gets what is there, and the others do not wait in the system.
+func TestPipeOfTwoReaders(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the system cannot read from a blocking pipe only what is there")
+	}
+	h := NewHub()
+	defer h.Close()
+	r, w := blockingPipe(t)
+	for range 500 {
+		if _, err := w.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		var got [2]int
+		var wg sync.WaitGroup
+		for i := range got {
+			s, err := OfFile(h, r, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wg.Go(func() {
+				n, err := s.Read(make([]byte, 1))
+				if got[i] = n; n == 0 && vfs.ErrnoOf(err) != vfs.EAGAIN {
+					t.Errorf("read %d, %v", n, err)
+				}
+			})
+		}
+		wg.Wait()
+		if got[0]+got[1] != 1 {
+			t.Fatalf("read %v bytes", got)
+		}
+	}
+}

@@ -1,0 +1,95 @@
+package stream
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/spindle-wasm/spindle/wasi/internal/vfs"
+	"golang.org/x/sys/unix"
+)
+
+// terminal makes a terminal in blocking mode, and the side of whoever sits at it.
+func terminal(t *testing.T) (tty, user *os.File) {
+	t.Helper()
+	user, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip("no terminals here: ", err)
+	}
+	t.Cleanup(func() { user.Close() })
+	fd := int(user.Fd())
+	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tfd, err := unix.Open(fmt.Sprint("/dev/pts/", n), unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Skip("no terminals here: ", err)
+	}
+	tty = os.NewFile(uintptr(tfd), "tty")
+	t.Cleanup(func() { tty.Close() })
+	return tty, user
+}
+
+// TestTerminal: a terminal that nobody looks at takes what it has room for, and the mode that others see of it stays.
+func TestTerminal(t *testing.T) {
+	h := NewHub()
+	defer h.Close()
+	tty, user := terminal(t)
+	s, err := OfFile(h, tty, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !s.(*FD).IsTerminal() || s.Type() != vfs.TypeCharDevice {
+		t.Errorf("a terminal is of type %v", s.Type())
+	}
+	lines := bytes.Repeat([]byte("\n"), 1000) // each becomes two bytes, which makes room hard to foresee
+	total := 0
+	for {
+		n, err := s.Write(lines)
+		total += n
+		if vfs.ErrnoOf(err) == vfs.EAGAIN {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if total == 0 {
+		t.Error("nothing was written")
+	}
+	for left := 2 * total; left > 0; {
+		n, err := user.Read(make([]byte, 4096))
+		if err != nil {
+			t.Fatal(err)
+		}
+		left -= n
+	}
+	if _, err := s.Read(make([]byte, 10)); vfs.ErrnoOf(err) != vfs.EAGAIN {
+		t.Errorf("read of what was not typed: %v", err)
+	}
+	ch := make(chan struct{}, 1)
+	cancel := s.Notify(vfs.Readable, ch)
+	if _, err := user.Write([]byte("typed\n")); err != nil {
+		t.Fatal(err)
+	}
+	<-ch
+	cancel()
+	p := make([]byte, 10)
+	if n, err := s.Read(p); string(p[:n]) != "typed\n" || err != nil {
+		t.Errorf("read %q, %v", p[:n], err)
+	}
+	if isNonblock(int(tty.Fd())) {
+		t.Error("the mode of the file that was handed over has changed")
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := tty.Stat(); err != nil {
+		t.Errorf("the embedder's file: %v", err)
+	}
+}
