@@ -29,7 +29,8 @@
 //
 // The lock discipline: fdTable.mu guards which number means which description, and is held for that only, never during a
 // call on a file. A call takes a reference to the description and a pin on the number, and holds both until it returns: the file is closed when its last user
-// has left, and a number is not given out again while a call made with it is in flight. fd_renumber changes both of its numbers in one
-// critical section. desc.mu guards who is to be woken when the description is closed. Files lock for themselves, and below
+// has left, and a number is not given out again while a call made with it is in flight. A call that opens something keeps a number for it
+// first, so that nothing is created, emptied or accepted that has no number. fd_renumber changes both of its numbers in one
+// critical section. desc.mu guards who is to be woken when the description is closed, and changes of its flags. Files lock for themselves, and below
 // everything here; nothing is locked while a call waits.
 package wasi

@@ -52,27 +52,62 @@ func (h handle) put() {
 	h.slot.pins.Add(-1)
 }
 
-// add gives d the lowest free number.
-func (t *fdTable) add(d *desc) (uint32, errno) {
+// number is a free number that is kept for a description which is still to be made: what is made then has a place. It ends with fill or free.
+type number struct {
+	n    uint32
+	slot *slot // pinned
+}
+
+// reserve keeps the lowest free number.
+func (t *fdTable) reserve() (number, errno) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.done {
-		return 0, vfs.EBADF
+		return number{}, vfs.EBADF
 	}
 	for t.low < len(t.slots) && t.slots[t.low].d != nil {
 		t.low++
 	}
 	for i := t.low; i < len(t.slots); i++ {
-		if s := t.slots[i]; s.d == nil && s.pins.Load() == 0 { // pins only grow under RLock, and only while d is set
-			s.d = d
-			return uint32(i), success
+		if s := t.slots[i]; s.d == nil && s.pins.Load() == 0 { // while d is nil pins only grow here
+			s.pins.Add(1)
+			return number{uint32(i), s}, success
 		}
 	}
 	if len(t.slots) >= t.max {
-		return 0, vfs.EMFILE
+		return number{}, vfs.EMFILE
 	}
-	t.slots = append(t.slots, &slot{d: d})
-	return uint32(len(t.slots) - 1), success
+	s := &slot{}
+	s.pins.Store(1)
+	t.slots = append(t.slots, s)
+	return number{uint32(len(t.slots) - 1), s}, success
+}
+
+func (r number) free() { r.slot.pins.Add(-1) }
+
+// fill makes d what the number means. If the table is closed meanwhile it closes d.
+func (t *fdTable) fill(r number, d *desc) errno {
+	defer r.free()
+	t.mu.Lock()
+	done := t.done
+	if !done {
+		r.slot.d = d
+	}
+	t.mu.Unlock()
+	if done {
+		_ = d.close()
+		return vfs.EBADF
+	}
+	return success
+}
+
+// add gives d the lowest free number.
+func (t *fdTable) add(d *desc) (uint32, errno) {
+	r, en := t.reserve()
+	if en != success {
+		return 0, en
+	}
+	return r.n, t.fill(r, d)
 }
 
 // close frees a number.

@@ -221,18 +221,21 @@ func pathOpen(e env, a []uint64) errno {
 	if (o.Create && x.lacks(rightPathCreateFile)) || (o.Truncate && x.lacks(rightPathFilestatSetSize)) {
 		return vfs.ENOTCAPABLE
 	}
+	fd, en := e.s.fds.reserve()
+	if en != success {
+		return en
+	}
 	f, err := x.open(o)
 	if err != nil {
+		fd.free()
 		return vfs.ErrnoOf(err)
 	}
 	d := x.child(f, base, inheriting)
 	d.flags.Store(fdflags)
-	fd, en := e.s.fds.add(d)
-	if en != success {
-		_ = d.close()
+	if en := e.s.fds.fill(fd, d); en != success {
 		return en
 	}
-	return e.put32(a[8], fd)
+	return e.put32(a[8], fd.n)
 }
 
 // open opens the path, for a read-only mount as far as that goes.

@@ -19,10 +19,17 @@ func sockAccept(e env, a []uint64) errno {
 	if en := e.writable(a[2], 4); en != success {
 		return en
 	}
+	var fd number
 	var conn vfs.Socket
 	_, en = e.waiting(h.desc, vfs.Readable, func() (uint32, errno) {
+		var en errno
+		if fd, en = e.s.fds.reserve(); en != success {
+			return 0, en
+		}
 		var err error
-		conn, err = l.Accept()
+		if conn, err = l.Accept(); err != nil {
+			fd.free()
+		}
 		return 0, vfs.ErrnoOf(err)
 	})
 	if en != success {
@@ -31,12 +38,10 @@ func sockAccept(e env, a []uint64) errno {
 	d := newDesc(conn, h.inheriting, 0)
 	d.flags.Store(flags)
 	d.noBase.Store(h.noInheriting.Load())
-	fd, en := e.s.fds.add(d)
-	if en != success {
-		_ = d.close()
+	if en := e.s.fds.fill(fd, d); en != success {
 		return en
 	}
-	return e.put32(a[2], fd)
+	return e.put32(a[2], fd.n)
 }
 
 // notSocket tells a socket that cannot do it from what is none.

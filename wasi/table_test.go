@@ -1,6 +1,7 @@
 package wasi
 
 import (
+	"net"
 	"sync"
 	"testing"
 
@@ -33,6 +34,45 @@ func TestNumbers(t *testing.T) {
 	g.mustOpen(3, "b", "r")
 	_, en := g.open(3, "b", "r")
 	g.want("too many", en, vfs.EMFILE)
+}
+
+// TestFullTable: what has no number is not made, emptied or accepted.
+func TestFullTable(t *testing.T) {
+	l := listen(t, "host")
+	g := newGuest(t, Config{Mounts: []Mount{{Guest: "/", Mem: NewMemFS(0)}}, Listeners: []net.Listener{l}, MaxFiles: 6})
+	g.writeFile(3, "f", "contents")
+	last := g.mustOpen(3, "f", "r")
+	_, en := g.open(3, "new", "wc")
+	g.want("create", en, vfs.EMFILE)
+	_, en = g.open(3, "f", "wt")
+	g.want("truncate", en, vfs.EMFILE)
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	g.want("accept", g.call("sock_accept", 4, 0, resultAt), vfs.EMFILE)
+	g.close(last)
+	if _, en := g.stat(3, "new", false); en != vfs.ENOENT {
+		t.Errorf("stat of what was not created: %v", en)
+	}
+	if st, _ := g.stat(3, "f", false); st.Size != 8 {
+		t.Errorf("the file has %d bytes", st.Size)
+	}
+	g.want("accept", g.call("sock_accept", 4, 0, resultAt), success)
+	if fd := g.u32(resultAt); fd != last {
+		t.Errorf("fd %d, want %d", fd, last)
+	}
+	_, en = g.open(3, "none", "r")
+	g.want("open", en, vfs.EMFILE)
+	g.close(last)
+	for range 3 { // a call that fails gives its number back
+		_, en = g.open(3, "none", "r")
+		g.want("open", en, vfs.ENOENT)
+	}
+	if fd := g.mustOpen(3, "f", "r"); fd != last {
+		t.Errorf("fd %d, want %d", fd, last)
+	}
 }
 
 // TestThreads has threads open, use, renumber and close the same numbers; the race detector and the files' own checks see
