@@ -23,7 +23,7 @@ type desc struct {
 	// too few rights as often as for too many.
 	base, inheriting     rights
 	noBase, noInheriting atomic.Uint64
-	flags                atomic.Uint32 // vfs.Flags
+	flags                atomic.Uint32 // vfs.Flags; see setFlags
 	refs                 atomic.Int32  // calls in flight, and the table
 
 	mu       sync.Mutex
@@ -40,6 +40,17 @@ func newDesc(f vfs.File, base, inheriting rights) *desc {
 }
 
 func (d *desc) nonblocking() bool { return vfs.Flags(d.flags.Load())&vfs.FlagNonblock != 0 }
+
+// setFlags tells the file, and then whoever asks, as one step: the flags that are reported are those that the file was told last.
+func (d *desc) setFlags(f vfs.Flags) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.file.SetFlags(f); err != nil {
+		return err
+	}
+	d.flags.Store(uint32(f))
+	return nil
+}
 
 // lacks reports whether one of the rights was taken away.
 func (d *desc) lacks(r rights) bool { return rights(d.noBase.Load())&r != 0 }

@@ -89,11 +89,7 @@ func fdFdstatSetFlags(e env, a []uint64) errno {
 		if f&sync != old&sync {
 			return vfs.ENOTSUP // hosts fix it when a file is opened
 		}
-		if err := d.file.SetFlags(f); err != nil {
-			return err
-		}
-		d.flags.Store(uint32(f))
-		return nil
+		return d.setFlags(f)
 	})
 }
 

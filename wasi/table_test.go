@@ -2,7 +2,9 @@ package wasi
 
 import (
 	"net"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/spindle-wasm/spindle/wasi/internal/vfs"
@@ -113,6 +115,38 @@ func TestThreads(t *testing.T) {
 	for _, s := range g.s.fds.slots {
 		if s.pins.Load() != 0 || s.d != nil {
 			t.Errorf("a number is still in use: %d", s.pins.Load())
+		}
+	}
+}
+
+// flagged is a file that remembers the flags it was told last.
+type flagged struct {
+	noSocket
+	told atomic.Uint32
+}
+
+func (f *flagged) SetFlags(fl vfs.Flags) error {
+	f.told.Store(uint32(fl))
+	runtime.Gosched() // the other one
+	return nil
+}
+
+// TestFlagsRace: of two threads that set a file's flags, one is the last, for the file as for whoever asks.
+func TestFlagsRace(t *testing.T) {
+	g := newGuest(t, Config{})
+	f := &flagged{}
+	fd, en := g.s.fds.add(newDesc(f, rightsAll, 0))
+	g.want("add", en, success)
+	threads := map[vfs.Flags]*guest{vfs.FlagAppend: g.thread(), vfs.FlagNonblock: g.thread()}
+	for range 2000 {
+		var wg sync.WaitGroup
+		for flags, th := range threads {
+			wg.Go(func() { th.call("fd_fdstat_set_flags", uint64(fd), uint64(flags)) })
+		}
+		wg.Wait()
+		g.want("fdstat", g.call("fd_fdstat_get", uint64(fd), resultAt), success)
+		if told, said := f.told.Load(), uint32(le.Uint16(g.mem[resultAt+2:])); told != said {
+			t.Fatalf("the file was told %d, the guest %d", told, said)
 		}
 	}
 }
