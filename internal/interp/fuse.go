@@ -1,6 +1,10 @@
 package interp
 
-import "github.com/spindle-wasm/spindle/internal/wasm"
+import (
+	"cmp"
+
+	"github.com/spindle-wasm/spindle/internal/wasm"
+)
 
 // shiftForms are a op (b shifted by a constant); threeForms take a third operand.
 var (
@@ -16,8 +20,8 @@ var (
 		{opF32Add, opF32Mul}: opF32MulAdd, {opF64Add, opF64Mul}: opF64MulAdd,
 	}
 	// Of a difference: the product may be what is taken away, or what the other is taken from.
-	mulFirst  = map[op]op{opF32Sub: opF32MulSub, opF64Sub: opF64MulSub}
-	mulSecond = map[op]op{opF32Sub: opF32MulRsub, opF64Sub: opF64MulRsub}
+	mulFirst  = map[[2]op]op{{opF32Sub, opF32Mul}: opF32MulSub, {opF64Sub, opF64Mul}: opF64MulSub}
+	mulSecond = map[[2]op]op{{opF32Sub, opF32Mul}: opF32MulRsub, {opF64Sub, opF64Mul}: opF64MulRsub}
 	// The inner one is a load.
 	loadForms = map[[2]op]op{
 		{opI32Add, opI32Load}: opI32AddLoad, {opI32Sub, opI32Load}: opI32SubLoad, {opI32Mul, opI32Load}: opI32MulLoad,
@@ -61,18 +65,17 @@ func (l *lowerer) fuse(r *rule, x, y operand) (Instr, bool) {
 	return Instr{}, false
 }
 
-// fuseWith joins an operation with p, which computes one operand; the other one is in a slot.
-func fuseWith(outer op, p *Instr, other uint16, mul map[op]op) (Instr, bool) {
-	if f := shiftForms[[2]op{outer, p.op}]; f != 0 {
+// fuseWith joins an operation with p, which computes one operand; the other one is in a slot. The tables name both operations: between them
+// there may be conversions that emit nothing, so that p's type is not always the operand's.
+func fuseWith(outer op, p *Instr, other uint16, mul map[[2]op]op) (Instr, bool) {
+	both := [2]op{outer, p.op}
+	if f := shiftForms[both]; f != 0 {
 		return Instr{op: f, b: other, c: p.b, imm: p.imm}, true
 	}
-	if f := threeForms[[2]op{outer, p.op}]; f != 0 {
+	if f := cmp.Or(threeForms[both], mul[both]); f != 0 {
 		return Instr{op: f, b: p.b, c: p.c, imm: uint64(other)}, true
 	}
-	if f := mul[outer]; f != 0 && (p.op == opF32Mul || p.op == opF64Mul) {
-		return Instr{op: f, b: p.b, c: p.c, imm: uint64(other)}, true
-	}
-	if f := loadForms[[2]op{outer, p.op}]; f != 0 {
+	if f := loadForms[both]; f != 0 {
 		return Instr{op: f, b: other, c: p.b, imm: p.imm}, true
 	}
 	if f := sumForms[outer]; f != 0 && (p.op == opI64AddK || p.op == opI32AddK && outer == opI32Add) { // low halves add up, high ones do not
@@ -126,13 +129,13 @@ func (l *lowerer) fuseSelect(x, y, cond operand) (Instr, bool) {
 	if isMask(p) {
 		in.op, in.imm = opSelectTest, p.imm<<32
 	} else {
-		cmp := comparisons[p.op]
+		how := comparisons[p.op]
 		if in.op = selectForms[p.op]; in.op == 0 {
-			if in.op = selectForms[cmp.inverse]; in.op == 0 || cmp.branch == 0 {
+			if in.op = selectForms[how.inverse]; in.op == 0 || how.branch == 0 {
 				return Instr{}, false
 			}
 			d, e = e, d
-			if cmp.swapped {
+			if how.swapped {
 				in.b, in.c = in.c, in.b
 			}
 		}

@@ -174,15 +174,7 @@ func TestFusedForms(t *testing.T) {
 	forms := branchForms()
 	for name, body := range forms {
 		t.Run(name, func(t *testing.T) {
-			tail := map[wasm.ValType]string{wasm.I32: "(i64.extend_i32_u)", wasm.F32: "(i64.extend_i32_u (i32.reinterpret_f32))",
-				wasm.F64: "(i64.reinterpret_f64)"}[formResult(name, body)]
-			loop := "(if (i32.eqz (local.tee $n (i32.sub (local.get $n) (i32.const 1)))) (then (return (i64.const -1))))"
-			src := `(module (memory (export "m") 1) (global $g (export "g") (mut i32) (i32.const 12345))
-				(data (i32.const 0) "\00\00\00\00\01\02\03\04\05\06\07\07\08\00\ff\fe\00\00\00\00\07\03\03")
-				(func $two (param i32 i32) (result i32) (i32.sub (local.get 0) (local.get 1)))
-				(func (export "f") (param $a i32) (param $b i32) (param $c i32) (param $d i64) (param $e i64) (param $f i64)
-					(param $p f32) (param $q f32) (param $r f32) (param $x f64) (param $y f64) (param $z f64) (param $s i32) (result i64) (local $n i32) (local $i i32)
-					(local.set $n (i32.const 20))` + strings.ReplaceAll(body, "LOOP", loop) + tail + `))`
+			src := formSource(name, body)
 			found := false
 			for _, in := range lowered(t, src, 1) {
 				found = found || in.op < numOps && in.op.String() == strings.TrimSpace(name)
@@ -190,32 +182,71 @@ func TestFusedForms(t *testing.T) {
 			if !found {
 				t.Fatalf("%s is not used:\n%s", name, dump(lowered(t, src, 1)))
 			}
-			var traces [2][]string
-			for i, plain := range []bool{true, false} {
-				w := newWorld(t, 0)
-				w.engine.plain = plain
-				inst := w.instance("m", src)
-				r := rand.New(rand.NewPCG(1, 2))
-				for range 120 {
-					var args []uint64
-					for k := range 13 {
-						args = append(args, operandValue(r, k))
-					}
-					res, err := w.call(inst, "f", args...)
-					x, _ := inst.Export("g")
-					g, _ := x.Global.Get()
-					if err != nil {
-						res = nil
-					}
-					traces[i] = append(traces[i], fmt.Sprintf("%x = %x %v, memory %x, global %x", args, res, err, crc32.ChecksumIEEE(inst.Memories[0].Bytes()), g))
-				}
-			}
-			for i := range traces[0] {
-				if traces[0][i] != traces[1][i] {
-					t.Fatalf("plain: %s\nreal:  %s\n%s", traces[0][i], traces[1][i], dump(lowered(t, src, 1)))
-				}
-			}
+			compareLowerings(t, src)
 		})
+	}
+}
+
+// formSource is a module whose export f has a form as its body.
+func formSource(name, body string) string {
+	tail := map[wasm.ValType]string{wasm.I32: "(i64.extend_i32_u)", wasm.F32: "(i64.extend_i32_u (i32.reinterpret_f32))",
+		wasm.F64: "(i64.reinterpret_f64)"}[formResult(name, body)]
+	loop := "(if (i32.eqz (local.tee $n (i32.sub (local.get $n) (i32.const 1)))) (then (return (i64.const -1))))"
+	return `(module (memory (export "m") 1) (global $g (export "g") (mut i32) (i32.const 12345))
+		(data (i32.const 0) "\00\00\00\00\01\02\03\04\05\06\07\07\08\00\ff\fe\00\00\00\00\07\03\03")
+		(func $two (param i32 i32) (result i32) (i32.sub (local.get 0) (local.get 1)))
+		(func (export "f") (param $a i32) (param $b i32) (param $c i32) (param $d i64) (param $e i64) (param $f i64)
+			(param $p f32) (param $q f32) (param $r f32) (param $x f64) (param $y f64) (param $z f64) (param $s i32) (result i64) (local $n i32) (local $i i32)
+			(local.set $n (i32.const 20))` + strings.ReplaceAll(body, "LOOP", loop) + tail + `))`
+}
+
+// compareLowerings runs f of a module on many operands, with the plain lowering and with the real one.
+func compareLowerings(t *testing.T, src string) {
+	t.Helper()
+	var traces [2][]string
+	for i, plain := range []bool{true, false} {
+		w := newWorld(t, 0)
+		w.engine.plain = plain
+		inst := w.instance("m", src)
+		r := rand.New(rand.NewPCG(1, 2))
+		for range 120 {
+			var args []uint64
+			for k := range 13 {
+				args = append(args, operandValue(r, k))
+			}
+			res, err := w.call(inst, "f", args...)
+			x, _ := inst.Export("g")
+			g, _ := x.Global.Get()
+			if err != nil {
+				res = nil
+			}
+			traces[i] = append(traces[i], fmt.Sprintf("%x = %x %v, memory %x, global %x", args, res, err, crc32.ChecksumIEEE(inst.Memories[0].Bytes()), g))
+		}
+	}
+	for i := range traces[0] {
+		if traces[0][i] != traces[1][i] {
+			t.Fatalf("plain: %s\nreal:  %s\n%s", traces[0][i], traces[1][i], dump(lowered(t, src, 1)))
+		}
+	}
+}
+
+// TestNotFused: operations that differ in type from what computed their operand do not take it in, though nothing is emitted between them.
+func TestNotFused(t *testing.T) {
+	for name, body := range map[string]string{
+		"f64 less f32 product": "(f64.sub (local.get $x) (f64.reinterpret_i64 (i64.extend_i32_u (i32.reinterpret_f32 (f32.mul (local.get $p) (local.get $q))))))",
+		"f32 product less f64": "(f64.sub (f64.reinterpret_i64 (i64.extend_i32_u (i32.reinterpret_f32 (f32.mul (local.get $p) (local.get $q))))) (local.get $x))",
+		"f64 and f32 product":  "(f64.add (local.get $x) (f64.reinterpret_i64 (i64.extend_i32_u (i32.reinterpret_f32 (f32.mul (local.get $p) (local.get $q))))))",
+		"f32 less f64 product": "(f32.sub (local.get $p) (f32.reinterpret_i32 (i32.wrap_i64 (i64.reinterpret_f64 (f64.mul (local.get $x) (local.get $y))))))",
+		"i64 and i32 sum":      "(i64.add (local.get $d) (i64.extend_i32_u (i32.add (local.get $a) (local.get $b))))",
+		"i64 and i32 constant": "(i64.add (local.get $d) (i64.extend_i32_u (i32.add (i32.mul (local.get $a) (local.get $b)) (i32.const 7))))",
+		"i64 or i32 shift":     "(i64.or (local.get $d) (i64.extend_i32_u (i32.shr_u (local.get $a) (i32.const 7))))",
+		"i64 and i32 load":     "(i64.add (local.get $d) (i64.extend_i32_u (i32.load (local.get $s))))",
+		"i32 and i64 load":     "(i32.add (local.get $a) (i32.wrap_i64 (i64.load (local.get $s))))",
+		"i32 and i64 product":  "(i32.add (local.get $a) (i32.wrap_i64 (i64.mul (local.get $d) (local.get $e))))",
+		"i32 bits of i64":      "(i32.and (i32.wrap_i64 (i64.shr_u (local.get $d) (i64.const 33))) (i32.const 0xff))",
+		"i64 bits of i32":      "(i64.and (i64.extend_i32_u (i32.shr_u (local.get $a) (i32.const 3))) (i64.const 0xff))",
+	} {
+		t.Run(name, func(t *testing.T) { compareLowerings(t, formSource(name, body)) })
 	}
 }
 
