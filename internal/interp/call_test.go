@@ -58,6 +58,34 @@ func TestCallsBetweenInstances(t *testing.T) {
 	w.want(a, 'A', "byte")
 }
 
+// TestImportedGlobals: each of several imported globals is the exporter's own, of numbers and of vectors.
+func TestImportedGlobals(t *testing.T) {
+	w := newWorld(t, 0)
+	a := w.instance("a", `(module
+		(global (export "a") (mut i32) (i32.const 1)) (global (export "b") (mut i32) (i32.const 20))
+		(global (export "v") (mut v128) (v128.const i64x2 300 4000)) (global (export "c") (mut i64) (i64.const 50000)))`)
+	m := w.instance("m", `(module
+		(import "a" "a" (global $a (mut i32))) (import "a" "b" (global $b (mut i32)))
+		(import "a" "v" (global $v (mut v128))) (import "a" "c" (global $c (mut i64)))
+		(global $own (mut i64) (i64.const 600000))
+		(func (export "sum") (result i64)
+			(i64.add (i64.add (i64.extend_i32_u (i32.add (global.get $a) (global.get $b))) (i64.add (global.get $c) (global.get $own)))
+				(i64.add (i64x2.extract_lane 0 (global.get $v)) (i64x2.extract_lane 1 (global.get $v)))))
+		(func (export "set") (global.set $b (i32.const 30)) (global.set $v (v128.const i64x2 500 6000)) (global.set $c (i64.const 70000))
+			(global.set $own (i64.const 800000))))`)
+	w.want(m, 654321, "sum")
+	if _, err := w.call(m, "set"); err != nil {
+		t.Fatal(err)
+	}
+	w.want(m, 876531, "sum")
+	for name, want := range map[string][2]uint64{"a": {1, 0}, "b": {30, 0}, "v": {500, 6000}, "c": {70000, 0}} {
+		x, _ := a.Export(name)
+		if lo, hi := x.Global.Get(); lo != want[0] || hi != want[1] {
+			t.Errorf("global %s is %d %d, want %d", name, lo, hi, want)
+		}
+	}
+}
+
 // TestTailCallsUseConstantStack runs chains of a million tail calls, of each kind, with differing parameter counts, between
 // functions, instances and the host, on a small stack.
 func TestTailCallsUseConstantStack(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/spindle-wasm/spindle/internal/vm"
@@ -19,6 +20,7 @@ type world struct {
 	thread *vm.Thread
 	insts  map[string]*vm.Instance
 	hosts  map[string]*vm.Func
+	close  func()
 }
 
 func newWorld(t testing.TB, stack int) *world {
@@ -33,11 +35,12 @@ func newWorld(t testing.TB, stack int) *world {
 	if err := th.EnterBackground(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	w.close = sync.OnceFunc(func() {
 		th.Leave()
 		th.Shutdown(errors.New("test over"))
 		pools.Close()
 	})
+	t.Cleanup(w.close)
 	return w
 }
 

@@ -21,6 +21,7 @@ var seeds = flag.Int("seeds", 150, "random modules for TestPlainLowering")
 // trial runs all exports of a module and returns what it did.
 func trial(t *testing.T, bin []byte, plain bool) (trace []string) {
 	w := newWorld(t, 0)
+	defer w.close() // there are many
 	w.engine.plain = plain
 	m, err := wasm.Decode(bin, wasm.DecodeOptions{Features: wasm.AllFeatures})
 	if err != nil {

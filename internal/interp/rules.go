@@ -217,10 +217,10 @@ func lowerGlobalSet(l *lowerer, _ *rule) {
 	l.emit(in)
 }
 
-// globalOffset is where a global's storage is, or the address of an imported one's.
+// globalOffset is where a global's storage is, or the address of an imported one's in the array of those.
 func globalOffset(m *wasm.Module, x uint32) uint64 {
 	if int(x) < m.NumImportedGlobals {
-		return uint64(x) * 8
+		return uint64(x) * uint64(ptrSize)
 	}
 	return uint64(int(x)-m.NumImportedGlobals) * globalSize
 }
