@@ -270,6 +270,46 @@ func TestExceptions(t *testing.T) {
 	w.wantTrap(m, vm.TrapNullException, "null")
 }
 
+// TestTailCallLeavesHandlers: what a function throws that was called by a tail call is not caught by the caller's clauses, whether it is a
+// guest's function, one of another instance or a host's, and however it is called.
+func TestTailCallLeavesHandlers(t *testing.T) {
+	w := newWorld(t, 0)
+	var m *vm.Instance
+	w.host("throw", nil, nil, func(th *vm.Thread, _ []uint64) error {
+		x, _ := m.Export("throw")
+		return th.Engine.Call(th, x.Func.Inst, x.Func.Index, nil)
+	})
+	w.instance("a", `(module (tag $e) (func (export "throw") (throw $e)))`)
+	m = w.instance("m", `(module
+		(import "host" "throw" (func $host)) (import "a" "throw" (func $other))
+		(type $t (func)) (tag $e)
+		(table funcref (elem $own $other $host))
+		(func $own (export "throw") (throw $e))
+		(func $direct0 (try_table (catch_all 0) (return_call $own)))
+		(func $direct1 (try_table (catch_all 0) (return_call $other)))
+		(func $direct2 (try_table (catch_all 0) (return_call $host)))
+		(func $indirect (param i32) (block (try_table (catch_all 0) (return_call_indirect (type $t) (local.get 0)))))
+		(func $ref (param i32) (block (try_table (catch_all 0) (return_call_ref $t (ref.cast (ref $t) (table.get (local.get 0)))))))
+		(func $direct (param i32)
+			(block $c (block $b (block $a (br_table $a $b $c (local.get 0))) (call $direct0) (return)) (call $direct1) (return)) (call $direct2))
+		(table $how funcref (elem $direct $indirect $ref))
+		(type $p (func (param i32)))
+		;; 1 if the exception gets to a clause out here
+		(func (export "outside") (param $how i32) (param $whom i32) (result i32)
+			(block $caught
+				(try_table (catch_all $caught) (call_indirect $how (type $p) (local.get $whom) (local.get $how)))
+				(return (i32.const 0)))
+			(i32.const 1)))`)
+	for how := range uint64(3) {
+		for whom := range uint64(3) {
+			w.want(m, 1, "outside", how, whom)
+		}
+	}
+	if n := w.thread.Store.LiveExceptions(); n != 0 {
+		t.Errorf("%d exceptions left over", n)
+	}
+}
+
 func TestBacktraceOffsets(t *testing.T) {
 	w := newWorld(t, 0)
 	src := `(module

@@ -40,6 +40,16 @@ func (w *walker) locate(pc uintptr) {
 	}
 }
 
+// leaving reports whether the frame is in a tail call, and there only because a host function cannot take its place: the guest has left it and
+// its handlers (specification 4.4, return_call_ref: handlers and frame go before the call).
+func (w *walker) leaving() bool {
+	if w.when != inCall {
+		return false
+	}
+	_, tail := isTail(instrAt(w.meta.start + uintptr(w.at)*instrSize))
+	return tail
+}
+
 // up goes to the caller's frame; false at the activation's end.
 func (w *walker) up() bool {
 	ret, delta := readHeader(w.fp + uintptr(w.meta.header)*8)

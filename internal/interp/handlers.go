@@ -62,13 +62,10 @@ func next(t *vm.Thread) error {
 	return nil
 }
 
-// nextOr goes on after the instruction unless err is set; traps get their backtrace.
+// nextOr goes on after the instruction unless err is set. The driver adds the backtrace to traps.
 func nextOr(t *vm.Thread, err error) error {
 	if err == nil {
 		return next(t)
-	}
-	if e, ok := err.(*vm.TrapError); ok { //nolint:errorlint // what vm's operations return as is
-		return t.Backtrace(e)
 	}
 	return err
 }

@@ -34,6 +34,9 @@ func raise(t *vm.Thread, r vm.Ref, ex *vm.Exception) error {
 	tag, fields := t.Store.Exception(r)
 	w := innermost(t)
 	for ok := w.valid(); ok; ok = w.up() {
+		if w.leaving() {
+			continue
+		}
 		c := w.meta.clause(w.at, func(c *catch) bool {
 			return c.kind == wasm.CatchAll || c.kind == wasm.CatchAllRef || w.inst.Tags[c.tag] == tag
 		})
