@@ -46,5 +46,6 @@ func (t *Table) Set(i, ref uint64) bool { return t.t.Set(i, vm.Ref(ref)) }
 
 // Grow adds elements and returns the old size; ok is false if the table cannot grow that far.
 func (t *Table) Grow(delta, init uint64) (old uint64, ok bool) {
-	return t.t.Grow(t.p.thread.Store, delta, vm.Ref(init))
+	old, ok, _ = t.p.thread.TableGrow(t.t, delta, vm.Ref(init))
+	return old, ok
 }

@@ -122,25 +122,24 @@ func pushK(t *vm.Thread, in *Instr) error {
 func memoryGrow(t *vm.Thread, in *Instr) error {
 	m := t.Current().Memories[uint32(in.imm)]
 	s := operands(t, in, 1)
-	delta := s[0]
-	if !m.Type.Is64 {
-		delta = uint64(uint32(delta))
+	old, ok := m.Grow(addr(s[0], m.Type.Is64))
+	if ok {
+		s[0] = old
+	} else {
+		s[0] = growFailed(m.Type.Is64)
+		if t.Ctx.Flag()&vm.FlagTerminate != 0 { // perhaps that is why
+			return nextOr(t, t.Poll())
+		}
 	}
-	s[0] = growResult(m.Type.Is64)(m.Grow(delta))
 	return next(t)
 }
 
-// growResult turns the outcome of a grow into the instruction's result: -1 of the address type for failure.
-func growResult(is64 bool) func(old uint64, ok bool) uint64 {
-	return func(old uint64, ok bool) uint64 {
-		switch {
-		case ok:
-			return old
-		case is64:
-			return ^uint64(0)
-		}
-		return 0xFFFFFFFF
+// growFailed is the result of a grow that failed: -1 of the address type.
+func growFailed(is64 bool) uint64 {
+	if is64 {
+		return ^uint64(0)
 	}
+	return 0xFFFFFFFF
 }
 
 // addr reads an operand that is an address or a size.

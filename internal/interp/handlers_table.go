@@ -31,8 +31,12 @@ func tableSize(t *vm.Thread, in *Instr) error {
 func tableGrow(t *vm.Thread, in *Instr) error {
 	tb, s := t.Current().Tables[uint32(in.imm)], operands(t, in, 2)
 	is64 := tb.Type.Is64
-	s[0] = growResult(is64)(tb.Grow(t.Store, addr(s[1], is64), vm.Ref(s[0])))
-	return next(t)
+	old, ok, err := t.TableGrow(tb, addr(s[1], is64), vm.Ref(s[0]))
+	if !ok {
+		old = growFailed(is64)
+	}
+	s[0] = old
+	return nextOr(t, err)
 }
 
 func tableFill(t *vm.Thread, in *Instr) error {

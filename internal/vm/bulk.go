@@ -2,22 +2,39 @@ package vm
 
 import "encoding/binary"
 
-// chunk is how much a bulk operation does between two looks at the safepoint word. At a few GiB/s it is well under a millisecond.
-const chunk = 1 << 20
+// chunk is how many bytes a bulk operation works on between two looks at the safepoint word, refChunk how many references. At a few GiB/s
+// it is well under a millisecond.
+const (
+	chunk    = 1 << 20
+	refChunk = chunk / 4
+)
 
 // inBounds reports whether [at, at+n) lies within size, without overflow.
 func inBounds(at, n, size uint64) bool { return n <= size && at <= size-n }
 
-// chunks calls f for consecutive pieces of n bytes, and stops early with the thread's stop error if it is told to unwind.
+// chunks calls f for consecutive pieces of n, and stops early with the thread's stop error if it is told to unwind.
 // A pause waits until the operation is over: half-done, it could be neither described nor repeated.
-func (t *Thread) chunks(n uint64, f func(at, n uint64)) error {
-	for at := uint64(0); at < n; at += chunk {
+func (t *Thread) chunks(n, piece uint64, f func(at, n uint64)) error {
+	for at := uint64(0); at < n; at += piece {
 		if t.Ctx.Flag()&FlagTerminate != 0 {
-			return t.Poll()
+			if err := t.Poll(); err != nil {
+				return err
+			}
 		}
-		f(at, min(chunk, n-at))
+		f(at, min(piece, n-at))
 	}
 	return nil
+}
+
+// move copies from one place to another of the same length in pieces. Where the two overlap upwards it begins at the end.
+func move[E any](t *Thread, to, from []E, piece uint64, upwards bool) error {
+	n := uint64(len(to))
+	return t.chunks(n, piece, func(at, c uint64) {
+		if upwards {
+			at = n - at - c
+		}
+		copy(to[at:at+c], from[at:at+c])
+	})
 }
 
 // MemoryFill is memory.fill.
@@ -30,7 +47,7 @@ func (t *Thread) MemoryFill(m *Memory, at uint64, val byte, n uint64) error {
 		fillBytes(b, val)
 		return nil
 	}
-	return t.chunks(n, func(o, n uint64) { fillBytes(b[o:o+n], val) })
+	return t.chunks(n, chunk, func(o, n uint64) { fillBytes(b[o:o+n], val) })
 }
 
 // fillBytes sets all bytes of p: by words where there are few, by copies of twice as much each time where there are many.
@@ -64,14 +81,7 @@ func (t *Thread) MemoryCopy(dst, src *Memory, d, s, n uint64) error {
 		copy(to, from)
 		return nil
 	}
-	if dst == src && d > s && d < s+n {
-		// Overlapping upwards: piece by piece from the end.
-		return t.chunks(n, func(o, c uint64) {
-			lo := n - o - c
-			copy(to[lo:lo+c], from[lo:lo+c])
-		})
-	}
-	return t.chunks(n, func(o, c uint64) { copy(to[o:o+c], from[o:o+c]) })
+	return move(t, to, from, chunk, dst == src && d > s)
 }
 
 // MemoryInit is memory.init.
@@ -80,8 +90,7 @@ func (t *Thread) MemoryInit(inst *Instance, seg uint32, m *Memory, d, s, n uint6
 	if !inBounds(s, n, uint64(len(data))) || !inBounds(d, n, m.Len()) {
 		return NewTrap(TrapMemoryOutOfBounds)
 	}
-	to := bytesAt(m.Desc.Base+uintptr(d), int(n))
-	return t.chunks(n, func(o, c uint64) { copy(to[o:o+c], data[s+o:s+o+c]) })
+	return move(t, bytesAt(m.Desc.Base+uintptr(d), int(n)), data[s:s+n], chunk, false)
 }
 
 // TableInit is table.init.
@@ -93,7 +102,7 @@ func (t *Thread) TableInit(inst *Instance, seg uint32, tb *Table, d, s, n uint64
 		return err
 	}
 	refs := tb.Refs()[d : d+n]
-	return t.chunks(n, func(o, c uint64) { inst.copyElems(refs[o:o+c], seg, s+o) })
+	return t.chunks(n, refChunk, func(o, c uint64) { inst.copyElems(refs[o:o+c], seg, s+o) })
 }
 
 // TableCopy is table.copy.
@@ -104,8 +113,7 @@ func (t *Thread) TableCopy(dst, src *Table, d, s, n uint64) error {
 	if err := dst.own(); err != nil {
 		return err
 	}
-	copy(dst.Refs()[d:d+n], src.Refs()[s:s+n]) // at most 40 MB
-	return nil
+	return move(t, dst.Refs()[d:d+n], src.Refs()[s:s+n], refChunk, dst == src && d > s)
 }
 
 // TableFill is table.fill.
@@ -116,6 +124,29 @@ func (t *Thread) TableFill(tb *Table, at uint64, r Ref, n uint64) error {
 	if err := tb.own(); err != nil {
 		return err
 	}
-	tb.fill(at, n, r)
-	return nil
+	return t.fillRefs(tb.Refs()[at:at+n], r)
+}
+
+// TableGrow is table.grow: it returns the old size; ok is false if the table cannot grow that far. Stopped on the way, it leaves the
+// table as it was.
+func (t *Thread) TableGrow(tb *Table, delta uint64, init Ref) (old uint64, ok bool, err error) {
+	old = tb.Size()
+	if delta > tb.max || old+delta > tb.max || tb.reserve(t.Store, old+delta) != nil {
+		return old, false, nil
+	}
+	if err := t.fillRefs(refsAt(tb.Desc.Base, int(old+delta))[old:], init); err != nil {
+		return old, false, err
+	}
+	tb.Desc.Len = old + delta
+	return old, true, nil
+}
+
+func (t *Thread) fillRefs(refs []Ref, r Ref) error {
+	return t.chunks(uint64(len(refs)), refChunk, func(o, n uint64) { fillRefs(refs[o:o+n], r) })
+}
+
+func fillRefs(refs []Ref, r Ref) {
+	for i := range refs {
+		refs[i] = r
+	}
 }

@@ -217,9 +217,6 @@ func (i *Instance) data(seg uint32) []byte {
 	return i.Module.Datas[seg].Init
 }
 
-// DataBytes returns the bytes of a data segment, empty once it is dropped.
-func (i *Instance) DataBytes(seg uint32) []byte { return i.data(seg) }
-
 // elemLen returns the length of what is left of an element segment.
 func (i *Instance) elemLen(seg uint32) uint64 {
 	if i.elems[seg].dropped {

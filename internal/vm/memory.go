@@ -104,7 +104,7 @@ func (m *Memory) Grow(delta uint64) (old uint64, ok bool) {
 	return old, true
 }
 
-// moveLocked gives an unshared memory a larger reservation.
+// moveLocked gives an unshared memory a larger reservation. It gives up if the thread that owns the memory is told to stop.
 func (m *Memory) moveLocked(n int) bool {
 	if m.Type.Shared || uint64(n) > maxAddressable/2 {
 		return false
@@ -113,7 +113,12 @@ func (m *Memory) moveLocked(n int) bool {
 	if err != nil {
 		return false
 	}
-	copy(r.Bytes(n), m.Bytes())
+	if m.owner == nil {
+		copy(r.Bytes(n), m.Bytes())
+	} else if from := m.Bytes(); move(m.owner.thread, r.Bytes(len(from)), from, chunk, false) != nil {
+		m.pools.put(r, len(from))
+		return false
+	}
 	m.pools.put(m.region, int(m.Len()))
 	m.region = r
 	m.Desc.Base = r.Base()

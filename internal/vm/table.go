@@ -40,7 +40,9 @@ func (s *Store) NewTable(t wasm.TableType, init Ref) (*Table, error) {
 		return nil, err
 	}
 	tb.Desc.Len = t.Min
-	tb.fill(0, t.Min, init)
+	if init != NullRef { // fresh storage is zero, and large tables had better not be touched
+		fillRefs(tb.Refs(), init)
+	}
 	return tb, nil
 }
 
@@ -111,24 +113,6 @@ func (t *Table) Set(i uint64, r Ref) bool {
 	}
 	t.Refs()[i] = r
 	return true
-}
-
-// Grow adds elements and returns the old size; ok is false if the table cannot grow that far.
-func (t *Table) Grow(s *Store, delta uint64, init Ref) (old uint64, ok bool) {
-	old = t.Desc.Len
-	if delta > t.max || old+delta > t.max || t.reserve(s, old+delta) != nil {
-		return old, false
-	}
-	t.Desc.Len = old + delta
-	t.fill(old, delta, init)
-	return old, true
-}
-
-func (t *Table) fill(at, n uint64, r Ref) {
-	refs := t.Refs()[at : at+n]
-	for i := range refs {
-		refs[i] = r
-	}
 }
 
 func (t *Table) close() {

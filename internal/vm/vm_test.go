@@ -155,7 +155,7 @@ func TestTableKeepsItsElementsWhenItGrows(t *testing.T) {
 	}
 	for n := uint64(3); n < 100_000; {
 		delta := n/2 + 1
-		if old, ok := tb.Grow(th.Store, delta, Ref(n)); !ok || old != n {
+		if old, ok, err := th.TableGrow(tb, delta, Ref(n)); err != nil || !ok || old != n {
 			t.Fatalf("Grow at %d: %d, %v", n, old, ok)
 		}
 		if first, _ := tb.Get(0); first != 5 {
@@ -166,7 +166,7 @@ func TestTableKeepsItsElementsWhenItGrows(t *testing.T) {
 		}
 		n += delta
 	}
-	if _, ok := tb.Grow(th.Store, maxTable, 0); ok {
+	if _, ok, _ := th.TableGrow(tb, maxTable, 0); ok {
 		t.Error("grew beyond the limit")
 	}
 	if _, ok := tb.Get(tb.Size()); ok || tb.Set(tb.Size(), 1) {
