@@ -65,6 +65,9 @@ var (
 
 // Call implements vm.Engine.
 func (e *Engine) Call(t *vm.Thread, inst *vm.Instance, fn uint32, slots []uint64) error {
+	if t.InHost() != nil {
+		defer t.LeaveGuest(t.EnterGuest())
+	}
 	ctx := t.Ctx
 	if ctx.Flag() != 0 {
 		if err := t.Poll(); err != nil {

@@ -59,6 +59,7 @@ type Group struct {
 	culprit uint32                // guarded by mu; tid of the thread that caused the end
 	idle    []*worker             // guarded by mu; last used last
 	workers int                   // guarded by mu; goroutines, idle ones too
+	held    holds                 // guarded by mu
 
 	planOnce sync.Once
 	plan     *vm.Plan
@@ -165,6 +166,10 @@ func (g *Group) Wait() {
 func (g *Group) Threads() []*vm.Thread {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	return g.threadsLocked()
+}
+
+func (g *Group) threadsLocked() []*vm.Thread {
 	ts := append(make([]*vm.Thread, 0, len(g.threads)+1), g.main)
 	for _, t := range g.threads {
 		if t != nil {

@@ -59,6 +59,7 @@ func (g *Group) Spawn(ctx context.Context, f Main) (tid uint32, err error) {
 		return 0, ErrEnding
 	}
 	g.threads[tid] = t
+	g.joinLocked(t)
 	g.mu.Unlock()
 	if ctx.Done() != nil {
 		ctx = context.WithoutCancel(ctx)

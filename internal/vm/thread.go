@@ -66,9 +66,10 @@ type Thread struct {
 	mu        sync.Mutex
 	stopCause error         // guarded by mu; set while FlagTerminate is
 	stopCh    chan struct{} // guarded by mu; made by Stopped, closed by Stop
-	pausers   int           // guarded by mu
-	resumed   sync.Cond     // of mu: pausers fell to 0
-	settled   sync.Cond     // of mu: the state changed to one other than running, or the owner of an ending thread has left
+	pausers   int           // guarded by mu; dumps are among them
+	dumps     int           // guarded by mu
+	resumed   sync.Cond     // of mu: pausers or dumps fell to 0
+	settled   sync.Cond     // of mu: the state changed to one other than running or to being in a host function, or the owner of an ending thread has left
 	closed    bool          // guarded by mu
 }
 
@@ -344,15 +345,6 @@ func (t *Thread) parkLocked() {
 	t.state.Store(uint32(StateRunning))
 }
 
-func (t *Thread) stopError() error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.stopCause == nil {
-		return nil
-	}
-	return t.stopErrorLocked()
-}
-
 // StopError makes the error of a stop with that cause.
 func (t *Thread) StopError(cause error) error {
 	return &TrapError{Code: TrapInterrupted, Thread: t.ID, Cause: cause}
@@ -365,45 +357,16 @@ func (t *Thread) stopErrorLocked() error {
 // Pause stops the thread at a safepoint and returns when it is there; Resume lets it go on. Pauses nest. A blocked or idle
 // thread counts as stopped. If ctx is done first the pause is taken back and the error returned.
 func (t *Thread) Pause(ctx context.Context) error {
-	unhook := context.AfterFunc(ctx, func() {
-		t.mu.Lock()
-		t.settled.Broadcast()
-		t.mu.Unlock()
-	})
-	defer unhook()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.closed {
-		return nil
+	t.Hold(1, 0)
+	err := t.AwaitPaused(ctx)
+	if err != nil {
+		t.Resume()
 	}
-	t.pausers++
-	t.setFlagLocked(FlagPause)
-	for State(t.state.Load()) == StateRunning {
-		if ctx.Err() != nil {
-			t.resumeLocked()
-			return context.Cause(ctx)
-		}
-		t.settled.Wait()
-	}
-	return nil
+	return err
 }
 
 // Resume takes one Pause back.
-func (t *Thread) Resume() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.resumeLocked()
-}
-
-func (t *Thread) resumeLocked() {
-	if t.closed {
-		return
-	}
-	if t.pausers--; t.pausers == 0 {
-		t.clearFlagLocked(FlagPause)
-		t.resumed.Broadcast()
-	}
-}
+func (t *Thread) Resume() { t.Hold(-1, 0) }
 
 func (t *Thread) setState(s State) {
 	t.state.Store(uint32(s))
@@ -423,6 +386,7 @@ func (t *Thread) Block(f func()) error {
 	t.setState(StateBlocked)
 	f()
 	t.state.Store(uint32(StateRunning))
+	t.dumpEdge()
 	if t.Ctx.Flag() != 0 {
 		return t.Poll()
 	}
@@ -457,25 +421,29 @@ func (e *HostPanicError) Unwrap() error {
 
 // CallHost calls a host function on behalf of guest code. Engines call it with the exit state and Top set. A panic becomes an
 // error. If the thread was told to stop meanwhile, that is the error: the guest's next safepoint may be far. A pause waits
-// for that safepoint, as between the host function's return and the guest's use of its results there is none.
+// for that safepoint, as between the host function's return and the guest's use of its results there is none; a dump does not (see Hold).
 func (t *Thread) CallHost(f *HostFunc, slots []uint64) (err error) {
 	outer := t.inHost.Load()
 	t.inHost.Store(f)
-	defer t.endHost(f, outer, &err)
-	if err = f.Fn(t, slots); err == nil && t.Ctx.Flag()&FlagTerminate != 0 {
-		err = t.stopError()
+	if t.Ctx.Flag() != 0 {
+		t.settle()
 	}
-	return err
+	defer t.endHost(f, outer, &err)
+	return f.Fn(t, slots)
 }
 
 func (t *Thread) endHost(f, outer *HostFunc, err *error) {
 	t.inHost.Store(outer)
+	t.dumpEdge()
 	if v := recover(); v != nil {
 		*err = &HostPanicError{Func: f.Name, Value: v, Stack: debug.Stack()}
 	}
+	if t.Ctx.Flag() != 0 { // after inHost: see Hold
+		t.leaveHost(f, outer, err)
+	}
 }
 
-// InHost returns the host function that the thread is in, nil if it is in none.
+// InHost returns the host function that the thread is in, nil if it is in none, or in guest code that it called.
 func (t *Thread) InHost() *HostFunc { return t.inHost.Load() }
 
 // SwitchTo makes inst the running instance of the context.

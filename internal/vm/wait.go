@@ -89,6 +89,7 @@ func (t *Thread) AtomicWait(m *Memory, addr, expected uint64, load func() uint64
 	t.setState(StateBlocked)
 	w.block(expired, t.Ctx)
 	t.state.Store(uint32(StateRunning))
+	t.dumpEdge()
 	w.at.Store(nil)
 	w.deadline.Store(0)
 	var err error

@@ -1,0 +1,6 @@
+//go:build !race
+
+package vm
+
+// raceEnabled: see Thread.dumpEdge.
+const raceEnabled = false
