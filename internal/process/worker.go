@@ -20,37 +20,49 @@ type worker struct {
 type start struct {
 	t   *vm.Thread
 	ctx context.Context
-	f   Main
+	Spec
+}
+
+// Spec says what a new thread is for.
+type Spec struct {
+	Run Main
+	// Prepare sees the thread before it runs; its error is the spawn's. May be nil.
+	Prepare func(*vm.Thread) error
+	// Left is called, with the error that Run ended with, when the thread is gone and does not count any more. May be nil.
+	Left func(error)
 }
 
 // maxIdle bounds the workers that a group keeps.
 const maxIdle = 64
 
-// Spawn makes a thread and runs f on it. The plan is made at the first spawn, of the instances that the main thread's store has
-// then. The thread does not end with ctx; its values are the thread's. Errors: ErrEnding, *LimitError, *vm.PlanError, and those of the memory that a thread needs.
-// Preconditions: the caller owns a thread of the group, or no thread of it runs.
+// Spawn makes a thread and runs f on it; see SpawnWith.
 func (g *Group) Spawn(ctx context.Context, f Main) (tid uint32, err error) {
-	g.planOnce.Do(func() { g.plan, g.planErr = vm.NewPlan(g.main, g.cfg.Limits) })
-	if g.planErr != nil {
-		return 0, g.planErr
-	}
+	return g.SpawnWith(ctx, Spec{Run: f})
+}
+
+// SpawnWith makes a thread. The plan is made at the first spawn, of the instances that the main thread's store has
+// then. The thread does not end with ctx; its values are the thread's. Any goroutine may call it. Errors: ErrEnding, *LimitError, *vm.PlanError,
+// and those of the memory that a thread needs.
+func (g *Group) SpawnWith(ctx context.Context, spec Spec) (tid uint32, err error) {
+	// The tid first: from here on Wait waits for it, and so nothing that the plan is made of goes away.
 	tid, w, err := g.reserve()
 	if err != nil {
 		return 0, err
 	}
-	var t *vm.Thread
-	if w.last != nil {
-		t, err = g.plan.Renew(w.last)
-	} else {
-		t, err = g.plan.NewThread(vm.ThreadConfig{StackSize: g.cfg.StackSize})
-	}
-	w.last = nil
+	t, err := g.newThread(w)
 	if err != nil {
 		g.dismiss(w, tid)
 		return 0, err
 	}
 	t.ID = tid
 	g.cfg.Adopt(t)
+	if spec.Prepare != nil {
+		if err := spec.Prepare(t); err != nil {
+			t.Shutdown(err)
+			g.dismiss(w, tid)
+			return 0, err
+		}
+	}
 	g.mu.Lock()
 	if g.ended {
 		g.mu.Unlock()
@@ -68,8 +80,30 @@ func (g *Group) Spawn(ctx context.Context, f Main) (tid uint32, err error) {
 		w.next = make(chan start, 1)
 		go g.work(w)
 	}
-	w.next <- start{t, ctx, f}
+	w.next <- start{t, ctx, spec}
 	return tid, nil
+}
+
+// newThread makes a thread for a worker, out of what its last one left if it has had one.
+func (g *Group) newThread(w *worker) (*vm.Thread, error) {
+	g.planOnce.Do(g.makePlan)
+	if g.planErr != nil {
+		return nil, g.planErr
+	}
+	last := w.last
+	w.last = nil
+	if last != nil {
+		return g.plan.Renew(last)
+	}
+	return g.plan.NewThread(vm.ThreadConfig{StackSize: g.cfg.StackSize})
+}
+
+func (g *Group) makePlan() {
+	if l := g.cfg.Instances; l != nil {
+		l.Lock()
+		defer l.Unlock()
+	}
+	g.plan, g.planErr = vm.NewPlan(g.main, g.cfg.Limits)
 }
 
 // work is a worker's goroutine.
@@ -85,19 +119,24 @@ func (g *Group) work(w *worker) {
 		}
 		err := s.t.EnterBackground(s.ctx)
 		if err == nil {
-			err = s.f(s.t)
+			err = s.Run(s.t)
 			s.t.Leave()
 		}
 		if err != nil {
 			g.End(s.t.ID, err)
 		}
 		s.t.Retire(ErrEnding)
-		if err == nil && s.t.Renewable() && g.keep(w, s.t) {
-			continue
+		kept := err == nil && s.t.Renewable() && g.keep(w, s.t)
+		if !kept {
+			s.t.Close()
+			g.leave(s.t.ID)
 		}
-		s.t.Close()
-		g.leave(s.t.ID)
-		return
+		if s.Left != nil {
+			s.Left(err)
+		}
+		if !kept {
+			return
+		}
 	}
 }
 

@@ -41,7 +41,8 @@ func (e *PlanError) Error() string {
 	return fmt.Sprintf("no further threads: import %q.%q: %s", e.Module, e.Name, e.Msg)
 }
 
-// NewPlan makes a plan of the instances of main. Preconditions: the caller owns main.
+// NewPlan makes a plan of the instances of main. It reads what does not change after instantiation, so main may run.
+// Preconditions: no instance is added to main's store meanwhile.
 func NewPlan(main *Thread, lim MemoryLimits) (*Plan, error) {
 	t, err := NewThread(main.Engine, main.pools, ThreadConfig{StackSize: 1})
 	if err != nil {
@@ -112,7 +113,7 @@ func (p *Plan) translate(im *wasm.Import, x Extern, main *Store) (Extern, error)
 			return x, nil
 		}
 	case wasm.ExternGlobal:
-		if g := x.Global; !g.Type.Mutable && !g.Type.Type.IsRef() && slices.Contains(main.globals, g) {
+		if g := x.Global; !g.Type.Mutable && !g.Type.Type.IsRef() && main.hostGlobal(g) {
 			lo, hi := g.Get()
 			c, err := p.t.Store.NewGlobal(g.Type, lo, hi)
 			return Extern{Kind: x.Kind, Global: c}, err
@@ -139,6 +140,14 @@ func (s *Store) hostTag(main *Store, tag *Tag) bool {
 	return true
 }
 
+// hostGlobal reports whether no instance of the store defines the global.
+func (s *Store) hostGlobal(g *Global) bool {
+	return !slices.ContainsFunc(s.Instances, func(i *Instance) bool {
+		_, ok := i.find(Extern{Kind: wasm.ExternGlobal, Global: g})
+		return ok
+	})
+}
+
 // find returns the index of an entity that the instance defines.
 func (i *Instance) find(x Extern) (uint32, bool) {
 	k, first := -1, 0
@@ -150,7 +159,11 @@ func (i *Instance) find(x Extern) (uint32, bool) {
 	case wasm.ExternTag:
 		k, first = slices.Index(i.Tags, x.Tag), m.NumImportedTags
 	case wasm.ExternGlobal:
-		k, first = slices.IndexFunc(i.globals, func(g *Global) bool { return g != nil && g.addr == x.Global.addr }), m.NumImportedGlobals
+		// Not by i.globals, which the owner of the store fills on demand.
+		first = m.NumImportedGlobals
+		if off := x.Global.addr - i.view.globals; off < uintptr(len(m.Globals)-first)*GlobalSize {
+			k = first + int(off/GlobalSize)
+		}
 	}
 	return uint32(k), k >= first
 }

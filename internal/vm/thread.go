@@ -533,10 +533,19 @@ func ThreadOf(ctx context.Context) *Thread {
 	return t
 }
 
+// CallContextOf returns the context that a thread's own was made of: the one of the call that the thread serves. Other contexts, those
+// derived from a thread's among them, it returns as they are.
+func CallContextOf(ctx context.Context) context.Context {
+	if c, ok := ctx.(threadContext); ok {
+		return c.call
+	}
+	return ctx
+}
+
 // Nested is Enter for a call from a host function of this thread, whose goroutine owns it already: ctx, if it is not
 // the thread's own, ends the nested call.
 func (t *Thread) Nested(ctx context.Context) (leave func()) {
-	if _, own := ctx.(threadContext); own || ctx.Done() == nil {
+	if c, ok := ctx.(threadContext); ok && c.t == t || ctx.Done() == nil {
 		return func() {}
 	}
 	outer := t.callCtx
