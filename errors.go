@@ -64,7 +64,7 @@ const (
 )
 
 var (
-	// ErrBusy is returned by a call while another goroutine's call runs in the same Process.
+	// ErrBusy is returned by a call while another goroutine's call runs in the same Process; see Func.Call for what to do instead.
 	ErrBusy = vm.ErrThreadBusy
 	// ErrClosed is the cause of what ends because a Process or Runtime was closed.
 	ErrClosed = errors.New("spindle: closed")

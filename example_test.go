@@ -352,6 +352,56 @@ func ExampleProcess_Pause() {
 }
 
 // Features can be switched off one by one.
+// Threads that the host starts share the guest's memory; each call runs on a goroutine of its own.
+func ExampleProcess_Spawn() {
+	ctx := context.Background()
+	rt := spindle.NewRuntime()
+	defer rt.Close()
+
+	mod := compile(rt, `(module
+		(memory 1 1 shared)
+		(func (export "add") (param $n i32) (result i32)
+			(i32.atomic.rmw.add (i32.const 0) (local.get $n)))
+		(func (export "fail") unreachable))`)
+	inst, err := rt.Instantiate(ctx, mod, spindle.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	p := inst.Process()
+	var threads []*spindle.Thread
+	for n := range int32(10) {
+		t, err := p.Spawn(ctx, "add", spindle.I32(n))
+		if err != nil {
+			log.Fatal(err)
+		}
+		threads = append(threads, t)
+	}
+	for _, t := range threads {
+		if _, err := t.Wait(ctx); err != nil {
+			log.Fatal(err)
+		}
+	}
+	sum, err := inst.Call(ctx, "add", 0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(sum[0])
+
+	// A trap ends the Process unless it is to stay in its thread.
+	t, err := p.SpawnWith(ctx, spindle.SpawnConfig{Contain: true}, "fail")
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = t.Wait(ctx)
+	fmt.Println(err)
+	_, err = inst.Call(ctx, "add", 0)
+	fmt.Println(err)
+	// Output:
+	// 45
+	// trap: unreachable
+	// <nil>
+}
+
 func ExampleWithFeatures() {
 	simd, err := spindle.ParseFeature("simd")
 	if err != nil {

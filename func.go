@@ -48,7 +48,11 @@ func (f *Func) Name() string {
 // Call calls the function with arguments in slot form and returns its results in slot form. Errors: *TrapError (also for a
 // ctx that is done, which then is its cause), *ExitError, *ExceptionError, ErrBusy. After a trap the instance may be called again.
 //
-// From a host function, call with the Caller's context (or one derived from it) on the same goroutine.
+// A call runs on the Process's main thread, of which there is one: while a goroutine is in it, calls by others return ErrBusy at once. To run
+// exports on several goroutines at a time, start a thread for each with Process.Spawn, or instantiate the module in several Processes.
+//
+// From a host function, call with the Caller's context (or one derived from it) on the same goroutine: that runs on the
+// Caller's thread, in its instances.
 func (f *Func) Call(ctx context.Context, args ...uint64) ([]uint64, error) {
 	if len(args) != f.params {
 		return nil, fmt.Errorf("function %s takes %d argument slots, not %d", f.Name(), f.params, len(args))

@@ -21,7 +21,7 @@ func (p *Process) instanceOf(vi *vm.Instance) *Instance {
 		return inst
 	}
 	// Of a further thread: like the main thread's of the same index.
-	of, _ := p.thread.Store.Instances[vi.Index].Data.(*Instance)
+	of := p.mainInstance(vi.Index)
 	if of == nil {
 		return nil
 	}

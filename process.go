@@ -63,8 +63,14 @@ type Process struct {
 	group  *process.Group
 	caller Caller // of the main thread
 
+	linking   sync.Mutex    // held while an instance is added to the main thread's store
+	bootstrap chan struct{} // held, by an element in it, by the thread that runs on the bootstrap stacks (auxStack.boot)
+
 	mu        sync.Mutex
 	instances map[string]*Instance // guarded by mu; by name
+	all       []*Instance          // guarded by mu; the main thread's by index, nil for one that failed
+	stacks    []*auxStack          // guarded by mu; of all[:stacksOf]
+	stacksOf  int                  // guarded by mu
 	onClose   []func()             // guarded by mu; run last first
 	closed    chan struct{}        // closed when Close is complete
 	closing   bool                 // guarded by mu
@@ -83,12 +89,13 @@ func (r *Runtime) NewProcess(cfg Config) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Process{rt: r, cfg: cfg, thread: t, closed: make(chan struct{})}
+	p := &Process{rt: r, cfg: cfg, thread: t, closed: make(chan struct{}), bootstrap: make(chan struct{}, 1)}
 	p.caller.p, p.caller.t = p, t
 	t.HostData = &p.caller
 	p.group = process.New(t, process.Config{
 		MaxThreads: cfg.MaxThreads, StackSize: cfg.ThreadStackSize, Limits: p.memoryLimits(),
-		Adopt: func(t *vm.Thread) { t.HostData = &Caller{p: p, t: t} },
+		Adopt:     func(t *vm.Thread) { t.HostData = &Caller{p: p, t: t} },
+		Instances: &p.linking,
 	})
 	if err := r.add(p); err != nil {
 		t.Shutdown(err)
@@ -209,12 +216,20 @@ func (p *Process) link(m *Module, name string) (*Instance, func(context.Context)
 		return nil, nil, err
 	}
 	defer p.thread.Leave()
+	p.linking.Lock()
 	vi, err := vm.Instantiate(p.thread, m.m, m.code, p.resolve, p.memoryLimits())
+	p.linking.Unlock()
 	if err != nil {
 		return nil, nil, p.wrapError(err)
 	}
 	inst := &Instance{p: p, mod: m, inst: vi, name: name}
 	vi.Data = inst
+	p.mu.Lock()
+	for len(p.all) <= int(vi.Index) {
+		p.all = append(p.all, nil)
+	}
+	p.all[vi.Index] = inst
+	p.mu.Unlock()
 	if name != "" {
 		p.Register(name, inst)
 	}
@@ -223,6 +238,28 @@ func (p *Process) link(m *Module, name string) (*Instance, func(context.Context)
 	}
 	f := inst.fn(uint32(m.m.Start))
 	return inst, func(ctx context.Context) error { return f.CallSlots(ctx, nil) }, nil
+}
+
+// first returns the Process's first instance, nil if it has none.
+func (p *Process) first() *Instance {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, inst := range p.all {
+		if inst != nil {
+			return inst
+		}
+	}
+	return nil
+}
+
+// mainInstance returns the main thread's instance of an index, nil if there is none.
+func (p *Process) mainInstance(idx uint32) *Instance {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if int(idx) >= len(p.all) {
+		return nil
+	}
+	return p.all[idx]
 }
 
 func (p *Process) memoryLimits() vm.MemoryLimits {
