@@ -128,8 +128,8 @@ func cInstance(t testing.TB, rt *spindle.Runtime, pages, fields string, cfg spin
 	return mustInstantiate(t, rt, "(module"+fields+strings.Replace(cModule, "%[1]s", pages, 1)+")", cfg) // fields first, as they may be imports
 }
 
-// until waits for a condition on a word of an instance's memory.
-func until(t testing.TB, inst *spindle.Instance, addr uint64, ok func(uint32) bool) {
+// untilWord waits for a condition on a word of an instance's memory.
+func untilWord(t testing.TB, inst *spindle.Instance, addr uint64, ok func(uint32) bool) {
 	t.Helper()
 	mem, err := inst.Memory("memory")
 	if err != nil {
@@ -464,7 +464,7 @@ func TestSpawnEnds(t *testing.T) {
 				inst := cInstance(t, rt, "100", fields, spindle.Config{Imports: spindle.Imports{"env": hosts}})
 				p := inst.Process()
 				bystander := mustSpawn(t, p, spindle.SpawnConfig{}, "wait")
-				until(t, inst, 24, is(1))
+				untilWord(t, inst, 24, is(1))
 				ctx, cancel := context.WithCancelCause(context.Background())
 				defer cancel(nil)
 				th, err := p.SpawnWith(ctx, spindle.SpawnConfig{Contain: contain}, c.export)
@@ -472,7 +472,7 @@ func TestSpawnEnds(t *testing.T) {
 					t.Fatal(err)
 				}
 				if c.cancel {
-					until(t, inst, 24, is(2))
+					untilWord(t, inst, 24, is(2))
 					cancel(cause)
 				}
 				if res, err := wait(t, th); !c.ok(err) || res != nil {
@@ -482,7 +482,7 @@ func TestSpawnEnds(t *testing.T) {
 				}
 				if contain && !c.always {
 					// Its stack goes back, and all others go on.
-					until(t, inst, 4, is(1))
+					untilWord(t, inst, 4, is(1))
 					if res, err := wait(t, mustSpawn(t, p, spindle.SpawnConfig{}, "work", 5)); err != nil || res[0] != 47 {
 						t.Errorf("afterwards: %v, %v", res, err)
 					}
@@ -492,7 +492,7 @@ func TestSpawnEnds(t *testing.T) {
 					if _, err := wait(t, bystander); err != nil {
 						t.Errorf("the other thread ended with %v", err)
 					}
-					until(t, inst, 4, is(0))
+					untilWord(t, inst, 4, is(0))
 					return
 				}
 				if _, err := wait(t, bystander); !c.ok(err) && !(isTrap(err, spindle.TrapInterrupted) && c.ok(errors.Unwrap(err))) {
@@ -520,7 +520,7 @@ func TestSpawnStoppedInTheAllocator(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	until(t, inst, 24, is(1))
+	untilWord(t, inst, 24, is(1))
 	second, secondCancel := context.WithCancel(context.Background())
 	defer secondCancel()
 	blocked, err := p.SpawnWith(second, spindle.SpawnConfig{Contain: true}, "work", 1)
@@ -751,7 +751,7 @@ func TestSpawnFromHostFunction(t *testing.T) {
 	if _, err := wait(t, th); err != nil {
 		t.Fatal(err)
 	}
-	until(t, inst, 24, is(1))
+	untilWord(t, inst, 24, is(1))
 	if res, err := inst.Call(ctx, "wake"); err != nil || res[0] != 1 {
 		t.Errorf("%v, %v", res, err)
 	}
