@@ -8,6 +8,10 @@ import (
 
 const mapNoReserve = unix.MAP_NORESERVE
 
+// FreeCommit tells that committed pages cost nothing before they are touched, while a border between committed and reserved pages does: neighbouring
+// regions that are committed as a whole are one mapping, and Linux bounds the mappings of a process (65,530 by default).
+const FreeCommit = true
+
 // discardMin is the size below which clearing by hand beats the system call and the page faults after it.
 const discardMin = 64 << 10
 

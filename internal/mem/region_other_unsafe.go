@@ -21,3 +21,6 @@ func discard(r *Region, off, n int) error {
 }
 
 func release(*Region) error { return nil }
+
+// FreeCommit: see Linux. Here there are no mappings.
+const FreeCommit = false

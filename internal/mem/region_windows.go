@@ -9,6 +9,9 @@ import (
 // PageSize returns the system's page size.
 func PageSize() int { return os.Getpagesize() }
 
+// FreeCommit: see Linux. Here committed pages count against the system's memory.
+const FreeCommit = false
+
 func reserve(size int) (*Region, error) {
 	p, err := windows.VirtualAlloc(0, uintptr(size), windows.MEM_RESERVE, windows.PAGE_NOACCESS)
 	if err != nil {

@@ -109,6 +109,9 @@ func newThread(e Engine, pools *Pools, cfg ThreadConfig, commit int) (*Thread, e
 	if err != nil {
 		return nil, fmt.Errorf("guest stack: %w", err)
 	}
+	if mem.FreeCommit {
+		commit = regionSize // very many threads' regions and stacks are few mappings
+	}
 	region, err := pools.get(regionSize, commit)
 	if err != nil {
 		pools.putStack(stack, false)
