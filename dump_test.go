@@ -16,8 +16,8 @@ import (
 	"github.com/spindle-wasm/spindle/wasi"
 )
 
-// until waits for a condition.
-func until(t *testing.T, what string, cond func() bool) {
+// eventually waits for a condition.
+func eventually(t *testing.T, what string, cond func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !cond(); runtime.Gosched() {
 		if time.Now().After(deadline) {
@@ -155,7 +155,7 @@ func TestThreadDump(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	paused := make(chan error)
 	go func() { paused <- p.Pause(ctx) }() // cannot succeed before the host function returns
-	until(t, "paused threads", func() bool { d = mustDump(t, p); return d.Threads[1].State == spindle.ThreadPaused })
+	eventually(t, "paused threads", func() bool { d = mustDump(t, p); return d.Threads[1].State == spindle.ThreadPaused })
 	if s := d.Threads[4]; s.State != spindle.ThreadInHost {
 		t.Errorf("%+v", s)
 	}
@@ -163,7 +163,7 @@ func TestThreadDump(t *testing.T) {
 	if err := <-paused; !errors.Is(err, context.Canceled) {
 		t.Errorf("Pause: %v", err)
 	}
-	until(t, "running threads", there)
+	eventually(t, "running threads", there)
 
 	text := d.String()
 	for _, s := range []string{
@@ -344,7 +344,7 @@ func TestDumpsDuringChurn(t *testing.T) {
 				}
 			})
 		}
-		until(t, "some dumps", func() bool { return dumps.Load() > int64(10+round) })
+		eventually(t, "some dumps", func() bool { return dumps.Load() > int64(10+round) })
 		if err := p.Close(); err != nil {
 			t.Error(err)
 		}
@@ -393,7 +393,7 @@ func TestPauseStopsAllThreads(t *testing.T) {
 	<-entered
 	paused := make(chan error)
 	go func() { paused <- p.Pause(context.Background()) }()
-	until(t, "the pause to reach the first threads", func() bool {
+	eventually(t, "the pause to reach the first threads", func() bool {
 		d := mustDump(t, p)
 		return d.Threads[1].State == spindle.ThreadPaused && d.Threads[2].State == spindle.ThreadPaused
 	})
@@ -421,7 +421,7 @@ func TestPauseStopsAllThreads(t *testing.T) {
 	}
 	p.Resume()
 	p.Resume() // has no effect
-	until(t, "all to go on", func() bool {
+	eventually(t, "all to go on", func() bool {
 		c := counters()
 		return c[0] > before[0] && c[1] > before[1] && c[2] > before[2] && c[3] > 0
 	})
