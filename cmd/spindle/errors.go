@@ -110,15 +110,7 @@ func backtrace(frames []spindle.FrameInfo, f *file) string {
 	var b strings.Builder
 	for i := 0; i < len(frames); i++ {
 		fr := frames[i]
-		name := fr.Name
-		if fr.Module != "" {
-			name = fr.Module + "!" + name
-		}
-		place := fmt.Sprintf("func %d, at %#x", fr.Func, fr.Offset)
-		if p, ok := f.pos(fr.Offset); ok {
-			place = fmt.Sprintf("%s:%v", f.name, p)
-		}
-		fmt.Fprintf(&b, "%4d: %s (%s)\n", i, printable([]byte(name)), place)
+		fmt.Fprintf(&b, "%4d: %s\n", i, describeFrame(fr, f))
 		run := i
 		for run+1 < len(frames) && frames[run+1] == fr {
 			run++
@@ -129,6 +121,19 @@ func backtrace(frames []spindle.FrameInfo, f *file) string {
 		}
 	}
 	return b.String()
+}
+
+// describeFrame shows one frame; of a text file with the line.
+func describeFrame(fr spindle.FrameInfo, f *file) string {
+	name := fr.Name
+	if fr.Module != "" {
+		name = fr.Module + "!" + name
+	}
+	place := fmt.Sprintf("func %d, at %#x", fr.Func, fr.Offset)
+	if p, ok := f.pos(fr.Offset); ok {
+		place = fmt.Sprintf("%s:%v", f.name, p)
+	}
+	return fmt.Sprintf("%s (%s)", printable([]byte(name)), place)
 }
 
 // describe says in words what is wrong, with the place and, of text, the line.

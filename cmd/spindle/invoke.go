@@ -11,8 +11,8 @@ import (
 	"github.com/spindle-wasm/spindle/internal/wast"
 )
 
-// invoke calls an exported function with arguments in text and prints its results, one a line.
-func (a *app) invoke(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, cfg spindle.Config, name string, args []string) error {
+// invoke calls an exported function with arguments in text and prints its results, one a line. watch learns of the Process before guest code runs.
+func (a *app) invoke(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, cfg spindle.Config, name string, args []string, watch func(*spindle.Process)) error {
 	e, ok := mod.Export(name)
 	switch {
 	case !ok:
@@ -30,9 +30,20 @@ func (a *app) invoke(ctx context.Context, rt *spindle.Runtime, mod *spindle.Modu
 		}
 		slots = append(slots, s...)
 	}
-	inst, err := rt.Instantiate(ctx, mod, cfg)
+	p, err := rt.NewProcess(cfg)
 	if err != nil {
 		return err
+	}
+	watch(p)
+	inst, err := p.Instantiate(ctx, mod, cfg.Name)
+	if err != nil {
+		return err
+	}
+	const initialize = "_initialize" // of a WASI reactor
+	if e, ok := mod.Export(initialize); ok && e.Kind == spindle.KindFunc && len(e.Func.Params)+len(e.Func.Results) == 0 {
+		if _, err := inst.Call(ctx, initialize); err != nil {
+			return err
+		}
 	}
 	res, err := inst.Call(ctx, name, slots...)
 	if err != nil {

@@ -39,6 +39,9 @@ func newRun(a *app) *cobra.Command {
 The guest has the command's standard input, output and error, sees the arguments after
 the module's name, and nothing of the host but what flags give it. Ctrl-C stops it.
 
+On SIGQUIT (Ctrl-\), where the system has that, the command prints to standard error where
+every guest thread is, and the guest goes on.
+
 The exit code is the guest's. Others: 134 the guest trapped (its backtrace is shown),
 124 it ran longer than --timeout, 130 Ctrl-C, 2 wrong usage, 1 all else.`,
 		Example: `  spindle run hello.wat
@@ -87,6 +90,8 @@ func (a *app) run(ctx context.Context, f *runFlags, features spindle.Features, n
 	}
 	ctx, stop := interruptible(ctx)
 	defer stop(nil)
+	dump := &dumper{w: a.stderr}
+	defer dump.onQuit()()
 	if f.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, f.timeout)
@@ -122,12 +127,13 @@ func (a *app) run(ctx context.Context, f *runFlags, features spindle.Features, n
 		cfg.MaxThreads = -1
 	}
 	if f.invoke != "" {
-		return file.wrapGuest(a.invoke(ctx, rt, mod, cfg, f.invoke, args))
+		return file.wrapGuest(a.invoke(ctx, rt, mod, cfg, f.invoke, args, func(p *spindle.Process) { dump.watch(p, file) }))
 	}
 	p, err := rt.Start(ctx, mod, cfg)
 	if err != nil {
 		return file.wrapGuest(err)
 	}
+	dump.watch(p, file)
 	return file.wrapGuest(p.Wait(context.Background())) // the guest itself ends when ctx does
 }
 
