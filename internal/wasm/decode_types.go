@@ -113,12 +113,6 @@ func (d *decoder) checkedValType() ValType {
 	return t
 }
 
-func (d *decoder) checkedRefType() ValType {
-	t := d.refType()
-	d.need(typeFeature(t))
-	return t
-}
-
 func (d *decoder) fieldType() FieldType {
 	var f FieldType
 	switch b := d.peek(); b {

@@ -27,7 +27,7 @@ type MemArg struct {
 	Offset uint64
 }
 
-// BlockType is a block's type: no value (Empty), one result (Type), or a type index (Index >= 0).
+// BlockType is a block's type: a type index, or no parameters and at most one result.
 type BlockType struct {
 	Index int32   // -1: see Type
 	Type  ValType // result if Index < 0; Bottom for none

@@ -55,7 +55,7 @@ const (
 	ImmTypeElem         // Index = type, Index2 = element segment
 	ImmTypeType         // Index = destination type, Index2 = source type
 	ImmTag              // Index
-	ImmTryTable         // Block, Catches
+	ImmTryTable         // Block, Catch
 	ImmFence            // one reserved zero byte
 	numImm
 )
@@ -98,7 +98,6 @@ func (op Opcode) Prefix() byte {
 }
 
 // Sub returns the opcode after the prefix, or the one-byte opcode itself.
-// The two encodings that the dense numbering gives a value of their own are the same in both.
 func (op Opcode) Sub() uint32 {
 	switch op.Prefix() {
 	case 0xFB:

@@ -2,7 +2,6 @@ package wasm
 
 import (
 	"encoding/binary"
-	"fmt"
 	"sync"
 	"sync/atomic"
 )
@@ -36,8 +35,6 @@ type typeDef struct {
 
 // provisional marks ids within the group that is being checked.
 const provisional TypeID = 1 << 31
-
-func (d *typeDef) id() TypeID { return d.display[len(d.display)-1] }
 
 // below reports whether d is a subtype of e.
 func (d *typeDef) below(e *typeDef) bool {
@@ -227,16 +224,5 @@ func (m *Module) Canon(t ValType) ValType {
 	return t
 }
 
-// CanonHeap is Canon for heap types.
-func (m *Module) CanonHeap(h HeapType) HeapType {
-	if h.Concrete() {
-		return HeapType(m.TypeIDs[h])
-	}
-	return h
-}
-
 // TypeSpace returns the space that the module was validated with, nil before.
 func (m *Module) TypeSpace() *TypeSpace { return m.space }
-
-// String lists the type's identity and form, for debugging.
-func (ts *TypeSpace) String() string { return fmt.Sprintf("TypeSpace(%d types)", ts.Len()) }

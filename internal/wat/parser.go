@@ -132,15 +132,6 @@ func (p *parser) id() string {
 	return p.idName(p.i - 1)
 }
 
-// isNat reports whether the token at the cursor has the form of an unsigned number.
-func (p *parser) isNat() bool {
-	if p.kind() != tokNumber {
-		return false
-	}
-	_, status := parseNat(p.word(p.i))
-	return status != numBad
-}
-
 // nat reads an unsigned number of at most the given width.
 func (p *parser) nat(width uint) uint64 {
 	if p.kind() != tokNumber {
