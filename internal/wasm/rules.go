@@ -61,6 +61,17 @@ type special struct {
 	step func(*FuncValidator, *Instr, *rule) error
 }
 
+// typed is the step of an instruction with a fixed signature of types that the instruction table has no letters for.
+func typed(result ValType, params ...ValType) func(*FuncValidator, *Instr, *rule) error {
+	return func(v *FuncValidator, _ *Instr, _ *rule) error {
+		if err := v.popAll(params); err != nil {
+			return err
+		}
+		v.push(result)
+		return nil
+	}
+}
+
 // typedStep picks the step of an instruction whose signature the table gives.
 func typedStep(info *InstrInfo) func(*FuncValidator, *Instr, *rule) error {
 	switch info.Imm {

@@ -10,17 +10,17 @@ var gcRules = []special{
 	{OpArrayNew, stepArrayNew},
 	{OpArrayNewDefault, stepArrayNew},
 	{OpArrayNewFixed, stepArrayNewFixed},
-	{OpArrayNewData, stepArrayNewData},
-	{OpArrayNewElem, stepArrayNewElem},
+	{OpArrayNewData, stepArrayNewSegment},
+	{OpArrayNewElem, stepArrayNewSegment},
 	{OpArrayGet, stepArrayGet},
 	{OpArrayGetS, stepArrayGet},
 	{OpArrayGetU, stepArrayGet},
 	{OpArraySet, stepArraySet},
-	{OpArrayLen, stepArrayLen},
+	{OpArrayLen, typed(I32, ArrayRef)},
 	{OpArrayFill, stepArrayFill},
 	{OpArrayCopy, stepArrayCopy},
-	{OpArrayInitData, stepArrayInitData},
-	{OpArrayInitElem, stepArrayInitElem},
+	{OpArrayInitData, stepArrayInitSegment},
+	{OpArrayInitElem, stepArrayInitSegment},
 }
 
 // maxArrayNewFixed is the JS API's limit on the operands of array.new_fixed.
@@ -165,16 +165,15 @@ func stepArrayNewFixed(v *FuncValidator, in *Instr, _ *rule) error {
 	return nil
 }
 
-// dataElements checks that an array's elements can be filled from a data segment.
-func (v *FuncValidator) dataElements(f FieldType, segment uint32) error {
-	if f.Type.IsRef() {
-		return v.errorf("array type is not numeric or vector")
+// fromSegment checks that an array's elements can be taken from the segment that the instruction names.
+func (v *FuncValidator) fromSegment(f FieldType, in *Instr) error {
+	if in.Op == OpArrayNewData || in.Op == OpArrayInitData {
+		if f.Type.IsRef() {
+			return v.errorf("array type is not numeric or vector")
+		}
+		return v.data(in.Index2)
 	}
-	return v.data(segment)
-}
-
-func (v *FuncValidator) elemElements(f FieldType, segment uint32) error {
-	e, err := v.elem(segment)
+	e, err := v.elem(in.Index2)
 	if err != nil {
 		return err
 	}
@@ -184,38 +183,22 @@ func (v *FuncValidator) elemElements(f FieldType, segment uint32) error {
 	return nil
 }
 
-// newFromSegment is the common end of array.new_data and array.new_elem.
-func (v *FuncValidator) newFromSegment(x uint32) error {
-	if err := v.pop(I32); err != nil {
+func stepArrayNewSegment(v *FuncValidator, in *Instr, _ *rule) error {
+	f, err := v.array(in.Index)
+	if err != nil {
+		return err
+	}
+	if err := v.fromSegment(f, in); err != nil {
 		return err
 	}
 	if err := v.pop(I32); err != nil {
 		return err
 	}
-	v.push(RefTo(HeapType(x), false))
+	if err := v.pop(I32); err != nil {
+		return err
+	}
+	v.push(RefTo(HeapType(in.Index), false))
 	return nil
-}
-
-func stepArrayNewData(v *FuncValidator, in *Instr, _ *rule) error {
-	f, err := v.array(in.Index)
-	if err != nil {
-		return err
-	}
-	if err := v.dataElements(f, in.Index2); err != nil {
-		return err
-	}
-	return v.newFromSegment(in.Index)
-}
-
-func stepArrayNewElem(v *FuncValidator, in *Instr, _ *rule) error {
-	f, err := v.array(in.Index)
-	if err != nil {
-		return err
-	}
-	if err := v.elemElements(f, in.Index2); err != nil {
-		return err
-	}
-	return v.newFromSegment(in.Index)
 }
 
 func stepArrayGet(v *FuncValidator, in *Instr, _ *rule) error {
@@ -242,14 +225,6 @@ func stepArraySet(v *FuncValidator, in *Instr, _ *rule) error {
 		return err
 	}
 	return v.popThree(RefTo(HeapType(in.Index), true), I32, f.Type.Unpacked())
-}
-
-func stepArrayLen(v *FuncValidator, _ *Instr, _ *rule) error {
-	if err := v.pop(ArrayRef); err != nil {
-		return err
-	}
-	v.push(I32)
-	return nil
 }
 
 func stepArrayFill(v *FuncValidator, in *Instr, _ *rule) error {
@@ -284,32 +259,16 @@ func stepArrayCopy(v *FuncValidator, in *Instr, _ *rule) error {
 	return v.pop(RefTo(HeapType(in.Index), true))
 }
 
-// initFromSegment is the common end of array.init_data and array.init_elem.
-func (v *FuncValidator) initFromSegment(x uint32) error {
+func stepArrayInitSegment(v *FuncValidator, in *Instr, _ *rule) error {
+	f, err := v.mutableArray(in.Index)
+	if err != nil {
+		return err
+	}
+	if err := v.fromSegment(f, in); err != nil {
+		return err
+	}
 	if err := v.popThree(I32, I32, I32); err != nil {
 		return err
 	}
-	return v.pop(RefTo(HeapType(x), true))
-}
-
-func stepArrayInitData(v *FuncValidator, in *Instr, _ *rule) error {
-	f, err := v.mutableArray(in.Index)
-	if err != nil {
-		return err
-	}
-	if err := v.dataElements(f, in.Index2); err != nil {
-		return err
-	}
-	return v.initFromSegment(in.Index)
-}
-
-func stepArrayInitElem(v *FuncValidator, in *Instr, _ *rule) error {
-	f, err := v.mutableArray(in.Index)
-	if err != nil {
-		return err
-	}
-	if err := v.elemElements(f, in.Index2); err != nil {
-		return err
-	}
-	return v.initFromSegment(in.Index)
+	return v.pop(RefTo(HeapType(in.Index), true))
 }

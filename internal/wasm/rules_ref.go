@@ -4,10 +4,10 @@ var refRules = []special{
 	{OpRefNull, stepRefNull},
 	{OpRefIsNull, stepRefIsNull},
 	{OpRefFunc, stepRefFunc},
-	{OpRefEq, stepRefEq},
+	{OpRefEq, typed(I32, EqRef, EqRef)},
 	{OpRefAsNonNull, stepRefAsNonNull},
 	{OpBrOnNull, stepBrOnNull},
-	{OpBrOnNonNull, stepBrOnNonNull},
+	{OpBrOnNonNull, stepBrOnNull},
 	{OpRefTest, stepRefTest},
 	{OpRefTestNull, stepRefTest},
 	{OpRefCast, stepRefTest},
@@ -16,9 +16,9 @@ var refRules = []special{
 	{OpBrOnCastFail, stepBrOnCast},
 	{OpAnyConvertExtern, stepConvert},
 	{OpExternConvertAny, stepConvert},
-	{OpRefI31, stepRefI31},
-	{OpI31GetS, stepI31Get},
-	{OpI31GetU, stepI31Get},
+	{OpRefI31, typed(RefTo(HeapI31, false), I32)},
+	{OpI31GetS, typed(I32, I31Ref)},
+	{OpI31GetU, typed(I32, I31Ref)},
 }
 
 func stepRefNull(v *FuncValidator, in *Instr, _ *rule) error {
@@ -50,17 +50,6 @@ func stepRefFunc(v *FuncValidator, in *Instr, _ *rule) error {
 	return nil
 }
 
-func stepRefEq(v *FuncValidator, _ *Instr, _ *rule) error {
-	if err := v.pop(EqRef); err != nil {
-		return err
-	}
-	if err := v.pop(EqRef); err != nil {
-		return err
-	}
-	v.push(I32)
-	return nil
-}
-
 func stepRefAsNonNull(v *FuncValidator, _ *Instr, _ *rule) error {
 	t, err := v.popRef()
 	if err != nil {
@@ -70,6 +59,7 @@ func stepRefAsNonNull(v *FuncValidator, _ *Instr, _ *rule) error {
 	return nil
 }
 
+// stepBrOnNull is br_on_null, which drops the null and goes on with the reference, and br_on_non_null, the other way round.
 func stepBrOnNull(v *FuncValidator, in *Instr, _ *rule) error {
 	l, err := v.label(in.Index)
 	if err != nil {
@@ -79,23 +69,15 @@ func stepBrOnNull(v *FuncValidator, in *Instr, _ *rule) error {
 	if err != nil {
 		return err
 	}
+	t = t.WithNull(false)
+	if in.Op == OpBrOnNonNull {
+		return v.branchWith(l, in.Index, t)
+	}
 	if err := v.retype(l.Targets()); err != nil {
 		return err
 	}
-	v.push(t.WithNull(false))
+	v.push(t)
 	return nil
-}
-
-func stepBrOnNonNull(v *FuncValidator, in *Instr, _ *rule) error {
-	l, err := v.label(in.Index)
-	if err != nil {
-		return err
-	}
-	t, err := v.popRef()
-	if err != nil {
-		return err
-	}
-	return v.branchWith(l, in.Index, t.WithNull(false))
 }
 
 // branchWith checks a conditional branch that passes a reference of type t above the other operands of the label.
@@ -174,21 +156,5 @@ func stepConvert(v *FuncValidator, in *Instr, _ *rule) error {
 		return v.mismatch(RefTo(from, true).String(), t)
 	}
 	v.push(RefTo(to, t.Nullable()))
-	return nil
-}
-
-func stepRefI31(v *FuncValidator, _ *Instr, _ *rule) error {
-	if err := v.pop(I32); err != nil {
-		return err
-	}
-	v.push(RefTo(HeapI31, false))
-	return nil
-}
-
-func stepI31Get(v *FuncValidator, _ *Instr, _ *rule) error {
-	if err := v.pop(I31Ref); err != nil {
-		return err
-	}
-	v.push(I32)
 	return nil
 }

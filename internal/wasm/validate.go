@@ -156,13 +156,19 @@ func validateTables(m *Module, v *FuncValidator) error {
 			return invalid(0, "type mismatch: table of non-nullable references needs an initialiser")
 		}
 	}
-	if len(m.Tables) > 1 {
-		// The words of WebAssembly 1.0, where this is a rule of validation.
-		if !m.Enabled.Has(FeatureReferenceTypes) {
-			return invalid(0, "multiple tables")
-		}
-		v.used |= FeatureReferenceTypes
+	return v.several(len(m.Tables), FeatureReferenceTypes, "multiple tables")
+}
+
+// several checks the feature that allows more than one table or memory. Without it the error has the words of the WebAssembly
+// version in which this was a rule of validation.
+func (v *FuncValidator) several(n int, f Features, message string) error {
+	if n < 2 {
+		return nil
 	}
+	if !v.features.Has(f) {
+		return invalid(0, "%s", message)
+	}
+	v.used |= f
 	return nil
 }
 
@@ -186,14 +192,7 @@ func validateMemories(m *Module, v *FuncValidator) error {
 			return err
 		}
 	}
-	if len(m.Memories) > 1 {
-		// The words of WebAssembly 2.0, where this is a rule of validation.
-		if !m.Enabled.Has(FeatureMultiMemory) {
-			return invalid(0, "multiple memories")
-		}
-		v.used |= FeatureMultiMemory
-	}
-	return nil
+	return v.several(len(m.Memories), FeatureMultiMemory, "multiple memories")
 }
 
 func validateTag(m *Module, t TagType) error {

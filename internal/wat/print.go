@@ -143,14 +143,7 @@ func (p *printer) field(w string, t *idents, x uint32) {
 
 // head writes the identifier or name annotation and the index of what is defined.
 func (p *printer) head(t *idents, x uint32) {
-	if id, ok := t.ids[x]; ok {
-		p.str(" ")
-		p.str(id)
-	} else if note, ok := t.notes[x]; ok {
-		p.str(" (@name ")
-		p.name(note)
-		p.str(")")
-	}
+	p.binding(t, x)
 	p.str(" (;")
 	p.num(uint64(x))
 	p.str(";)")

@@ -58,7 +58,7 @@ func (p *printer) typeField(x uint32) {
 	p.str(")")
 }
 
-// binding writes a local's or field's identifier or name annotation, if it has one.
+// binding writes the identifier or name annotation of what is defined, if it has one.
 func (p *printer) binding(t *idents, x uint32) {
 	if id, ok := t.ids[x]; ok {
 		p.str(" ")
