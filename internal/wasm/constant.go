@@ -30,7 +30,7 @@ func (v *FuncValidator) allGlobals() uint32 {
 // constant checks a constant expression that gives one value of the wanted type and may name the first globals of the module,
 // if they are immutable. Functions that it names are marked as declared.
 func (v *FuncValidator) constant(e *ConstExpr, want ValType, globals uint32) error {
-	v.fn, v.unset, v.locals, v.setLog = -1, 0, v.locals[:0], v.setLog[:0]
+	v.fn, v.unset, v.locals, v.numLocals, v.setLog = -1, 0, v.locals[:0], 0, v.setLog[:0]
 	v.wanted[0] = want
 	v.begin(nil, v.wanted[:])
 	r, in := &v.reader, &v.instr

@@ -3,6 +3,7 @@ package wasm
 import (
 	"fmt"
 	"slices"
+	"sort"
 )
 
 // FuncValidator checks one function body, instruction by instruction, with the algorithm of the specification's appendix A.3,
@@ -27,13 +28,17 @@ type FuncValidator struct {
 	narrow bool // memory 0 exists and has 32-bit addresses
 	dead   bool // Unreachable of the innermost label
 
-	locals []ValType
-	// Locals without a default value start unset (specification 3.4.7.1): unset counts those that are unset now, isSet has a
-	// bit for each local, and setLog lists the locals in the order in which they were set, so that the end of a block can
-	// undo what was set in it.
-	unset  int
-	isSet  []uint64
-	setLog []uint32
+	// Parameters and the first declared locals stand in locals; those behind stay in runs, as a few bytes can declare very
+	// many. numLocals counts all.
+	locals    []ValType
+	runs      []localsFrom
+	numLocals uint64
+	// Locals without a default value start unset (specification 3.4.7.1): unset counts those that are unset now, isUnset has a
+	// bit for each local (if unset was not 0 at the start), and setLog lists the locals in the order in which they were set, so
+	// that the end of a block can undo what was set in it.
+	unset   uint64
+	isUnset []uint64
+	setLog  []uint32
 
 	// arena backs the result lists of block types that are written as one value type.
 	arena []ValType
@@ -42,6 +47,12 @@ type FuncValidator struct {
 	wanted [1]ValType
 	reader InstrReader
 	instr  Instr
+}
+
+// localsFrom is a run of locals of one type, up to the next run or the end.
+type localsFrom struct {
+	first uint64
+	typ   ValType
 }
 
 // LabelFunction is the Op of the outermost label: the body itself. No instruction has this opcode.
@@ -77,36 +88,60 @@ func (v *FuncValidator) Reset(m *Module, fn uint32) error {
 	t, body := m.FuncType(fn), &m.Bodies[i]
 	v.narrow = len(m.Memories) > 0 && !m.Memories[0].Is64
 	v.locals = append(v.locals[:0], t.Params...)
-	params := len(v.locals)
+	v.runs, v.numLocals = v.runs[:0], uint64(len(t.Params))
 	v.unset = 0
 	for _, run := range body.Locals {
 		if !run.Type.Defaultable() {
-			v.unset += int(run.Count)
+			v.unset += uint64(run.Count)
 		}
-		for range run.Count {
-			v.locals = append(v.locals, run.Type)
-		}
+		v.addLocals(run)
 	}
 	v.setLog = v.setLog[:0]
 	if v.unset > 0 {
-		v.initSets(params)
+		v.initUnset(len(t.Params), body.Locals)
 	}
 	v.begin(nil, t.Results)
 	return nil
 }
 
-// initSets fills isSet: parameters and locals of defaultable types are set.
-func (v *FuncValidator) initSets(params int) {
-	words := (len(v.locals) + 63) / 64
-	if cap(v.isSet) < words {
-		v.isSet = make([]uint64, words)
-	}
-	v.isSet = v.isSet[:words]
-	clear(v.isSet)
-	for i, t := range v.locals {
-		if i < params || t.Defaultable() {
-			v.isSet[i/64] |= 1 << (i % 64)
+// maxFlatLocals bounds the work for a function that does no more than declare many locals.
+const maxFlatLocals = 256
+
+func (v *FuncValidator) addLocals(run LocalRun) {
+	n := run.Count
+	if len(v.runs) == 0 {
+		for ; n > 0 && len(v.locals) < maxFlatLocals; n-- {
+			v.locals = append(v.locals, run.Type)
 		}
+	}
+	if n > 0 {
+		v.runs = append(v.runs, localsFrom{v.numLocals + uint64(run.Count-n), run.Type})
+	}
+	v.numLocals += uint64(run.Count)
+}
+
+// initUnset fills isUnset: the declared locals of types without a default value.
+func (v *FuncValidator) initUnset(params int, runs []LocalRun) {
+	words := int((v.numLocals + 63) / 64)
+	if cap(v.isUnset) < words {
+		v.isUnset = make([]uint64, words)
+	}
+	v.isUnset = v.isUnset[:words]
+	clear(v.isUnset)
+	first := uint64(params)
+	for _, run := range runs {
+		end := first + uint64(run.Count)
+		for i := first; i < end && !run.Type.Defaultable(); {
+			// All bits of a word at a time, from i up to end.
+			mask := ^uint64(0) << (i % 64)
+			next := i&^63 + 64
+			if next > end {
+				mask &= 1<<(end%64) - 1
+			}
+			v.isUnset[i/64] |= mask
+			i = next
+		}
+		first = end
 	}
 }
 
@@ -143,13 +178,21 @@ func (v *FuncValidator) NumLabels() int { return len(v.labels) }
 func (v *FuncValidator) Label(depth uint32) *Label { return &v.labels[len(v.labels)-1-int(depth)] }
 
 // NumLocals returns the number of locals, parameters included.
-func (v *FuncValidator) NumLocals() int { return len(v.locals) }
+func (v *FuncValidator) NumLocals() uint64 { return v.numLocals }
 
-// LocalType returns the type of a local.
-func (v *FuncValidator) LocalType(i uint32) ValType { return v.locals[i] }
+// LocalType returns the type of a local, parameters first.
+// Precondition: i < NumLocals.
+func (v *FuncValidator) LocalType(i uint32) ValType {
+	if uint64(i) < uint64(len(v.locals)) {
+		return v.locals[i]
+	}
+	return v.localOfRun(i)
+}
 
-// Locals returns the types of all locals, parameters first. They are good until the next Reset.
-func (v *FuncValidator) Locals() []ValType { return v.locals }
+func (v *FuncValidator) localOfRun(i uint32) ValType {
+	k := sort.Search(len(v.runs), func(k int) bool { return v.runs[k].first > uint64(i) }) - 1
+	return v.runs[k].typ
+}
 
 // Step checks an instruction and moves the state behind it. The error is a *ValidationError, *MalformedError, *FeatureError or
 // *LimitError; after an error only Reset may follow.
@@ -337,7 +380,7 @@ func (v *FuncValidator) close() error {
 // unwindSets forgets the locals that were set since the log had n entries.
 func (v *FuncValidator) unwindSets(n int) {
 	for _, x := range v.setLog[n:] {
-		v.isSet[x/64] &^= 1 << (x % 64)
+		v.isUnset[x/64] |= 1 << (x % 64)
 		v.unset++
 	}
 	v.setLog = v.setLog[:n]

@@ -28,22 +28,22 @@ var tableRules = []special{
 
 func stepLocalGet(v *FuncValidator, in *Instr, _ *rule) error {
 	x := in.Index
-	if uint64(x) >= uint64(len(v.locals)) {
+	if uint64(x) >= v.numLocals {
 		return v.errorf("unknown local %d", x)
 	}
-	if v.unset > 0 && v.isSet[x/64]&(1<<(x%64)) == 0 {
+	if v.unset > 0 && v.isUnset[x/64]&(1<<(x%64)) != 0 {
 		return v.errorf("uninitialized local %d", x)
 	}
-	v.stack = append(v.stack, v.locals[x])
+	v.stack = append(v.stack, v.LocalType(x))
 	return nil
 }
 
 func stepLocalSet(v *FuncValidator, in *Instr, _ *rule) error {
 	x := in.Index
-	if uint64(x) >= uint64(len(v.locals)) {
+	if uint64(x) >= v.numLocals {
 		return v.errorf("unknown local %d", x)
 	}
-	if err := v.pop(v.locals[x]); err != nil {
+	if err := v.pop(v.LocalType(x)); err != nil {
 		return err
 	}
 	if v.unset > 0 {
@@ -56,13 +56,13 @@ func stepLocalTee(v *FuncValidator, in *Instr, r *rule) error {
 	if err := stepLocalSet(v, in, r); err != nil {
 		return err
 	}
-	v.push(v.locals[in.Index])
+	v.push(v.LocalType(in.Index))
 	return nil
 }
 
 func (v *FuncValidator) setLocal(x uint32) {
-	if bit := uint64(1) << (x % 64); v.isSet[x/64]&bit == 0 {
-		v.isSet[x/64] |= bit
+	if bit := uint64(1) << (x % 64); v.isUnset[x/64]&bit != 0 {
+		v.isUnset[x/64] &^= bit
 		v.setLog = append(v.setLog, x)
 		v.unset--
 	}

@@ -23,7 +23,11 @@ func trace(t *testing.T, m *wasm.Module, fn uint32) string {
 	if err := v.Reset(m, fn); err != nil {
 		t.Fatal(err)
 	}
-	fmt.Fprintf(&out, "func %s %v\n", m.FuncName(fn), v.Locals())
+	var locals []wasm.ValType
+	for i := range v.NumLocals() {
+		locals = append(locals, v.LocalType(uint32(i)))
+	}
+	fmt.Fprintf(&out, "func %s %v\n", m.FuncName(fn), locals)
 	body := m.Bodies[int(fn)-m.NumImportedFuncs]
 	r.Reset(body.Code, body.Offset)
 	for r.More() {

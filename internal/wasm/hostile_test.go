@@ -1,0 +1,108 @@
+package wasm_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spindle-wasm/spindle/internal/wasm"
+)
+
+// hostile returns the sections of a module in one.
+func hostile(sections ...[]byte) []byte {
+	return append([]byte(header), bytes.Join(sections, nil)...)
+}
+
+// vector is the binary format's vector of n equal items.
+func vector(n int, item ...byte) []byte {
+	return append(binary.AppendUvarint(nil, uint64(n)), bytes.Repeat(item, n)...)
+}
+
+// entry is an entry of the code section, locals included.
+func entry(code ...byte) []byte {
+	return append(binary.AppendUvarint(nil, uint64(len(code))), code...)
+}
+
+// voidFuncs are n functions without parameters and results.
+func voidFuncs(n int, entry []byte) []byte {
+	return hostile(binSection(1, []byte("\x01\x60\x00\x00")), binSection(3, vector(n, 0)), binSection(10, vector(n, entry...)))
+}
+
+// fastest returns the shortest of three times that checking a module takes.
+func fastest(t *testing.T, bin []byte) time.Duration {
+	best := time.Hour
+	for range 3 {
+		start := time.Now()
+		if _, err := check(bin, wasm.NewTypeSpace(), 0); err != nil {
+			t.Fatal(err)
+		}
+		best = min(best, time.Since(start))
+	}
+	return best
+}
+
+// TestManyLocals: functions that do no more than declare as many locals as they may cost what their bytes do.
+func TestManyLocals(t *testing.T) {
+	funcs := func(locals uint64, typ string) []byte {
+		code := append(binary.AppendUvarint([]byte{1}, locals), typ...)
+		return voidFuncs(10_000, entry(append(code, 0x0B)...))
+	}
+	for _, typ := range []string{"\x7f", "\x64\x70"} {
+		few, many := fastest(t, funcs(1, typ)), fastest(t, funcs(50_000, typ))
+		if many > 100*few { // a step for each local would make it several thousand times as much
+			t.Errorf("locals of type % x: %v for 50,000 in each function, %v for one", typ, many, few)
+		}
+	}
+}
+
+// TestLocalTypes compares the types of locals, and which of them have no value at the start, to the declarations.
+func TestLocalTypes(t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 10))
+	spellings := []string{"i32", "i64", "funcref", "(ref func)", "v128"}
+	var v wasm.FuncValidator
+	for range 30 {
+		var all []string
+		var decls [2]strings.Builder
+		for range rng.IntN(4) * 100 {
+			s := spellings[rng.IntN(len(spellings))]
+			all = append(all, s)
+			decls[0].WriteString(s + " ")
+		}
+		params := len(all)
+		for range 1 + rng.IntN(12) {
+			s := spellings[rng.IntN(len(spellings))]
+			for range rng.IntN(150) {
+				all = append(all, s)
+				decls[1].WriteString(s + " ")
+			}
+		}
+		m := validated(t, wasm.NewTypeSpace(), fmt.Sprintf("(module (func (param %s) (local %s)))", &decls[0], &decls[1]))
+		if err := v.Reset(m, 0); err != nil {
+			t.Fatal(err)
+		}
+		if v.NumLocals() != uint64(len(all)) {
+			t.Fatalf("%d locals, want %d", v.NumLocals(), len(all))
+		}
+		get := func(x int) error {
+			if err := v.Reset(m, 0); err != nil {
+				t.Fatal(err)
+			}
+			return v.Step(&wasm.Instr{Op: wasm.OpLocalGet, Index: uint32(x)})
+		}
+		for x, s := range all {
+			if got := v.LocalType(uint32(x)).String(); got != s {
+				t.Fatalf("local %d is %s, want %s", x, got, s)
+			}
+			if err := get(x); (err != nil) != (s == "(ref func)" && x >= params) {
+				t.Fatalf("local %d of type %s: %v", x, s, err)
+			}
+		}
+		if get(len(all)) == nil {
+			t.Fatal("there is a local too many")
+		}
+	}
+}
