@@ -237,7 +237,16 @@ func (v *FuncValidator) mismatch(want string, got ValType) error {
 
 func (v *FuncValidator) push(t ValType) { v.stack = append(v.stack, t) }
 
-func (v *FuncValidator) pushAll(ts []ValType) { v.stack = append(v.stack, ts...) }
+// maxOperands bounds the operands of a function: a call of two bytes may push a thousand.
+const maxOperands = 1_000_000
+
+func (v *FuncValidator) pushAll(ts []ValType) error {
+	v.stack = append(v.stack, ts...)
+	if n := len(v.stack); n > maxOperands {
+		return &LimitError{Limit: "operands of a function", Max: maxOperands, Got: uint64(n), Offset: v.at}
+	}
+	return nil
+}
 
 // pop takes an operand of a subtype of want.
 func (v *FuncValidator) pop(want ValType) error {
@@ -321,8 +330,7 @@ func (v *FuncValidator) retype(ts []ValType) error {
 	if err := v.popAll(ts); err != nil {
 		return err
 	}
-	v.pushAll(ts)
-	return nil
+	return v.pushAll(ts)
 }
 
 // check tests the topmost operands against types without taking them.
@@ -360,8 +368,7 @@ func (v *FuncValidator) open(op Opcode, params, results []ValType) error {
 	}
 	v.labels = append(v.labels, Label{Op: op, Height: len(v.stack), Params: params, Results: results, sets: len(v.setLog)})
 	v.floor, v.dead = len(v.stack), false
-	v.pushAll(params)
-	return nil
+	return v.pushAll(params)
 }
 
 // close checks that exactly the results of the innermost label are there, and takes them.

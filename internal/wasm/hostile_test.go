@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +31,15 @@ func entry(code ...byte) []byte {
 // voidFuncs are n functions without parameters and results.
 func voidFuncs(n int, entry []byte) []byte {
 	return hostile(binSection(1, []byte("\x01\x60\x00\x00")), binSection(3, vector(n, 0)), binSection(10, vector(n, entry...)))
+}
+
+// allocated runs f and returns how many bytes it allocated.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
 }
 
 // fastest returns the shortest of three times that checking a module takes.
@@ -103,6 +113,43 @@ func TestLocalTypes(t *testing.T) {
 		}
 		if get(len(all)) == nil {
 			t.Fatal("there is a local too many")
+		}
+	}
+}
+
+// TestOperandLimit: what pushes many operands in a few bytes ends at a limit, before they take memory.
+func TestOperandLimit(t *testing.T) {
+	types := append([]byte("\x02\x60\x00\x00\x60\x00"), vector(1_000, 0x7F)...)
+	for name, push := range map[string]string{
+		"calls":  "\x10\x00",         // of function 0
+		"blocks": "\x02\x01\x00\x0B", // unreachable in each
+		"loops":  "\x03\x01\x00\x0B",
+	} {
+		for _, n := range []int{1_000, 1_001, 100_000} {
+			code := append(append([]byte{0}, strings.Repeat(push, n)...), 0x00, 0x0B)
+			bodies := bytes.Join([][]byte{{2}, entry(0, 0, 0x0B), entry(code...)}, nil)
+			bin := hostile(binSection(1, types), binSection(3, []byte{2, 1, 0}), binSection(10, bodies))
+			var m *wasm.Module
+			var err error
+			used := allocated(func() { m, err = check(bin, wasm.NewTypeSpace(), 0) })
+			if n == 1_000 {
+				if err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+				continue
+			}
+			e, ok := err.(*wasm.LimitError)
+			if !ok || e.Limit != "operands of a function" || e.Got <= e.Max {
+				t.Errorf("%d %s: %v", n, name, err)
+				continue
+			}
+			// The last byte of the 1001st is to blame.
+			if want := m.Bodies[1].Offset + uint32(1_001*len(push)); e.Offset < want-uint32(len(push)) || e.Offset >= want {
+				t.Errorf("%d %s: offset %#x, want %#x", n, name, e.Offset, want)
+			}
+			if used > 64<<20 {
+				t.Errorf("%d %s: %d bytes allocated", n, name, used)
+			}
 		}
 	}
 }

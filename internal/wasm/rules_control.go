@@ -108,8 +108,7 @@ func stepElse(v *FuncValidator, in *Instr, _ *rule) error {
 		return err
 	}
 	l.Op, l.Unreachable, v.dead = OpElse, false, false
-	v.pushAll(l.Params)
-	return nil
+	return v.pushAll(l.Params)
 }
 
 func stepEnd(v *FuncValidator, _ *Instr, _ *rule) error {
@@ -123,12 +122,11 @@ func stepEnd(v *FuncValidator, _ *Instr, _ *rule) error {
 		return v.errorf("type mismatch: if without else has different parameters and results")
 	}
 	v.labels = v.labels[:n]
-	v.pushAll(l.Results)
 	if n > 0 {
 		outer := &v.labels[n-1]
 		v.floor, v.dead = outer.Height, outer.Unreachable
 	}
-	return nil
+	return v.pushAll(l.Results)
 }
 
 func stepTryTable(v *FuncValidator, in *Instr, _ *rule) error {
@@ -253,8 +251,7 @@ func (v *FuncValidator) call(t *FuncType, op Opcode) error {
 		v.setDead()
 		return nil
 	}
-	v.pushAll(t.Results)
-	return nil
+	return v.pushAll(t.Results)
 }
 
 func stepCall(v *FuncValidator, in *Instr, _ *rule) error {
