@@ -153,3 +153,16 @@ func TestOperandLimit(t *testing.T) {
 		}
 	}
 }
+
+// TestManyFields: instructions that name a type with many fields do not go through them.
+func TestManyFields(t *testing.T) {
+	module := func(fields int) []byte {
+		types := append([]byte("\x02\x60\x00\x00\x5F"), vector(fields, 0x7F, 0)...)
+		code := append(append([]byte{0}, bytes.Repeat([]byte{0xFB, 1, 1, 0x1A}, 50_000)...), 0x0B)
+		return hostile(binSection(1, types), binSection(3, []byte{1, 0}), binSection(10, append([]byte{1}, entry(code...)...)))
+	}
+	few, many := fastest(t, module(1)), fastest(t, module(10_000))
+	if many > 50*few {
+		t.Errorf("struct.new_default of 10,000 fields takes %v, of one %v", many, few)
+	}
+}

@@ -70,15 +70,15 @@ func stepStructNew(v *FuncValidator, in *Instr, _ *rule) error {
 	if err != nil {
 		return err
 	}
-	for i := len(fields) - 1; i >= 0; i-- {
-		t := fields[i].Type
-		if in.Op == OpStructNewDefault {
-			if !t.Defaultable() {
-				return v.errorf("type mismatch: field %d has no default value", i)
-			}
-		} else if v.madeUp() {
-			break
-		} else if err := v.pop(t.Unpacked()); err != nil {
+	if in.Op == OpStructNewDefault {
+		if i := v.m.defs[in.Index].required; i >= 0 {
+			return v.errorf("type mismatch: field %d has no default value", i)
+		}
+		v.push(RefTo(HeapType(in.Index), false))
+		return nil
+	}
+	for i := len(fields) - 1; i >= 0 && !v.madeUp(); i-- {
+		if err := v.pop(fields[i].Type.Unpacked()); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package wasm
 
 import (
 	"encoding/binary"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -31,6 +32,8 @@ type typeDef struct {
 	// a's display at b's depth (Cohen's display).
 	display []TypeID
 	sub     SubType // heap types and Super are TypeIDs
+	// required is the first field without a default value, -1 if all have one.
+	required int32
 }
 
 // provisional marks ids within the group that is being checked.
@@ -128,6 +131,7 @@ func (ts *TypeSpace) intern(m *Module, g RecGroup, check func() error) error {
 // newTypeDef makes the definition of a type whose supertype, if any, is in m.defs.
 func newTypeDef(m *Module, t SubType, id TypeID) *typeDef {
 	d := &typeDef{sub: t}
+	d.required = int32(slices.IndexFunc(t.Fields, func(f FieldType) bool { return !f.Type.Defaultable() }))
 	if t.Super >= 0 {
 		super := m.defs[t.Super].display
 		d.display = append(make([]TypeID, 0, len(super)+1), super...)
