@@ -35,7 +35,7 @@ func (e *Engine) Compile(m *wasm.Module, _ *wasm.TypeSpace) (vm.Code, error) {
 		return nil, errors.New("the interpreter runs on little-endian processors only")
 	}
 	if len(m.Memories) > 1<<16 {
-		return nil, &wasm.LimitError{Limit: "memories", Max: 1 << 16, Got: uint64(len(m.Memories))}
+		return nil, &wasm.LimitError{Limit: "memories", Max: 1 << 16, Got: uint64(len(m.Memories)), Func: -1}
 	}
 	return newCode(e, m), nil
 }

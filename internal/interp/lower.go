@@ -80,7 +80,7 @@ func (l *lowerer) reset(c *Code, fn uint32) error {
 	slot += headerSlots
 	for _, run := range body.Locals {
 		if n := slot + int(run.Count)*run.Type.Slots(); n > maxSlots {
-			return &wasm.LimitError{Limit: "frame slots", Max: maxSlots, Got: uint64(n), Offset: body.Offset}
+			return &wasm.LimitError{Limit: "frame slots", Max: maxSlots, Got: uint64(n), Func: int64(fn), Offset: body.Offset}
 		}
 		l.addRefs(run.Type, slot, int(run.Count))
 		for range run.Count {
@@ -89,7 +89,7 @@ func (l *lowerer) reset(c *Code, fn uint32) error {
 		}
 	}
 	if slot > maxSlots {
-		return &wasm.LimitError{Limit: "frame slots", Max: maxSlots, Got: uint64(slot), Offset: body.Offset}
+		return &wasm.LimitError{Limit: "frame slots", Max: maxSlots, Got: uint64(slot), Func: int64(fn), Offset: body.Offset}
 	}
 	l.base, l.top, l.maxTop = slot, slot, slot
 	l.r.Reset(body.Code, body.Offset)
@@ -132,12 +132,12 @@ func (l *lowerer) lower() (err error) {
 		r := &rules[l.in.Op]
 		r.lower(l, r)
 		if l.maxTop > maxSlots {
-			return &wasm.LimitError{Limit: "frame slots", Max: maxSlots, Got: uint64(l.maxTop), Offset: l.in.Offset}
+			return &wasm.LimitError{Limit: "frame slots", Max: maxSlots, Got: uint64(l.maxTop), Func: int64(l.fn), Offset: l.in.Offset}
 		}
 	}
 	l.threadJumps()
 	if len(l.code) > math.MaxInt32/instrSize/2 {
-		return &wasm.LimitError{Limit: "instructions of a function", Max: math.MaxInt32 / instrSize / 2, Got: uint64(len(l.code)), Offset: l.in.Offset}
+		return &wasm.LimitError{Limit: "instructions of a function", Max: math.MaxInt32 / instrSize / 2, Got: uint64(len(l.code)), Func: int64(l.fn), Offset: l.in.Offset}
 	}
 	return nil
 }

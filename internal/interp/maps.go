@@ -46,7 +46,7 @@ func (l *lowerer) recordMap(at int, when moment, n int) {
 		}
 	}
 	if l.entries += len(l.refOps); l.entries > maxMapEntries {
-		panic(&wasm.LimitError{Limit: "live references at a function's safepoints", Max: maxMapEntries, Got: uint64(l.entries), Offset: l.in.Offset})
+		panic(&wasm.LimitError{Limit: "live references at a function's safepoints", Max: maxMapEntries, Got: uint64(l.entries), Func: int64(l.fn), Offset: l.in.Offset})
 	}
 	if slots == nil {
 		return

@@ -64,7 +64,7 @@ func (l *lowerer) calleeSlot() uint16 { return l.use32(l.pop()) }
 // indirectImm packs the immediates of call_indirect; the high 16 bits are free for the own header.
 func (l *lowerer) indirectImm() uint64 {
 	if l.in.Index2 > 0xFFFF {
-		panic(&wasm.LimitError{Limit: "table index of call_indirect", Max: 0xFFFF, Got: uint64(l.in.Index2), Offset: l.in.Offset})
+		panic(&wasm.LimitError{Limit: "table index of call_indirect", Max: 0xFFFF, Got: uint64(l.in.Index2), Func: int64(l.fn), Offset: l.in.Offset})
 	}
 	return uint64(l.m.TypeIDs[l.in.Index]) | uint64(l.in.Index2)<<32
 }

@@ -40,7 +40,7 @@ func (i *Instance) eval(e *wasm.ConstExpr) (lo, hi uint64, err error) {
 			return 0, 0, &TrapError{Code: TrapUnsupported, Detail: in.Op.String() + " in a constant expression needs the GC heap"}
 		}
 	}
-	return 0, 0, &wasm.MalformedError{Offset: e.Offset, Msg: "constant expression without end"}
+	return 0, 0, &wasm.MalformedError{Func: -1, Offset: e.Offset, Msg: "constant expression without end"}
 }
 
 func arith(op wasm.Opcode, a, b uint64) uint64 {

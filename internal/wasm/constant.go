@@ -66,7 +66,7 @@ func (v *FuncValidator) constant(e *ConstExpr, want ValType, globals uint32) err
 		}
 	}
 	if !v.Done() {
-		return &MalformedError{Offset: r.Offset(), Msg: msgEnd}
+		return malformed(r.Offset(), msgEnd)
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ func (c *cursor) fail(msg string) {
 }
 
 func (c *cursor) error() error {
-	err := &MalformedError{Offset: c.offset + uint32(c.bad), Msg: c.msg}
+	err := malformed(c.offset+uint32(c.bad), "%s", c.msg)
 	c.msg = ""
 	return err
 }

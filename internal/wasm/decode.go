@@ -60,12 +60,12 @@ func (o DecodeOptions) withDefaults() DecodeOptions {
 func Decode(b []byte, opts DecodeOptions) (*Module, error) {
 	opts = opts.withDefaults()
 	if uint64(len(b)) > opts.MaxModuleSize {
-		return nil, &LimitError{Limit: "bytes of a module", Max: opts.MaxModuleSize, Got: uint64(len(b))}
+		return nil, &LimitError{Limit: "bytes of a module", Max: opts.MaxModuleSize, Got: uint64(len(b)), Func: -1}
 	}
 	d := &decoder{
 		cursor: cursor{code: b},
 		opts:   opts,
-		m:      &Module{Bytes: b, Start: -1, DataCount: -1, Enabled: opts.Features},
+		m:      &Module{Bytes: b, Start: -1, DataCount: -1, Enabled: opts.Features, opts: opts},
 		bodies: -1,
 	}
 	if err := d.module(); err != nil {
@@ -88,6 +88,7 @@ type decoder struct {
 	valArena []ValType
 	runArena []LocalRun
 	hints    int // 1 + index of the branch hint section in Customs
+	find     int // 1 + number of items before the one that itemOffset looks for
 }
 
 // failed reports whether there is an error; loops stop then.
@@ -103,26 +104,33 @@ func (d *decoder) err() error {
 	return nil
 }
 
-// need records the use of a feature.
-func (d *decoder) need(f Features, what string) {
+// need records the use of a feature by what stands at a position.
+func (d *decoder) need(pos int, f Features, what string) {
 	d.m.Used |= f
 	if missing := f &^ d.opts.Features; missing != 0 && !d.failed() {
-		d.other = &FeatureError{Feature: missing.String(), What: what, Offset: uint32(d.pos)}
+		d.other = &FeatureError{Feature: missing.String(), What: what, Func: -1, Offset: uint32(pos)}
 	}
 }
 
-// limit checks a count against a limit.
-func (d *decoder) limit(name string, got uint64, most uint32) {
+// needType is need for a value type.
+func (d *decoder) needType(pos int, t ValType) {
+	f, what := typeFeature(t)
+	d.need(pos, f, what)
+}
+
+// limit checks a count, which what stands at a position makes, against a limit.
+func (d *decoder) limit(pos int, name string, got uint64, most uint32) {
 	if got > uint64(most) && !d.failed() {
-		d.other = &LimitError{Limit: name, Max: uint64(most), Got: got, Offset: uint32(d.pos)}
+		d.other = &LimitError{Limit: name, Max: uint64(most), Got: got, Func: -1, Offset: uint32(pos)}
 	}
 }
 
 // vector reads the length of a vector of items that take at least size bytes each. have of them exist already and count too
 // for the limit. The result is safe to allocate by.
 func (d *decoder) vector(name string, have int, most uint32, size int) int {
+	pos := d.pos
 	n := d.count()
-	d.limit(name, uint64(have)+uint64(n), most)
+	d.limit(pos, name, uint64(have)+uint64(n), most)
 	if d.failed() {
 		return 0
 	}
@@ -163,9 +171,9 @@ func (d *decoder) module() error {
 	} {
 		switch at := i * 4; {
 		case len(b) < at+4:
-			return &MalformedError{Offset: uint32(len(b)), Msg: "unexpected end"}
+			return malformed(uint32(len(b)), "unexpected end")
 		case string(b[at:at+4]) != field.want:
-			return &MalformedError{Offset: uint32(at), Msg: field.message}
+			return malformed(uint32(at), "%s", field.message)
 		}
 	}
 	d.pos = 8
@@ -174,11 +182,11 @@ func (d *decoder) module() error {
 		start := d.pos
 		id := SectionID(d.byte())
 		if int(id) >= len(sections) {
-			return &MalformedError{Offset: uint32(start), Msg: "malformed section id"}
+			return malformed(uint32(start), "malformed section id")
 		}
 		if id != SectionCustom {
 			if sectionOrder[id] <= sectionOrder[last] {
-				return &MalformedError{Offset: uint32(start), Msg: "unexpected content after last section"}
+				return malformed(uint32(start), "unexpected content after last section")
 			}
 			last = id
 		}
@@ -187,7 +195,7 @@ func (d *decoder) module() error {
 			return d.err()
 		}
 		if uint64(size) > uint64(len(b)-d.pos) {
-			return &MalformedError{Offset: uint32(d.pos), Msg: msgLength}
+			return malformed(uint32(d.pos), msgLength)
 		}
 		d.code = b[:d.pos+int(size)]
 		d.m.sections[id] = uint32(d.pos)
@@ -212,10 +220,10 @@ func (d *decoder) finish() error {
 	m := d.m
 	end := uint32(len(m.Bytes))
 	if d.bodies < 0 && len(m.Funcs) > m.NumImportedFuncs {
-		return &MalformedError{Offset: end, Msg: "function and code section have inconsistent lengths"}
+		return malformed(end, "function and code section have inconsistent lengths")
 	}
 	if m.DataCount >= 0 && m.DataCount != int64(len(m.Datas)) {
-		return &MalformedError{Offset: end, Msg: "data count and data section have inconsistent lengths"}
+		return malformed(end, "data count and data section have inconsistent lengths")
 	}
 	if d.hints > 0 {
 		m.BranchHints = decodeBranchHints(m.Customs[d.hints-1].Data)
@@ -258,4 +266,23 @@ func (d *decoder) custom(after SectionID) {
 		d.hints = len(d.m.Customs)
 	}
 	d.pos = len(d.code)
+}
+
+// item stands at the start of each item of the sections whose items keep no offset. It ends the reading where itemOffset wants it.
+func (d *decoder) item() {
+	if d.find > 0 {
+		if d.find--; d.find == 0 {
+			d.fail("found")
+		}
+	}
+}
+
+// itemOffset finds where an item of a section stands, by reading the section again: only errors ask for it, and a module with
+// many items should not keep an offset for each. The types of a recursion group are items of their own.
+func (m *Module) itemOffset(id SectionID, i int) uint32 {
+	d := &decoder{
+		cursor: cursor{code: m.Bytes, pos: int(m.sections[id])}, opts: m.opts, m: &Module{}, find: i + 1,
+	}
+	sections[id](d)
+	return uint32(d.bad)
 }

@@ -20,7 +20,7 @@ func (d *decoder) elemSegment() ElemSegment {
 		return e
 	}
 	if flags != 0 {
-		d.need(FeatureBulkMemory, "an element segment with flags")
+		d.need(int(e.Offset), FeatureBulkMemory, "an element segment with flags")
 	}
 	e.IsExpr = flags&4 != 0
 	switch flags & 3 {
@@ -38,10 +38,7 @@ func (d *decoder) elemSegment() ElemSegment {
 	e.Type = RefTo(HeapFunc, e.IsExpr)
 	if flags&3 != 0 {
 		if e.IsExpr {
-			e.Type = d.refType()
-			if e.Type != FuncRef {
-				d.need(typeFeature(e.Type))
-			}
+			e.Type = d.elemType()
 		} else if d.byte() != 0 && d.msg == "" {
 			d.pos--
 			d.fail("malformed element kind")
@@ -76,7 +73,7 @@ func (d *decoder) dataSection() {
 			return
 		}
 		if flags != 0 {
-			d.need(FeatureBulkMemory, "a data segment with flags")
+			d.need(int(s.Offset), FeatureBulkMemory, "a data segment with flags")
 		}
 		if flags == 1 {
 			s.Mode = SegmentPassive
@@ -106,25 +103,38 @@ func (d *decoder) codeSection() {
 	}
 	d.bodies = int64(n)
 	m.Bodies = make([]Body, 0, n)
-	for ; n > 0 && !d.failed(); n-- {
-		size := d.u32()
-		d.limit("bytes of a function body", uint64(size), d.opts.MaxBodySize)
-		start := d.pos
-		if d.bytes(size); d.failed() {
+	for ; n > 0; n-- {
+		d.body()
+		if err := d.err(); err != nil {
+			d.other = inFunc(err, uint32(m.NumImportedFuncs+len(m.Bodies)))
 			return
 		}
-		section, end := d.code, d.pos
-		d.code, d.pos = section[:end], start
-		b := Body{Start: uint32(start), Locals: d.locals()}
-		b.Offset = uint32(d.pos)
-		b.Code = d.code[min(d.pos, end):end:end]
-		m.Bodies = append(m.Bodies, b)
-		d.code, d.pos = section, end
 	}
+}
+
+func (d *decoder) body() {
+	at := d.pos
+	size := d.u32()
+	d.limit(at, "bytes of a function body", uint64(size), d.opts.MaxBodySize)
+	start := d.pos
+	if d.bytes(size); d.failed() {
+		return
+	}
+	section, end := d.code, d.pos
+	d.code, d.pos = section[:end], start
+	b := Body{Start: uint32(start), Locals: d.locals()}
+	if d.failed() {
+		return
+	}
+	b.Offset = uint32(d.pos)
+	b.Code = d.code[d.pos:end:end]
+	d.m.Bodies = append(d.m.Bodies, b)
+	d.code, d.pos = section, end
 }
 
 // locals reads the declarations at the head of a body.
 func (d *decoder) locals() []LocalRun {
+	head := d.pos
 	n := int(d.count())
 	if n == 0 || d.failed() {
 		return nil
@@ -149,6 +159,6 @@ func (d *decoder) locals() []LocalRun {
 		}
 		d.runArena = append(d.runArena, LocalRun{Count: count, Type: t})
 	}
-	d.limit("locals of a function", total, d.opts.MaxLocals)
+	d.limit(head, "locals of a function", total, d.opts.MaxLocals)
 	return d.runArena[start:len(d.runArena):len(d.runArena)]
 }

@@ -5,7 +5,8 @@ func (d *decoder) importSection() {
 	n := d.vector("imports", 0, d.opts.MaxImports, 4)
 	m.Imports = make([]Import, 0, d.room(n, 16))
 	for ; n > 0 && !d.failed(); n-- {
-		im := Import{Offset: uint32(d.pos)}
+		start := d.pos
+		im := Import{Offset: uint32(start)}
 		im.Module, im.Name = d.name(), d.name()
 		kind := d.byte()
 		im.Kind = ExternKind(kind)
@@ -14,36 +15,36 @@ func (d *decoder) importSection() {
 			im.Func = d.u32()
 			m.Funcs = append(m.Funcs, im.Func)
 			m.NumImportedFuncs++
+			d.limit(start, "functions", uint64(len(m.Funcs)), d.opts.MaxFuncs)
 		case ExternTable:
 			im.Table = d.tableType()
 			m.Tables = append(m.Tables, Table{Type: im.Table})
 			m.NumImportedTables++
+			d.limit(start, "tables", uint64(len(m.Tables)), d.opts.MaxTables)
 		case ExternMemory:
 			im.Memory = d.memoryType()
 			m.Memories = append(m.Memories, im.Memory)
 			m.NumImportedMemories++
+			d.limit(start, "memories", uint64(len(m.Memories)), d.opts.MaxMemories)
 		case ExternGlobal:
 			im.Global = d.globalType()
 			if im.Global.Mutable {
-				d.need(FeatureMutableGlobals, "the import of a mutable global")
+				d.need(start, FeatureMutableGlobals, "the import of a mutable global")
 			}
 			m.Globals = append(m.Globals, Global{Type: im.Global})
 			m.NumImportedGlobals++
+			d.limit(start, "globals", uint64(len(m.Globals)), d.opts.MaxGlobals)
 		case ExternTag:
 			im.Tag = d.tagType()
 			m.Tags = append(m.Tags, im.Tag)
 			m.NumImportedTags++
+			d.limit(start, "tags", uint64(len(m.Tags)), d.opts.MaxTags)
 		default:
 			d.pos--
 			d.fail("malformed import kind")
 		}
 		m.Imports = append(m.Imports, im)
 	}
-	d.limit("functions", uint64(len(m.Funcs)), d.opts.MaxFuncs)
-	d.limit("tables", uint64(len(m.Tables)), d.opts.MaxTables)
-	d.limit("memories", uint64(len(m.Memories)), d.opts.MaxMemories)
-	d.limit("globals", uint64(len(m.Globals)), d.opts.MaxGlobals)
-	d.limit("tags", uint64(len(m.Tags)), d.opts.MaxTags)
 }
 
 func (d *decoder) functionSection() {
@@ -51,6 +52,7 @@ func (d *decoder) functionSection() {
 	n := d.vector("functions", len(m.Funcs), d.opts.MaxFuncs, 1)
 	m.Funcs = append(make([]uint32, 0, len(m.Funcs)+n), m.Funcs...)
 	for ; n > 0 && !d.failed(); n-- {
+		d.item()
 		m.Funcs = append(m.Funcs, d.u32())
 	}
 }
@@ -59,13 +61,14 @@ func (d *decoder) tableSection() {
 	m := d.m
 	n := d.vector("tables", len(m.Tables), d.opts.MaxTables, 3)
 	for ; n > 0 && !d.failed(); n-- {
+		d.item()
 		// A table with an initialiser starts with 0x40 0x00 (specification 5.5.7).
 		if d.peek() != 0x40 {
 			m.Tables = append(m.Tables, Table{Type: d.tableType()})
 			continue
 		}
+		d.need(d.pos, FeatureFunctionReferences, "a table with an initialiser")
 		d.pos++
-		d.need(FeatureFunctionReferences, "a table with an initialiser")
 		if d.byte() != 0 && d.msg == "" {
 			d.pos--
 			d.fail("zero byte expected")
@@ -80,17 +83,19 @@ func (d *decoder) memorySection() {
 	m := d.m
 	n := d.vector("memories", len(m.Memories), d.opts.MaxMemories, 2)
 	for ; n > 0 && !d.failed(); n-- {
+		d.item()
 		m.Memories = append(m.Memories, d.memoryType())
 	}
 }
 
 func (d *decoder) tagSection() {
-	m := d.m
-	d.need(FeatureExceptionHandling, "the tag section")
+	m, start := d.m, d.pos
 	n := d.vector("tags", len(m.Tags), d.opts.MaxTags, 2)
 	for ; n > 0 && !d.failed(); n-- {
+		d.item()
 		m.Tags = append(m.Tags, d.tagType())
 	}
+	d.need(start, FeatureExceptionHandling, "the tag section") // if it is empty
 }
 
 func (d *decoder) globalSection() {
@@ -98,6 +103,7 @@ func (d *decoder) globalSection() {
 	n := d.vector("globals", len(m.Globals), d.opts.MaxGlobals, 3)
 	m.Globals = append(make([]Global, 0, len(m.Globals)+d.room(n, 6)), m.Globals...)
 	for ; n > 0 && !d.failed(); n-- {
+		d.item()
 		t := d.globalType()
 		m.Globals = append(m.Globals, Global{Type: t, Init: d.constExpr()})
 	}
@@ -108,6 +114,7 @@ func (d *decoder) exportSection() {
 	n := d.vector("exports", 0, d.opts.MaxExports, 3)
 	m.Exports = make([]Export, 0, d.room(n, 12))
 	for ; n > 0 && !d.failed(); n-- {
+		d.item()
 		e := Export{Name: d.name()}
 		kind := d.byte()
 		if kind > byte(ExternTag) && d.msg == "" {
@@ -122,9 +129,10 @@ func (d *decoder) exportSection() {
 func (d *decoder) startSection() { d.m.Start = int64(d.u32()) }
 
 func (d *decoder) dataCountSection() {
-	d.need(FeatureBulkMemory, "the data count section")
+	start := d.pos
+	d.need(start, FeatureBulkMemory, "the data count section")
 	n := d.u32()
-	d.limit("data segments", uint64(n), d.opts.MaxDataSegments)
+	d.limit(start, "data segments", uint64(n), d.opts.MaxDataSegments)
 	d.m.DataCount = int64(n)
 }
 

@@ -206,6 +206,52 @@ func TestMalformedBeforeInvalid(t *testing.T) {
 	}
 }
 
+// TestErrorsNameFunctions: errors in a body name its function, whatever their kind; others say that they are in none.
+func TestErrorsNameFunctions(t *testing.T) {
+	// Function 0 is imported, 1 is empty, 2 is what is tried.
+	module := func(body string) []byte {
+		return hostile(binSection(1, []byte("\x01\x60\x00\x00")), binSection(2, []byte("\x01\x00\x00\x00\x00")), binSection(3, []byte("\x02\x00\x00")),
+			binSection(10, append([]byte{2}, append(entry(0, 0x0B), entry([]byte(body)...)...)...)))
+	}
+	for _, c := range []struct {
+		bin  []byte
+		off  wasm.Features
+		kind string
+		fn   int64
+	}{
+		{module("\x00\xFF\x0B"), 0, "malformed", 2},                  // no such opcode
+		{module("\x00\x05\x0B"), 0, "malformed", 2},                  // else without if
+		{module("\x00\x01"), 0, "malformed", 2},                      // no end
+		{module("\x00\x0B\x01\x0B"), 0, "malformed", 2},              // two ends
+		{module("\x00\x1A\xFF"), 0, "malformed", 2},                  // invalid, and malformed behind
+		{module("\x01\x01\x40\x0B"), 0, "malformed", 2},              // locals of no type
+		{module("\x00\xFC\x09\x00\x0B"), 0, "malformed", 2},          // no data count section
+		{module("\x00\x06\x40\x0B\x0B"), 0, "feature", 2},            // legacy exceptions
+		{module("\x01\x01\x7B\x0B"), wasm.FeatureSimd, "feature", 2}, // a local
+		{module("\x00\x12\x00\x0B"), wasm.FeatureTailCall, "feature", 2},
+		{module("\x01\xC0\xC4\x07\x7F\x0B"), 0, "limit", 2}, // 123,456 locals
+		{module("\x00\x1A\x0B"), 0, "invalid", 2},
+		{hostile(binSection(1, []byte("\x01\x40"))), 0, "malformed", -1},
+		{hostile(binSection(5, []byte("\x01\x03\x00\x00"))), wasm.FeatureThreads, "feature", -1},
+		{hostile(binSection(6, []byte("\x01\x7F\x00\xFF\x0B"))), 0, "malformed", -1},
+		{hostile(binSection(6, []byte("\x01\x7F\x00\x0B"))), 0, "invalid", -1},
+		{hostile(binSection(5, vector(101, 0, 0))), 0, "limit", -1},
+		{[]byte("\x00asm"), 0, "malformed", -1},
+	} {
+		_, err := check(c.bin, wasm.NewTypeSpace(), c.off)
+		if kindOf(err) != c.kind {
+			t.Errorf("% x: %v, want %s", c.bin[8:], err, c.kind)
+			continue
+		}
+		if fn := reflect.ValueOf(err).Elem().FieldByName("Func").Int(); fn != c.fn {
+			t.Errorf("% x: %v: in function %d, want %d", c.bin, err, fn, c.fn)
+		}
+		if said := strings.Contains(err.Error(), "function 2,"); said != (c.fn == 2) {
+			t.Errorf("%v: does not name function %d", err, c.fn)
+		}
+	}
+}
+
 func TestCustomSections(t *testing.T) {
 	bin := []byte(header)
 	bin = append(bin, binSection(0, []byte("\x01afirst"))...)

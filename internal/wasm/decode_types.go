@@ -20,14 +20,14 @@ func (d *decoder) typeSection() {
 	for range n {
 		start := uint32(len(m.Types))
 		if d.peek() == encRec {
+			d.need(d.pos, FeatureGc, "a recursion group")
 			d.pos++
-			d.need(FeatureGc, "a recursion group")
 			k := d.vector("types", len(m.Types), d.opts.MaxTypes, 2)
 			for ; k > 0 && !d.failed(); k-- {
 				d.subType()
 			}
 		} else {
-			d.limit("types", uint64(len(m.Types)+1), d.opts.MaxTypes)
+			d.limit(d.pos, "types", uint64(len(m.Types)+1), d.opts.MaxTypes)
 			d.subType()
 		}
 		if d.failed() {
@@ -46,28 +46,31 @@ func (d *decoder) peek() byte {
 }
 
 func (d *decoder) subType() {
+	d.item()
 	t := SubType{Final: true, Super: -1, Group: uint32(len(d.m.RecGroups))}
 	if b := d.peek(); b == encSub || b == encSubFinal {
+		d.need(d.pos, FeatureGc, "a subtype")
 		d.pos++
-		d.need(FeatureGc, "a subtype")
 		t.Final = b == encSubFinal
+		at := d.pos
 		switch n := d.count(); {
 		case n == 1:
 			t.Super = int32(min(d.u32(), maxTypeIndex))
 		case n > 1:
-			d.limit("supertypes", uint64(n), 1)
+			d.limit(at, "supertypes", uint64(n), 1)
 		}
 	}
+	start := d.pos
 	switch d.byte() {
 	case encFunc:
 		t.Kind = CompFunc
 		t.Func.Params = d.resultType("parameters", d.opts.MaxParams)
 		t.Func.Results = d.resultType("results", d.opts.MaxResults)
 		if len(t.Func.Results) > 1 {
-			d.need(FeatureMultiValue, "a function type with several results")
+			d.need(start, FeatureMultiValue, "a function type with several results")
 		}
 	case encStruct:
-		d.need(FeatureGc, "a struct type")
+		d.need(start, FeatureGc, "a struct type")
 		t.Kind = CompStruct
 		n := d.vector("fields", 0, d.opts.MaxFields, 2)
 		t.Fields = make([]FieldType, 0, n)
@@ -75,7 +78,7 @@ func (d *decoder) subType() {
 			t.Fields = append(t.Fields, d.fieldType())
 		}
 	case encArray:
-		d.need(FeatureGc, "an array type")
+		d.need(start, FeatureGc, "an array type")
 		t.Kind = CompArray
 		t.Fields = []FieldType{d.fieldType()}
 	default:
@@ -108,8 +111,19 @@ func (d *decoder) resultType(name string, most uint32) []ValType {
 
 // checkedValType reads a value type of an enabled feature.
 func (d *decoder) checkedValType() ValType {
+	start := d.pos
 	t := d.valType()
-	d.need(typeFeature(t))
+	d.needType(start, t)
+	return t
+}
+
+// elemType reads the type of a table's or segment's elements. WebAssembly 1.0 had funcref only.
+func (d *decoder) elemType() ValType {
+	start := d.pos
+	t := d.refType()
+	if t != FuncRef {
+		d.needType(start, t)
+	}
 	return t
 }
 
@@ -137,6 +151,7 @@ func (d *decoder) mutability() bool {
 
 // limits reads the limits of a memory or table (specification 5.3.11); bit 1 of the flags is the threads proposal's.
 func (d *decoder) limits(shareable bool) (l Limits, shared bool) {
+	start := d.pos
 	flags := d.byte()
 	most := byte(5)
 	if shareable {
@@ -148,10 +163,10 @@ func (d *decoder) limits(shareable bool) (l Limits, shared bool) {
 		return l, false
 	}
 	if flags&4 != 0 {
-		d.need(FeatureMemory64, "a 64-bit memory or table")
+		d.need(start, FeatureMemory64, "a 64-bit memory or table")
 	}
 	if flags&2 != 0 {
-		d.need(FeatureThreads, "a shared memory")
+		d.need(start, FeatureThreads, "a shared memory")
 	}
 	l.HasMax, l.Is64 = flags&1 != 0, flags&4 != 0
 	width := uint(32)
@@ -171,10 +186,7 @@ func (d *decoder) memoryType() (t MemoryType) {
 }
 
 func (d *decoder) tableType() (t TableType) {
-	t.Elem = d.refType()
-	if t.Elem != FuncRef {
-		d.need(typeFeature(t.Elem))
-	}
+	t.Elem = d.elemType()
 	t.Limits, _ = d.limits(false)
 	return t
 }
@@ -186,7 +198,7 @@ func (d *decoder) globalType() (t GlobalType) {
 }
 
 func (d *decoder) tagType() (t TagType) {
-	d.need(FeatureExceptionHandling, "a tag")
+	d.need(d.pos, FeatureExceptionHandling, "a tag")
 	if d.byte() != 0 && d.msg == "" {
 		d.pos--
 		d.fail("malformed tag attribute")

@@ -197,11 +197,11 @@ func (v *FuncValidator) localOfRun(i uint32) ValType {
 // Step checks an instruction and moves the state behind it. The error is a *ValidationError, *MalformedError, *FeatureError or
 // *LimitError; after an error only Reset may follow.
 func (v *FuncValidator) Step(in *Instr) error {
+	v.at = in.Offset
 	if in.Op >= NumOpcodes || len(v.labels) == 0 {
-		return &MalformedError{Offset: in.Offset, Msg: msgSize}
+		return v.malformed(msgSize)
 	}
 	r := &rules[in.Op]
-	v.at = in.Offset
 	if r.feature != FeatureMvp {
 		if v.used |= r.feature; r.feature&^v.features != 0 {
 			return v.needs(r.feature, in.Op.String())
@@ -220,7 +220,11 @@ func (v *FuncValidator) need(f Features, what string) error {
 }
 
 func (v *FuncValidator) needs(f Features, what string) error {
-	return &FeatureError{Feature: (f &^ v.features).String(), What: what, Offset: v.at}
+	return &FeatureError{Feature: (f &^ v.features).String(), What: what, Func: v.fn, Offset: v.at}
+}
+
+func (v *FuncValidator) malformed(msg string) error {
+	return &MalformedError{Func: v.fn, Offset: v.at, Msg: msg}
 }
 
 func (v *FuncValidator) errorf(format string, args ...any) error {
@@ -243,7 +247,7 @@ const maxOperands = 1_000_000
 func (v *FuncValidator) pushAll(ts []ValType) error {
 	v.stack = append(v.stack, ts...)
 	if n := len(v.stack); n > maxOperands {
-		return &LimitError{Limit: "operands of a function", Max: maxOperands, Got: uint64(n), Offset: v.at}
+		return &LimitError{Limit: "operands of a function", Max: maxOperands, Got: uint64(n), Func: v.fn, Offset: v.at}
 	}
 	return nil
 }

@@ -17,6 +17,8 @@ const (
 	msgUTF8     = "malformed UTF-8 encoding"
 	msgSize     = "section size mismatch"
 	msgNoEnd    = "END opcode expected"
+
+	msgDataCount = "data count section required"
 )
 
 func lebMessage(code int) string {

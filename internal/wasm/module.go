@@ -57,6 +57,7 @@ type Module struct {
 	// BranchHints by function index, from the metadata.code.branch_hint section; offsets ascend.
 	BranchHints map[uint32][]BranchHint
 
+	opts     DecodeOptions
 	space    *TypeSpace
 	defs     []*typeDef             // definition of each type index, set with TypeIDs
 	declared []uint64               // bit set of DeclaredFuncs

@@ -1,7 +1,5 @@
 package wasm
 
-import "fmt"
-
 // InstrReader reads instructions from a byte slice, one at a time and without allocating once the slices of the Instr have
 // grown. It knows the encoding only: indices, nesting and types are the validator's business, so it can run over any bytes.
 //
@@ -52,11 +50,11 @@ var shortImm = func() (t [256]Imm) {
 var legacyNames = map[byte]string{0x06: "try", 0x07: "catch", 0x09: "rethrow", 0x18: "delegate", 0x19: "catch_all"}
 
 // Next reads the next instruction into in. The error is a *MalformedError, or a *FeatureError for a legacy exception
-// instruction; after an error the reader's position is undefined.
+// instruction, without a function; after an error the reader's position is undefined.
 func (r *InstrReader) Next(in *Instr) error {
 	code, p := r.code, r.pos
 	if uint(p) >= uint(len(code)) {
-		return &MalformedError{Offset: r.Offset(), Msg: msgEnd}
+		return malformed(r.Offset(), msgEnd)
 	}
 	b := code[p]
 	in.Op = Opcode(b)
@@ -114,14 +112,14 @@ func (r *InstrReader) read(in *Instr, imm Imm) error {
 		}
 		op, ok := Lookup(prefix, sub)
 		if !ok {
-			return &MalformedError{Offset: in.Offset, Msg: fmt.Sprintf("illegal opcode %02x %02x", prefix, sub)}
+			return malformed(in.Offset, "illegal opcode %02x %02x", prefix, sub)
 		}
 		in.Op = op
 		imm = instructions[op].Imm
 	case immLegacy:
-		return &FeatureError{Feature: "legacy-exceptions", What: legacyNames[byte(in.Op)], Offset: in.Offset}
+		return &FeatureError{Feature: "legacy-exceptions", What: legacyNames[byte(in.Op)], Func: -1, Offset: in.Offset}
 	case immIllegal:
-		return &MalformedError{Offset: in.Offset, Msg: fmt.Sprintf("illegal opcode %02x", byte(in.Op))}
+		return malformed(in.Offset, "illegal opcode %02x", byte(in.Op))
 	}
 
 	switch imm {

@@ -103,8 +103,8 @@ func typedStep(info *InstrInfo) func(*FuncValidator, *Instr, *rule) error {
 	return stepTyped
 }
 
-func stepIllegal(v *FuncValidator, in *Instr, _ *rule) error {
-	return &MalformedError{Offset: in.Offset, Msg: "illegal opcode"}
+func stepIllegal(v *FuncValidator, _ *Instr, _ *rule) error {
+	return v.malformed("illegal opcode")
 }
 
 // stepTyped steps over any instruction whose rule has its whole type, without address types.

@@ -99,10 +99,10 @@ func stepIf(v *FuncValidator, in *Instr, _ *rule) error {
 	return v.open(OpIf, params, results)
 }
 
-func stepElse(v *FuncValidator, in *Instr, _ *rule) error {
+func stepElse(v *FuncValidator, _ *Instr, _ *rule) error {
 	l := &v.labels[len(v.labels)-1]
 	if l.Op != OpIf {
-		return &MalformedError{Offset: in.Offset, Msg: msgNoEnd}
+		return v.malformed(msgNoEnd)
 	}
 	if err := v.close(); err != nil {
 		return err

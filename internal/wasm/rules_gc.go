@@ -151,7 +151,7 @@ func stepArrayNewFixed(v *FuncValidator, in *Instr, _ *rule) error {
 		return err
 	}
 	if in.Index2 > maxArrayNewFixed {
-		return &LimitError{Limit: "operands of array.new_fixed", Max: maxArrayNewFixed, Got: uint64(in.Index2), Offset: v.at}
+		return &LimitError{Limit: "operands of array.new_fixed", Max: maxArrayNewFixed, Got: uint64(in.Index2), Func: v.fn, Offset: v.at}
 	}
 	for range in.Index2 {
 		if v.madeUp() {

@@ -211,7 +211,7 @@ func lesser(a, b ValType) ValType {
 // (specification 5.5.16).
 func (v *FuncValidator) data(x uint32) error {
 	if v.m.DataCount < 0 {
-		return &MalformedError{Offset: v.at, Msg: "data count section required"}
+		return v.malformed(msgDataCount)
 	}
 	if uint64(x) >= uint64(len(v.m.Datas)) {
 		return v.errorf("unknown data segment %d", x)

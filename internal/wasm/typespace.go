@@ -102,7 +102,7 @@ func (ts *TypeSpace) intern(m *Module, g RecGroup, check func() error) error {
 		m.defs = m.defs[:g.Start]
 		defs := *ts.defs.Load()
 		if uint64(len(defs))+uint64(g.Len) > maxTypeIndex {
-			return &LimitError{Limit: "types of a runtime", Max: maxTypeIndex, Got: uint64(len(defs)) + uint64(g.Len)}
+			return &LimitError{Limit: "types of a runtime", Max: maxTypeIndex, Got: uint64(len(defs)) + uint64(g.Len), Func: -1}
 		}
 		first = TypeID(len(defs))
 		for i := range g.Len {

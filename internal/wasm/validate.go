@@ -67,24 +67,11 @@ func validateModule(m *Module, ts *TypeSpace, v *FuncValidator) error {
 		{SectionElement, validateElems}, {SectionData, validateDatas},
 	} {
 		if err := s.check(m, v); err != nil {
-			place := m.sections[s.id]
-			if place == 0 {
-				place = m.sections[SectionImport] // all that is wrong has been imported
-			}
-			return at(err, place)
+			return at(err, m.sections[s.id])
 		}
 	}
 	declareFuncs(m)
 	return nil
-}
-
-// at puts the place into an error that does not know a better one yet.
-func at(err error, offset uint32) error {
-	var e *ValidationError
-	if errors.As(err, &e) && e.Offset == 0 {
-		e.Offset = offset
-	}
-	return err
 }
 
 func validateImports(m *Module, _ *FuncValidator) error {
@@ -93,7 +80,7 @@ func validateImports(m *Module, _ *FuncValidator) error {
 		var err error
 		switch im.Kind {
 		case ExternFunc:
-			err = m.funcTypeIndex(im.Func, im.Offset)
+			err = m.funcTypeIndex(im.Func)
 		case ExternTable:
 			err = validateTable(m, &im.Table)
 		case ExternMemory:
@@ -111,9 +98,9 @@ func validateImports(m *Module, _ *FuncValidator) error {
 }
 
 func validateFuncs(m *Module, _ *FuncValidator) error {
-	for _, x := range m.Funcs[m.NumImportedFuncs:] {
-		if err := m.funcTypeIndex(x, 0); err != nil {
-			return err
+	for i, x := range m.Funcs[m.NumImportedFuncs:] {
+		if err := m.funcTypeIndex(x); err != nil {
+			return at(err, m.itemOffset(SectionFunction, i))
 		}
 	}
 	return nil
@@ -142,34 +129,47 @@ func validateTable(m *Module, t *TableType) error {
 }
 
 func validateTables(m *Module, v *FuncValidator) error {
-	for i := m.NumImportedTables; i < len(m.Tables); i++ {
-		t := &m.Tables[i]
-		if err := validateTable(m, &t.Type); err != nil {
-			return err
-		}
-		if t.Init != nil {
+	for i := range m.Tables[m.NumImportedTables:] {
+		t := &m.Tables[m.NumImportedTables+i]
+		err := validateTable(m, &t.Type)
+		switch {
+		case err != nil:
+		case t.Init != nil:
 			// Tables come before globals: only imported ones can be named (specification 3.5.19).
-			if err := v.constant(t.Init, t.Type.Elem, uint32(m.NumImportedGlobals)); err != nil {
-				return err
-			}
-		} else if !t.Type.Elem.Defaultable() {
-			return invalid(0, "type mismatch: table of non-nullable references needs an initialiser")
+			err = v.constant(t.Init, t.Type.Elem, uint32(m.NumImportedGlobals))
+		case !t.Type.Elem.Defaultable():
+			err = invalid(0, "type mismatch: table of non-nullable references needs an initialiser")
+		}
+		if err != nil {
+			return at(err, m.itemOffset(SectionTable, i))
 		}
 	}
-	return v.several(len(m.Tables), FeatureReferenceTypes, "multiple tables")
+	return v.several(ExternTable, len(m.Tables), FeatureReferenceTypes, "multiple tables")
 }
 
 // several checks the feature that allows more than one table or memory. Without it the error has the words of the WebAssembly
-// version in which this was a rule of validation.
-func (v *FuncValidator) several(n int, f Features, message string) error {
+// version in which this was a rule of validation; it blames the second one.
+func (v *FuncValidator) several(kind ExternKind, n int, f Features, message string) error {
 	if n < 2 {
 		return nil
 	}
-	if !v.features.Has(f) {
-		return invalid(0, "%s", message)
-	}
 	v.used |= f
-	return nil
+	if v.features.Has(f) {
+		return nil
+	}
+	imported := 0
+	for i := range v.m.Imports {
+		if im := &v.m.Imports[i]; im.Kind == kind {
+			if imported++; imported == 2 {
+				return invalid(im.Offset, "%s", message)
+			}
+		}
+	}
+	section := SectionTable
+	if kind == ExternMemory {
+		section = SectionMemory
+	}
+	return invalid(v.m.itemOffset(section, 1-imported), "%s", message)
 }
 
 func validateMemory(t *MemoryType) error {
@@ -187,16 +187,16 @@ func validateMemory(t *MemoryType) error {
 }
 
 func validateMemories(m *Module, v *FuncValidator) error {
-	for i := m.NumImportedMemories; i < len(m.Memories); i++ {
-		if err := validateMemory(&m.Memories[i]); err != nil {
-			return err
+	for i := range m.Memories[m.NumImportedMemories:] {
+		if err := validateMemory(&m.Memories[m.NumImportedMemories+i]); err != nil {
+			return at(err, m.itemOffset(SectionMemory, i))
 		}
 	}
-	return v.several(len(m.Memories), FeatureMultiMemory, "multiple memories")
+	return v.several(ExternMemory, len(m.Memories), FeatureMultiMemory, "multiple memories")
 }
 
 func validateTag(m *Module, t TagType) error {
-	if err := m.funcTypeIndex(t.Type, 0); err != nil {
+	if err := m.funcTypeIndex(t.Type); err != nil {
 		return err
 	}
 	if len(m.Types[t.Type].Func.Results) != 0 {
@@ -206,9 +206,9 @@ func validateTag(m *Module, t TagType) error {
 }
 
 func validateTags(m *Module, _ *FuncValidator) error {
-	for _, t := range m.Tags[m.NumImportedTags:] {
+	for i, t := range m.Tags[m.NumImportedTags:] {
 		if err := validateTag(m, t); err != nil {
-			return err
+			return at(err, m.itemOffset(SectionTag, i))
 		}
 	}
 	return nil
@@ -218,7 +218,7 @@ func validateGlobals(m *Module, v *FuncValidator) error {
 	for i := m.NumImportedGlobals; i < len(m.Globals); i++ {
 		g := &m.Globals[i]
 		if err := checkType(g.Type.Type, uint32(len(m.Types))); err != nil {
-			return err
+			return at(err, m.itemOffset(SectionGlobal, i-m.NumImportedGlobals))
 		}
 		// An initialiser may name the globals before it; without garbage collection, imported ones only.
 		visible := uint32(m.NumImportedGlobals)
@@ -240,20 +240,24 @@ func validateExports(m *Module, v *FuncValidator) error {
 	seen := make(map[string]struct{}, len(m.Exports))
 	for i := range m.Exports {
 		e := &m.Exports[i]
-		kind := e.Kind.String()
-		if e.Kind == ExternFunc {
-			kind = "function"
+		fail := func(format string, args ...any) error {
+			return invalid(m.itemOffset(SectionExport, i), format, args...)
 		}
 		if uint64(e.Index) >= uint64(sizes[e.Kind]) {
-			return invalid(0, "unknown %s %d", kind, e.Index)
+			kind := e.Kind.String()
+			if e.Kind == ExternFunc {
+				kind = "function"
+			}
+			return fail("unknown %s %d", kind, e.Index)
 		}
 		if e.Kind == ExternGlobal && m.Globals[e.Index].Type.Mutable {
+			v.fn, v.at = -1, 0
 			if err := v.need(FeatureMutableGlobals, "the export of a mutable global"); err != nil {
-				return err
+				return at(err, m.itemOffset(SectionExport, i))
 			}
 		}
 		if _, ok := seen[e.Name]; ok {
-			return invalid(0, "duplicate export name %q", e.Name)
+			return fail("duplicate export name %q", e.Name)
 		}
 		seen[e.Name] = struct{}{}
 	}
@@ -277,7 +281,7 @@ func validateElems(m *Module, v *FuncValidator) error {
 	for i := range m.Elems {
 		e := &m.Elems[i]
 		if err := checkType(e.Type, uint32(len(m.Types))); err != nil {
-			return err
+			return at(err, e.Offset)
 		}
 		for _, x := range e.Funcs {
 			if uint64(x) >= uint64(len(m.Funcs)) {

@@ -116,14 +116,14 @@ func (v *FuncValidator) body(m *Module, i uint32, r *InstrReader, in *Instr) err
 	r.Reset(b.Code, b.Offset)
 	for r.More() {
 		if err := r.Next(in); err != nil {
-			return err
+			return inFunc(err, uint32(v.fn))
 		}
 		if err := v.Step(in); err != nil {
 			return err
 		}
 	}
 	if !v.Done() {
-		return missingEnd(m, b)
+		return inFunc(missingEnd(m, b), uint32(v.fn))
 	}
 	return nil
 }
@@ -139,7 +139,7 @@ func missingEnd(m *Module, b *Body) error {
 	case m.Bytes[at] == byte(OpEnd):
 		msg = msgSize
 	}
-	return &MalformedError{Offset: at, Msg: msg}
+	return malformed(at, "%s", msg)
 }
 
 // scanBodies looks for malformed instructions only, for a module that is known to be invalid: being malformed comes first.
@@ -150,7 +150,7 @@ func scanBodies(m *Module) error {
 		b := &m.Bodies[i]
 		r.Reset(b.Code, b.Offset)
 		if err := scanBody(m, b, &r, &in); err != nil {
-			return err
+			return inFunc(err, uint32(m.NumImportedFuncs+i))
 		}
 	}
 	return nil
@@ -164,7 +164,7 @@ func scanBody(m *Module, b *Body, r *InstrReader, in *Instr) error {
 			return asMalformed(err)
 		}
 		if len(ifs) == 0 {
-			return &MalformedError{Offset: in.Offset, Msg: msgSize}
+			return malformed(in.Offset, msgSize)
 		}
 		switch top := len(ifs) - 1; in.Op {
 		case OpBlock, OpLoop, OpTryTable:
@@ -173,14 +173,14 @@ func scanBody(m *Module, b *Body, r *InstrReader, in *Instr) error {
 			ifs = append(ifs, true)
 		case OpElse:
 			if !ifs[top] {
-				return &MalformedError{Offset: in.Offset, Msg: msgNoEnd}
+				return malformed(in.Offset, msgNoEnd)
 			}
 			ifs[top] = false
 		case OpEnd:
 			ifs = ifs[:top]
 		case OpMemoryInit, OpDataDrop, OpArrayNewData, OpArrayInitData:
 			if m.DataCount < 0 {
-				return &MalformedError{Offset: in.Offset, Msg: "data count section required"}
+				return malformed(in.Offset, msgDataCount)
 			}
 		}
 	}

@@ -9,38 +9,42 @@ func validateTypes(m *Module, _ *FuncValidator) error {
 	m.TypeIDs = make([]TypeID, 0, n)
 	m.defs = make([]*typeDef, 0, n)
 	depth := make([]uint8, n)
-	for gi := range m.RecGroups {
-		g := m.RecGroups[gi]
+	for _, g := range m.RecGroups {
 		end := g.Start + g.Len
 		for i := g.Start; i < end; i++ {
-			t := &m.Types[i]
-			// A supertype stands before the type, so that chains end.
-			if t.Super >= 0 {
-				if uint32(t.Super) >= i {
-					return invalid(0, "unknown type %d: supertype of type %d", t.Super, i)
-				}
-				depth[i] = depth[t.Super] + 1
-				if depth[i] > maxSubtypeDepth {
-					return &LimitError{Limit: "depth of subtypes", Max: maxSubtypeDepth, Got: uint64(depth[i])}
-				}
-			}
-			if err := t.eachType(func(vt ValType) error { return checkType(vt, end) }); err != nil {
-				return err
+			if err := checkDefinition(m, i, end, depth); err != nil {
+				return at(err, m.itemOffset(SectionType, int(i)))
 			}
 		}
 		err := m.space.intern(m, g, func() error {
 			for i := g.Start; i < end; i++ {
 				if err := checkSuper(m, i); err != nil {
-					return err
+					return at(err, m.itemOffset(SectionType, int(i)))
 				}
 			}
 			return nil
 		})
 		if err != nil {
-			return err
+			return at(err, m.itemOffset(SectionType, int(g.Start)))
 		}
 	}
 	return nil
+}
+
+// checkDefinition checks what type i, of a group that ends at end, refers to. depth has the number of supertypes of each type.
+func checkDefinition(m *Module, i, end uint32, depth []uint8) error {
+	t := &m.Types[i]
+	// A supertype stands before the type, so that chains end.
+	if t.Super >= 0 {
+		if uint32(t.Super) >= i {
+			return invalid(0, "unknown type %d: supertype of type %d", t.Super, i)
+		}
+		depth[i] = depth[t.Super] + 1
+		if depth[i] > maxSubtypeDepth {
+			return &LimitError{Limit: "depth of subtypes", Max: maxSubtypeDepth, Got: uint64(depth[i]), Func: -1}
+		}
+	}
+	return t.eachType(func(vt ValType) error { return checkType(vt, end) })
 }
 
 // eachType calls f for the types in a composite type until it returns an error.
@@ -81,12 +85,12 @@ func checkSuper(m *Module, i uint32) error {
 }
 
 // funcTypeIndex checks that x is the index of a function type.
-func (m *Module) funcTypeIndex(x uint32, offset uint32) error {
+func (m *Module) funcTypeIndex(x uint32) error {
 	if uint64(x) >= uint64(len(m.Types)) {
-		return invalid(offset, "unknown type %d", x)
+		return invalid(0, "unknown type %d", x)
 	}
 	if m.Types[x].Kind != CompFunc {
-		return invalid(offset, "type mismatch: type %d is not a function type", x)
+		return invalid(0, "type mismatch: type %d is not a function type", x)
 	}
 	return nil
 }

@@ -209,7 +209,7 @@ func (p *printer) code(code []byte, offset uint32, before func(offset uint32)) {
 		if in.Op == wasm.OpEnd || in.Op == wasm.OpElse {
 			if depth == 0 {
 				if in.Op == wasm.OpElse || b.reader.More() {
-					p.fail("%w", &wasm.MalformedError{Offset: in.Offset, Msg: "misplaced " + in.Op.String()})
+					p.fail("%w", &wasm.MalformedError{Func: -1, Offset: in.Offset, Msg: "misplaced " + in.Op.String()})
 				}
 				return
 			}
@@ -236,7 +236,7 @@ func (p *printer) instr(in *wasm.Instr) {
 	case wasm.OpElse:
 		top := &b.labels[len(b.labels)-1]
 		if !top.isIf {
-			p.fail("%w", &wasm.MalformedError{Offset: in.Offset, Msg: "misplaced else"})
+			p.fail("%w", &wasm.MalformedError{Func: -1, Offset: in.Offset, Msg: "misplaced else"})
 		}
 		top.isIf = false
 	case wasm.OpEnd:
