@@ -85,8 +85,7 @@ type section struct {
 
 // output holds the sections while they grow; those that other parts hold (types, names) are made at the end.
 type output struct {
-	secs  [wasm.SectionTag + 1]section
-	start []byte
+	secs  [wasm.SectionTag + 1]section // of start, buf is all of the content
 	hints []funcHints
 }
 
@@ -109,6 +108,7 @@ func (a *assembler) encode() []byte {
 	for _, d := range a.defs[a.explicit:] {
 		s := &secs[wasm.SectionType]
 		s.n++
+		a.mark(s, d.use)
 		s.buf = append(s.buf, d.fn...)
 	}
 	size := 8
@@ -124,10 +124,12 @@ func (a *assembler) encode() []byte {
 		if id == wasm.SectionCode {
 			b = a.appendHintSection(b)
 		}
+		head, base := len(b), 0
 		switch s := secs[id]; {
 		case id == wasm.SectionStart:
-			if a.out.start != nil {
-				b = appendBytes(append(b, byte(id)), a.out.start)
+			if s.buf != nil {
+				base = head + 2
+				b = appendBytes(append(b, byte(id)), s.buf)
 			}
 		case id == wasm.SectionDataCount:
 			if a.usesDat {
@@ -139,10 +141,11 @@ func (a *assembler) encode() []byte {
 			n := binary.PutUvarint(count[:], uint64(s.n))
 			b = appendU(append(b, byte(id)), uint64(n+len(s.buf)))
 			b = append(b, count[:n]...)
-			if a.opts.Map != nil {
-				a.opts.Map.add(len(b), s.marks)
-			}
+			base = len(b)
 			b = append(b, s.buf...)
+		}
+		if a.opts.Map != nil {
+			a.opts.Map.add(head, base, len(b), secs[id].marks)
 		}
 		b = appendCustoms(b, customs, placeAfter(i))
 	}

@@ -30,7 +30,9 @@ func (a *assembler) emitFields() {
 			a.export(name, k, a.index(a.externSpace(k)))
 			a.rparen()
 		case fieldStart:
-			a.out.start = appendU(nil, uint64(a.index(&a.funcs)))
+			s := &a.out.secs[wasm.SectionStart]
+			a.mark(s, a.field)
+			s.buf = appendU(nil, uint64(a.index(&a.funcs)))
 		case fieldElem:
 			a.elemField()
 		case fieldData:
@@ -44,7 +46,7 @@ func (a *assembler) emitFields() {
 func (a *assembler) sec(id wasm.SectionID) *section {
 	s := &a.out.secs[id]
 	s.n++
-	a.markEntry(s)
+	a.mark(s, a.field)
 	return s
 }
 

@@ -12,6 +12,7 @@ type typeDef struct {
 	fn     []byte // encoding of a function type, nil for other types
 	params int
 	fields map[string]uint32 // identifiers of a struct's fields
+	use    uint32            // token of an implicit type's first use
 }
 
 // defineTypes reads all type fields. Afterwards the cursor is anywhere.
@@ -23,9 +24,7 @@ func (a *assembler) defineTypes() {
 		}
 		a.i = f.tok + 2
 		a.numGroups++
-		if a.opts.Map != nil {
-			a.typeMarks = append(a.typeMarks, mark{uint32(len(a.typeGroups)), a.toks[f.tok].off})
-		}
+		a.markType(0, f.tok)
 		if f.kw == fieldType {
 			a.typeDef(true)
 			a.rparen()
@@ -33,9 +32,11 @@ func (a *assembler) defineTypes() {
 		}
 		start := uint32(len(a.defs))
 		n := uint32(0)
-		group := a.typeGroups
+		group, marks := a.typeGroups, len(a.typeMarks)
 		a.typeGroups = nil
-		for a.takeList("type") {
+		for a.peekList("type") {
+			a.markType(len(group), a.i)
+			a.i += 2
 			a.typeDef(false)
 			a.rparen()
 			n++
@@ -47,6 +48,9 @@ func (a *assembler) defineTypes() {
 			a.typeGroups = appendU(append(a.typeGroups, 0x4E), uint64(n))
 		} else {
 			a.addImplicit(start, members)
+		}
+		for i := range a.typeMarks[marks:] {
+			a.typeMarks[marks+i].out += uint32(len(a.typeGroups) - len(group))
 		}
 		a.typeGroups = append(a.typeGroups, members...)
 	}
@@ -315,18 +319,18 @@ func (a *assembler) resolveUse(at uint32, explicit bool, x uint32, params, resul
 			a.fail(at, "inline function type does not match type %d", x)
 		}
 	default:
-		u.index = a.implicitType(len(params))
+		u.index = a.implicitType(len(params), at)
 	}
 	return u
 }
 
-// implicitType returns the index of the function type in code.sig.
-func (a *assembler) implicitType(params int) uint32 {
+// implicitType returns the index of the function type in code.sig, which is used at token at.
+func (a *assembler) implicitType(params int, at uint32) uint32 {
 	x, ok := a.implicit[string(a.code.sig)]
 	if !ok {
 		x = uint32(len(a.defs))
 		fn := bytes.Clone(a.code.sig)
-		a.defs = append(a.defs, typeDef{fn: fn, params: params})
+		a.defs = append(a.defs, typeDef{fn: fn, params: params, use: at})
 		a.implicit[string(fn)] = x
 	}
 	return x
