@@ -20,19 +20,22 @@ func listen(t *testing.T, kind string) net.Listener {
 	return l
 }
 
+func dial(t *testing.T, l net.Listener) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
 func onListeners(t *testing.T, f func(t *testing.T, g *guest, dial func() net.Conn)) {
 	for _, kind := range []string{"host", "generic"} {
 		t.Run(kind, func(t *testing.T) {
 			l := listen(t, kind)
 			g := newGuest(t, Config{Listeners: []net.Listener{l}})
-			f(t, g, func() net.Conn {
-				c, err := net.Dial("tcp", l.Addr().String())
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() { c.Close() })
-				return c
-			})
+			f(t, g, func() net.Conn { return dial(t, l) })
 		})
 	}
 }

@@ -17,21 +17,7 @@ import (
 
 // onStdin runs a test for each kind of standard input that can make a guest wait; feed writes to it, end ends it.
 func onStdin(t *testing.T, f func(t *testing.T, g *guest, feed func(string), end func())) {
-	kinds := map[string]func(t *testing.T) (io.Reader, io.WriteCloser){
-		"reader": func(t *testing.T) (io.Reader, io.WriteCloser) {
-			r, w := io.Pipe()
-			t.Cleanup(func() { w.Close() })
-			return r, w
-		},
-		"pipe": func(t *testing.T) (io.Reader, io.WriteCloser) {
-			r, w, err := os.Pipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { w.Close(); r.Close() })
-			return r, w
-		},
-	}
+	kinds := map[string]func(t *testing.T) (io.Reader, io.WriteCloser){"reader": readerKind, "pipe": pipeKind}
 	for name, k := range moreStdin {
 		kinds[name] = k
 	}
@@ -47,6 +33,23 @@ func onStdin(t *testing.T, f func(t *testing.T, g *guest, feed func(string), end
 			}, func() { w.Close() })
 		})
 	}
+}
+
+func readerKind(t *testing.T) (io.Reader, io.WriteCloser) {
+	r, w := io.Pipe()
+	t.Cleanup(func() { w.Close() })
+	return r, w
+}
+
+func pipeKind(t *testing.T) (io.Reader, io.WriteCloser) { return goPipe(t) }
+
+func goPipe(t *testing.T) (r, w *os.File) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.Close(); r.Close() })
+	return r, w
 }
 
 // moreStdin is filled by files for some systems.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -17,6 +18,39 @@ func init() {
 	moreStdin["blocking pipe"] = func(t *testing.T) (io.Reader, io.WriteCloser) {
 		r, w := blockingPipe(t)
 		return r, w
+	}
+	morePipes["pipe"], morePipes["blocking pipe"] = goPipe, blockingPipe
+	hostWaits["read of a FIFO"] = func(t *testing.T) waitKind {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "fifo")
+		if err := syscall.Mkfifo(path, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return waitKind{
+			cfg:   Config{Mounts: []Mount{{Guest: "/", Host: dir}}},
+			setup: `(call $open_path (i32.const 0x21) (i32.const 4))`, waits: `(call $read (local.get 0) (i32.const 0x100) (i32.const 1) (i32.const 0x80))`,
+			feed: func() {
+				if err := os.WriteFile(path, []byte("x"), 0); err != nil {
+					t.Error(err)
+				}
+			},
+		}
+	}
+}
+
+// fill writes to a pipe until nothing fits any more.
+func fill(t *testing.T, w *os.File) {
+	t.Helper()
+	g := newGuest(t, Config{Stdout: w})
+	g.want("non-blocking", g.call("fd_fdstat_set_flags", 1, uint64(vfs.FlagNonblock)), success)
+	for {
+		switch _, en := g.write(1, strings.Repeat("x", 4096)); en {
+		case success:
+		case vfs.EAGAIN:
+			return
+		default:
+			t.Fatal(en)
+		}
 	}
 }
 
@@ -40,19 +74,9 @@ func openFiles() int {
 }
 
 func TestStdoutPipeFull(t *testing.T) {
-	for name, pipe := range map[string]func() (*os.File, *os.File){
-		"blocking": func() (*os.File, *os.File) { return blockingPipe(t) },
-		"go": func() (*os.File, *os.File) {
-			r, w, err := os.Pipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { r.Close(); w.Close() })
-			return r, w
-		},
-	} {
+	for name, pipe := range morePipes {
 		t.Run(name, func(t *testing.T) {
-			r, w := pipe()
+			r, w := pipe(t)
 			g := newGuest(t, Config{Stdout: w})
 			for i := range dataSize {
 				g.mem[dataAt+i] = byte(i % 251)

@@ -48,11 +48,7 @@ func TestFullTable(t *testing.T) {
 	g.want("create", en, vfs.EMFILE)
 	_, en = g.open(3, "f", "wt")
 	g.want("truncate", en, vfs.EMFILE)
-	c, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	dial(t, l)
 	g.want("accept", g.call("sock_accept", 4, 0, resultAt), vfs.EMFILE)
 	g.close(last)
 	if _, en := g.stat(3, "new", false); en != vfs.ENOENT {

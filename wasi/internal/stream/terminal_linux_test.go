@@ -2,44 +2,17 @@ package stream
 
 import (
 	"bytes"
-	"fmt"
-	"os"
 	"testing"
 
+	"github.com/spindle-wasm/spindle/wasi/internal/ttytest"
 	"github.com/spindle-wasm/spindle/wasi/internal/vfs"
-	"golang.org/x/sys/unix"
 )
-
-// terminal makes a terminal in blocking mode, and the side of whoever sits at it.
-func terminal(t *testing.T) (tty, user *os.File) {
-	t.Helper()
-	user, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Skip("no terminals here: ", err)
-	}
-	t.Cleanup(func() { user.Close() })
-	fd := int(user.Fd())
-	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tfd, err := unix.Open(fmt.Sprint("/dev/pts/", n), unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		t.Skip("no terminals here: ", err)
-	}
-	tty = os.NewFile(uintptr(tfd), "tty")
-	t.Cleanup(func() { tty.Close() })
-	return tty, user
-}
 
 // TestTerminal: a terminal that nobody looks at takes what it has room for, and the mode that others see of it stays.
 func TestTerminal(t *testing.T) {
 	h := NewHub()
 	defer h.Close()
-	tty, user := terminal(t)
+	tty, user := ttytest.Open(t)
 	s, err := OfFile(h, tty, false)
 	if err != nil {
 		t.Fatal(err)
