@@ -1,6 +1,9 @@
 package mem
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // Region is a reservation of address space of which a prefix is committed: readable, writable, zero at first. A Region is not
 // safe for concurrent use, but its committed part may be read and written while another goroutine commits more.
@@ -22,7 +25,7 @@ func (r *Region) Committed() int { return r.committed }
 
 // Reserve reserves size bytes, rounded up to whole pages. Nothing of it is accessible before Commit.
 func Reserve(size int) (*Region, error) {
-	if size <= 0 {
+	if size <= 0 || size > math.MaxInt-PageSize() {
 		return nil, fmt.Errorf("mem: reserve %d bytes", size)
 	}
 	return reserve(roundUp(size, PageSize()))
@@ -30,12 +33,12 @@ func Reserve(size int) (*Region, error) {
 
 // Commit makes the first n bytes accessible; committing less than before changes nothing.
 func (r *Region) Commit(n int) error {
+	if n > r.size {
+		return fmt.Errorf("mem: commit %d of %d reserved bytes", n, r.size)
+	}
 	n = roundUp(n, PageSize())
 	if n <= r.committed {
 		return nil
-	}
-	if n > r.size {
-		return fmt.Errorf("mem: commit %d of %d reserved bytes", n, r.size)
 	}
 	if err := commit(r, r.committed, n-r.committed); err != nil {
 		return err
@@ -47,10 +50,10 @@ func (r *Region) Commit(n int) error {
 // Discard zeroes the bytes from off to the end of the committed part and gives their pages back to the system where that
 // pays; they stay accessible.
 func (r *Region) Discard(off int) error {
-	page := roundUp(off, PageSize())
-	if page > r.committed {
-		page = r.committed
+	if off >= r.committed {
+		return nil
 	}
+	page := min(roundUp(off, PageSize()), r.committed)
 	clear(r.bytes(off, page-off))
 	if r.committed == page {
 		return nil

@@ -1,6 +1,9 @@
 package mem
 
-import "testing"
+import (
+	"math"
+	"testing"
+)
 
 func TestRegionCommitsZeroedPrefix(t *testing.T) {
 	r, err := Reserve(1 << 30)
@@ -30,14 +33,19 @@ func TestRegionCommitsZeroedPrefix(t *testing.T) {
 	if got := r.Bytes(10 * PageSize()); got[0] != 1 || got[PageSize()-1] != 2 || got[PageSize()] != 0 {
 		t.Fatal("a second commit changed or did not add pages")
 	}
-	if err := r.Commit(r.Size() + 1); err == nil {
-		t.Fatal("commit beyond the reservation succeeded")
+	for _, n := range []int{r.Size() + 1, math.MaxInt} {
+		if err := r.Commit(n); err == nil {
+			t.Fatalf("commit of %d bytes beyond the reservation succeeded", n)
+		}
+	}
+	if r.Committed() != 10*PageSize() {
+		t.Fatalf("failed commits left %d bytes committed", r.Committed())
 	}
 }
 
 func TestDiscardZeroesFromAnyOffset(t *testing.T) {
 	for _, size := range []int{PageSize(), 64 << 10, 1 << 20} {
-		for _, off := range []int{0, 1, PageSize() - 1, PageSize(), size} {
+		for _, off := range []int{0, 1, PageSize() - 1, PageSize(), size, size + 1, math.MaxInt} {
 			r, err := Reserve(size)
 			if err != nil {
 				t.Fatal(err)
@@ -49,7 +57,7 @@ func TestDiscardZeroesFromAnyOffset(t *testing.T) {
 			for i := range b {
 				b[i] = 0xAA
 			}
-			if err := r.Discard(min(off, size)); err != nil {
+			if err := r.Discard(off); err != nil {
 				t.Fatal(err)
 			}
 			for i, v := range r.Bytes(size) {
@@ -64,8 +72,8 @@ func TestDiscardZeroesFromAnyOffset(t *testing.T) {
 	}
 }
 
-func TestReserveRefusesNothing(t *testing.T) {
-	for _, n := range []int{0, -1} {
+func TestReserveRefuses(t *testing.T) {
+	for _, n := range []int{0, -1, math.MinInt, math.MaxInt} {
 		if _, err := Reserve(n); err == nil {
 			t.Errorf("Reserve(%d) succeeded", n)
 		}
