@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"io"
 	"path/filepath"
 	"strings"
@@ -25,22 +27,29 @@ Identifiers go to the name section. The result is validated.`,
   spindle wat2wasm hello.wat -o out.wasm
   spindle wat2wasm - -o - < hello.wat | spindle inspect -`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f, err := a.load(args[0])
+			f, err := a.load(cmd.Context(), args[0])
 			if err != nil {
 				return err
+			}
+			if bytes.HasPrefix(f.data, magic) {
+				return f.wrap(errors.New("this is a binary module already"))
 			}
 			if output == "" {
 				if output = "-"; args[0] != "-" {
 					output = strings.TrimSuffix(args[0], filepath.Ext(args[0])) + ".wasm"
 				}
-			}
-			if err := f.assemble(wat.Options{NoNames: noNames}); err != nil {
-				return err
-			}
-			if !noCheck {
-				if _, err := decode(f, true); err != nil {
-					return err
+				if output == args[0] && output != "-" {
+					return usagef("the result would replace %s (-o says where it goes)", args[0])
 				}
+			}
+			done := a.working("assembling", f)
+			err = f.assemble(wat.Options{NoNames: noNames})
+			if err == nil && !noCheck {
+				_, err = decode(f, true)
+			}
+			done()
+			if err != nil {
+				return err
 			}
 			return a.writeFile(output, func(w io.Writer) error {
 				_, err := w.Write(f.bin)
@@ -48,7 +57,7 @@ Identifiers go to the name section. The result is validated.`,
 			})
 		},
 	}
-	fileArgs(cmd, true, "wat", "wast")
+	fileArgs(cmd, oneFile, "wat", "wast")
 	cmd.Flags().StringVarP(&output, "output", "o", "", "`FILE` to write, - is standard output")
 	cmd.Flags().BoolVar(&noNames, "no-names", false, "leave identifiers out of the name section")
 	cmd.Flags().BoolVar(&noCheck, "no-check", false, "do not validate")
@@ -67,10 +76,18 @@ back to the same module. The module must be well-formed, but need not be valid.`
 		Example: `  spindle wasm2wat app.wasm
   spindle wasm2wat app.wasm -o app.wat`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f, err := a.load(args[0])
+			f, err := a.load(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
+			if output == "" {
+				return usagef("-o wants the name of a file, or -")
+			}
+			done := func() {}
+			if output != "-" { // the text is to be seen as it comes
+				done = a.working("printing", f)
+			}
+			defer done()
 			if _, err := f.binary(); err != nil {
 				return err
 			}
@@ -78,17 +95,12 @@ back to the same module. The module must be well-formed, but need not be valid.`
 			if err != nil {
 				return err
 			}
-			done := func() {}
-			if output != "-" {
-				done = a.progress(func() string { return "printing " + filepath.Base(f.name) })
-			}
-			defer done()
 			return f.wrapMalformed(a.writeFile(output, func(w io.Writer) error {
 				return wat.Print(w, m, wat.PrintOptions{NoNames: noNames})
 			}))
 		},
 	}
-	fileArgs(cmd, true, "wasm")
+	fileArgs(cmd, oneFile, "wasm")
 	cmd.Flags().StringVarP(&output, "output", "o", "-", "`FILE` to write, - is standard output")
 	cmd.Flags().BoolVar(&noNames, "no-names", false, "print indices in place of names")
 	return cmd

@@ -75,7 +75,7 @@ func (a *app) fail(cmd *cobra.Command, err error) int {
 	case errors.Is(err, context.DeadlineExceeded):
 		a.say("not done within --timeout")
 		return exitTimeout
-	case errors.As(err, &usage) || isCobraUsage(err):
+	case errors.As(err, &usage):
 		path := "spindle"
 		if cmd != nil {
 			path = cmd.CommandPath()
@@ -90,12 +90,6 @@ func (a *app) fail(cmd *cobra.Command, err error) int {
 // say writes to stderr, in the name of the command.
 func (a *app) say(format string, args ...any) {
 	fmt.Fprintf(a.stderr, "spindle: %s\n", strings.TrimRight(fmt.Sprintf(format, args...), "\n"))
-}
-
-// isCobraUsage recognises the errors that cobra makes without a type.
-func isCobraUsage(err error) bool {
-	return strings.HasPrefix(err.Error(), "unknown command ") || strings.HasPrefix(err.Error(), "accepts ") ||
-		strings.HasPrefix(err.Error(), "required flag")
 }
 
 func trapHint(t *spindle.TrapError) string {
@@ -235,7 +229,7 @@ func (f *file) funcName(fn uint32) string {
 	if f.bin != nil {
 		if m, err := wasm.Decode(f.bin, wasm.DecodeOptions{Features: spindle.AllFeatures}); err == nil && int(fn) < len(m.Funcs) {
 			if name := m.Names().Funcs[fn]; name != "" {
-				return fmt.Sprintf("$%s (index %d)", name, fn)
+				return fmt.Sprintf("$%s (index %d)", printable([]byte(name)), fn)
 			}
 		}
 	}

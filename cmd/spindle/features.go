@@ -19,7 +19,7 @@ type featureFlags struct {
 const featuresHelp = `
 Features: all finished ones are on. --features gives another list: names divided by
 commas, "all", "mvp" (none of them), and "-name" to take one away. --disable-NAME
-switches one off. Names: %s.
+switches one off. Names:%s.
 `
 
 // add defines the flags. The many --disable-… are left out of the list of flags; the long help has their names.
@@ -94,16 +94,17 @@ func parseFeatures(list string) (spindle.Features, error) {
 
 func wrapWords(words []string, width int) string {
 	var b strings.Builder
-	col := len("switches one off. Names: ")
+	col := len("switches one off. Names:")
 	for i, w := range words {
 		if i > 0 {
 			b.WriteByte(',')
-			if col += len(w) + 2; col > width {
-				b.WriteByte('\n')
-				col = len(w)
-			} else {
-				b.WriteByte(' ')
-			}
+			col++
+		}
+		if col += 1 + len(w); col >= width {
+			b.WriteByte('\n')
+			col = len(w)
+		} else {
+			b.WriteByte(' ')
 		}
 		b.WriteString(w)
 	}

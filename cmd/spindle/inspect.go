@@ -7,6 +7,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -23,16 +24,16 @@ func newInspect(a *app) *cobra.Command {
 its code are. The module (.wasm, or .wat text; "-" reads standard input) must be valid.`,
 		Example: `  spindle inspect app.wasm
   spindle inspect --json app.wasm | jq '.imports[].module' | sort -u`,
-		RunE: func(_ *cobra.Command, args []string) error {
-			f, err := a.load(args[0])
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f, err := a.load(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			if _, err := f.binary(); err != nil {
-				return err
+			done := a.working("reading", f)
+			var m *wasm.Module
+			if _, err = f.binary(); err == nil {
+				m, err = decode(f, true)
 			}
-			done := a.progress(func() string { return "reading " + f.name })
-			m, err := decode(f, true)
 			done()
 			if err != nil {
 				return err
@@ -48,7 +49,7 @@ its code are. The module (.wasm, or .wat text; "-" reads standard input) must be
 			return enc.Encode(r)
 		},
 	}
-	fileArgs(cmd, true, "wasm", "wat")
+	fileArgs(cmd, oneFile, "wasm", "wat")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
@@ -217,9 +218,9 @@ func sections(b []byte) []sectionSize {
 }
 
 func (r *report) print(w io.Writer) {
-	fmt.Fprintf(w, "%s: %s (%d bytes)\n", r.File, formatSize(uint64(r.Size)), r.Size)
+	fmt.Fprintf(w, "%s: %s (%d bytes)\n", printable([]byte(r.File)), formatSize(uint64(r.Size)), r.Size)
 	if r.Name != "" {
-		fmt.Fprintf(w, "name: %s\n", r.Name)
+		fmt.Fprintf(w, "name: %s\n", printable([]byte(r.Name)))
 	}
 	features := joinWords(r.Features)
 	if features == "" {
@@ -227,12 +228,12 @@ func (r *report) print(w io.Writer) {
 	}
 	fmt.Fprintf(w, "features: %s\n", features)
 	if r.Start != "" {
-		fmt.Fprintf(w, "start function: %s\n", r.Start)
+		fmt.Fprintf(w, "start function: %s\n", printable([]byte(r.Start)))
 	}
 	r.printEntities(w, "imports", r.Imports)
 	r.printEntities(w, "exports", r.Exports)
 	c := r.Counts
-	fmt.Fprint(w, "\ndefines:\n")
+	heading := "\ndefines:\n"
 	for _, n := range []struct {
 		what string
 		n    int
@@ -241,21 +242,23 @@ func (r *report) print(w io.Writer) {
 		{"tags", c.Tags}, {"element segments", c.Elems}, {"data segments", c.Datas},
 	} {
 		if n.n > 0 {
-			fmt.Fprintf(w, "  %-16s %9d\n", n.what, n.n)
+			fmt.Fprintf(w, "%s  %-16s %9d\n", heading, n.what, n.n)
+			heading = ""
 		}
 	}
-	fmt.Fprint(w, "\nsections:\n")
+	heading = "\nsections:\n"
 	width := 16
 	for _, s := range r.Sections {
 		width = max(width, min(len(s.Name), 40))
 	}
 	for _, s := range r.Sections {
-		fmt.Fprintf(w, "  %-*s %9d bytes at %#x\n", width, s.Name, s.Bytes, s.Offset)
+		fmt.Fprintf(w, "%s  %-*s %9d bytes at %#x\n", heading, width, s.Name, s.Bytes, s.Offset)
+		heading = ""
 	}
 	if len(r.Code.Largest) > 0 {
 		fmt.Fprintf(w, "\ncode: %d bytes of instructions in %d functions; the largest:\n", r.Code.Bytes, r.Counts.Funcs)
 		for _, f := range r.Code.Largest {
-			fmt.Fprintf(w, "  %9d bytes  %s (index %d)\n", f.Bytes, f.Name, f.Index)
+			fmt.Fprintf(w, "  %9d bytes  %s (index %d)\n", f.Bytes, printable([]byte(f.Name)), f.Index)
 		}
 	}
 }
@@ -267,7 +270,7 @@ func (r *report) printEntities(w io.Writer, what string, list []entity) {
 	fmt.Fprintf(w, "\n%s:\n", what)
 	width := 0
 	for _, e := range list {
-		width = max(width, len(e.title()))
+		width = max(width, utf8.RuneCountInString(e.title()))
 	}
 	for _, e := range list {
 		fmt.Fprintf(w, "  %-6s %-*s  %s\n", e.Kind, min(width, 50), e.title(), e.Type)

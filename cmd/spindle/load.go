@@ -23,25 +23,65 @@ type file struct {
 	places *wat.SourceMap
 }
 
-// load reads a file whole; "-" is standard input.
-func (a *app) load(name string) (*file, error) {
+// maxFile is the size of the largest module that the decoder takes. What is larger is not read: it may have no end.
+const maxFile = 1 << 30
+
+var errFileSize = fmt.Errorf("larger than %s, which is the most that a module may have", formatSize(maxFile))
+
+// load reads a file whole; "-" is standard input. It ends when ctx does, with its cause: a pipe may never end.
+func (a *app) load(ctx context.Context, name string) (*file, error) {
 	f := &file{name: name}
-	var err error
-	if name == "-" {
+	switch name {
+	case "":
+		return nil, usagef("the name of the file is empty")
+	case "-":
 		f.name = "standard input"
-		f.data, err = io.ReadAll(a.stdin)
-	} else {
-		// Errors of directories differ between systems, and come late or never.
-		if info, serr := os.Stat(name); serr == nil && info.IsDir() {
-			err = &os.PathError{Op: "read", Path: name, Err: syscall.EISDIR}
-		} else {
-			f.data, err = os.ReadFile(name)
-		}
+	}
+	read := make(chan error, 1)
+	var data []byte
+	go func() {
+		var err error
+		data, err = a.readFile(name)
+		read <- err
+	}()
+	var err error
+	select {
+	case err = <-read:
+		f.data = data
+	case <-ctx.Done():
+		err = context.Cause(ctx)
 	}
 	if err != nil {
 		return nil, &fileError{name: f.name, err: err}
 	}
 	return f, nil
+}
+
+func (a *app) readFile(name string) ([]byte, error) {
+	in := a.stdin
+	if name != "-" {
+		// Errors of directories differ between systems, and come late or never.
+		if info, err := os.Stat(name); err == nil && info.IsDir() {
+			return nil, &os.PathError{Op: "read", Path: name, Err: syscall.EISDIR}
+		}
+		var err error
+		if in, err = os.Open(name); err != nil {
+			return nil, err
+		}
+		defer in.Close()
+	}
+	var b bytes.Buffer
+	if info, err := in.Stat(); err == nil && info.Mode().IsRegular() {
+		if info.Size() > maxFile {
+			return nil, errFileSize
+		}
+		b.Grow(int(info.Size()) + bytes.MinRead)
+	}
+	n, err := b.ReadFrom(io.LimitReader(in, maxFile+1))
+	if err == nil && n > maxFile {
+		err = errFileSize
+	}
+	return b.Bytes(), err
 }
 
 var (
@@ -105,16 +145,20 @@ func (f *file) wrap(err error) error {
 	return &fileError{file: f, name: f.name, err: err}
 }
 
+// working shows on a terminal what is done with a file, until the returned function is called.
+func (a *app) working(what string, f *file) (done func()) {
+	return a.progress(func() string {
+		return fmt.Sprintf("%s %s (%s)", what, printable([]byte(filepath.Base(f.name))), formatSize(uint64(len(f.data))))
+	})
+}
+
 // compile loads and compiles a module.
 func (a *app) compile(ctx context.Context, rt *spindle.Runtime, name string) (*spindle.Module, *file, error) {
-	f, err := a.load(name)
+	f, err := a.load(ctx, name)
 	if err != nil {
 		return nil, nil, err
 	}
-	done := a.progress(func() string {
-		return fmt.Sprintf("compiling %s (%s)", filepath.Base(f.name), formatSize(uint64(len(f.data))))
-	})
-	defer done()
+	defer a.working("compiling", f)()
 	b, err := f.binary()
 	if err != nil {
 		return nil, f, err
@@ -126,7 +170,7 @@ func (a *app) compile(ctx context.Context, rt *spindle.Runtime, name string) (*s
 // writeFile writes a result; "-" is standard output. An existing file is replaced only when all is written.
 func (a *app) writeFile(name string, write func(io.Writer) error) error {
 	if name == "-" {
-		return write(a.stdout)
+		return write(a.out)
 	}
 	err := replaceFile(name, write)
 	var path *os.PathError

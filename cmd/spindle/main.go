@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"sync"
 )
 
 func main() {
@@ -15,7 +16,32 @@ func main() {
 type app struct {
 	stdin          *os.File
 	stdout, stderr *os.File
-	out            io.Writer // stdout, for the command's own words
+	out            *output // stdout, for the command's own words
+}
+
+// output remembers the first error of writing: whoever prints a line does not look, and execute does.
+type output struct {
+	w   io.Writer
+	mu  sync.Mutex
+	err error // guarded by mu
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.w.Write(b)
+	if err != nil {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		if o.err == nil {
+			o.err = err
+		}
+	}
+	return n, err
+}
+
+func (o *output) failure() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.err
 }
 
 // execute runs a command line and returns the exit code. A broken invariant of ours is shown in one line; SPINDLE_DEBUG asks for more.
@@ -31,7 +57,10 @@ func execute(a *app, args []string) (code int) {
 			code = exitFailure
 		}
 	}()
-	a.out = a.stdout
+	a.out = &output{w: a.stdout}
 	cmd, err := newRoot(a, args).ExecuteC()
+	if err == nil {
+		err = a.out.failure()
+	}
 	return a.fail(cmd, err)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -21,6 +22,7 @@ type runFlags struct {
 	env        []string
 	listen     []string
 	invoke     string
+	invoking   bool // invoke was given: "" is a name that an export may have
 	timeout    time.Duration
 	maxMemory  sizeFlag
 	maxStack   sizeFlag
@@ -56,17 +58,18 @@ The exit code is the guest's. Others: 134 the guest trapped (its backtrace is sh
 			if err != nil {
 				return err
 			}
+			f.invoking = cmd.Flags().Changed("invoke")
 			return a.run(cmd.Context(), &f, features, args[0], args[1:])
 		},
 	}
-	fileArgs(cmd, false, "wasm", "wat")
+	fileArgs(cmd, fileAndArgs, "wasm", "wat")
 	flags := cmd.Flags()
 	flags.SetInterspersed(false) // what follows the module is the guest's
-	flags.StringArrayVar(&f.dirs, "dir", nil, "give the guest a directory, `HOST[::GUEST][:ro]`")
+	flags.StringArrayVar(&f.dirs, "dir", nil, "give the guest a directory: `HOST[::GUEST][:ro]`, under the name GUEST, read-only")
 	flags.StringArrayVar(&f.env, "env", nil, "give the guest an environment variable: `NAME=VALUE`, or NAME for the command's own")
 	flags.StringArrayVar(&f.listen, "tcplisten", nil, "give the guest a socket that listens on `ADDRESS`: descriptors after the directories")
 	flags.StringVar(&f.invoke, "invoke", "", "call the exported `FUNCTION` with the arguments, print its results")
-	flags.DurationVar(&f.timeout, "timeout", 0, "stop the guest after this `TIME`, such as 500ms or 2m")
+	flags.DurationVar(&f.timeout, "timeout", 0, "stop after this `TIME`, such as 500ms or 2m")
 	flags.Var(&f.maxMemory, "max-memory", "largest `SIZE` of each linear memory, such as 64MiB")
 	flags.Var(&f.maxStack, "max-stack", "`SIZE` of the guest's stack (8MiB if not given)")
 	flags.IntVar(&f.maxThreads, "max-threads", spindle.DefaultMaxThreads, "at most `N` guest threads beside the main one")
@@ -88,6 +91,9 @@ func (a *app) run(ctx context.Context, f *runFlags, features spindle.Features, n
 	if f.maxThreads < 0 {
 		return usagef("--max-threads %d is negative", f.maxThreads)
 	}
+	if f.maxStack > math.MaxInt {
+		return usagef("--max-stack %v is more than this system can address", &f.maxStack)
+	}
 	ctx, stop := interruptible(ctx)
 	defer stop(nil)
 	dump := &dumper{w: a.stderr}
@@ -102,7 +108,7 @@ func (a *app) run(ctx context.Context, f *runFlags, features spindle.Features, n
 		opts = append(opts, spindle.WithMaxMemory(uint64(f.maxMemory)))
 	}
 	if f.maxStack > 0 {
-		opts = append(opts, spindle.WithStackSize(int(min(f.maxStack, 1<<40))))
+		opts = append(opts, spindle.WithStackSize(int(f.maxStack)))
 	}
 	rt := spindle.NewRuntime(opts...)
 	defer rt.Close()
@@ -111,10 +117,10 @@ func (a *app) run(ctx context.Context, f *runFlags, features spindle.Features, n
 		return err
 	}
 	guestArgs := append([]string{filepath.Base(file.name)}, args...)
-	if f.invoke != "" {
+	if f.invoking {
 		guestArgs = guestArgs[:1]
 	}
-	if e, ok := mod.Export("_start"); f.invoke == "" && (!ok || e.Kind != spindle.KindFunc) {
+	if e, ok := mod.Export("_start"); !f.invoking && (!ok || e.Kind != spindle.KindFunc) {
 		return noStart(mod, file)
 	}
 	imports, done, err := a.imports(f, rt, mod, guestArgs)
@@ -126,7 +132,7 @@ func (a *app) run(ctx context.Context, f *runFlags, features spindle.Features, n
 	if cfg.MaxThreads == 0 {
 		cfg.MaxThreads = -1
 	}
-	if f.invoke != "" {
+	if f.invoking {
 		return file.wrapGuest(a.invoke(ctx, rt, mod, cfg, f.invoke, args, func(p *spindle.Process) { dump.watch(p, file) }))
 	}
 	p, err := rt.Start(ctx, mod, cfg)

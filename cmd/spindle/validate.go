@@ -14,8 +14,8 @@ func newValidate(a *app) *cobra.Command {
 		Use:                   "validate [flags] MODULE...",
 		DisableFlagsInUseLine: true,
 		Short:                 "Check modules",
-		Long: `Check that modules (.wasm, or .wat text) are well-formed and valid. Prints a line for each;
-the exit code is 1 if one is not valid.`,
+		Long: `Check that modules (.wasm, or .wat text; "-" reads standard input) are well-formed and
+valid. Prints a line for each; the exit code is 1 if one is not valid.`,
 		Example: `  spindle validate app.wasm
   spindle validate --disable-simd --disable-threads *.wasm
   spindle validate --features mvp,mutable-globals app.wasm`,
@@ -28,12 +28,13 @@ the exit code is 1 if one is not valid.`,
 			defer rt.Close()
 			failed := false
 			for _, name := range args {
-				if _, _, err := a.compile(cmd.Context(), rt, name); err != nil {
+				_, f, err := a.compile(cmd.Context(), rt, name)
+				if err != nil {
 					a.say("%s", describe(err))
 					failed = true
 					continue
 				}
-				fmt.Fprintf(a.out, "%s: valid\n", name)
+				fmt.Fprintf(a.out, "%s: valid\n", f.name)
 			}
 			if failed {
 				return errReported
@@ -41,7 +42,7 @@ the exit code is 1 if one is not valid.`,
 			return nil
 		},
 	}
-	fileArgs(cmd, false, "wasm", "wat")
+	fileArgs(cmd, files, "wasm", "wat")
 	features.add(cmd)
 	return cmd
 }

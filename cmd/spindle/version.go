@@ -14,12 +14,17 @@ func newVersion(a *app) *cobra.Command {
 		DisableFlagsInUseLine: true,
 		Short:                 "Tell the version",
 		Long:                  "Tell the version of the command, of Go, and the platform.",
-		Args:                  cobra.NoArgs,
+		Args:                  noArgs,
+		ValidArgsFunction:     cobra.NoFileCompletions,
 		RunE: func(*cobra.Command, []string) error {
-			fmt.Fprintf(a.out, "spindle %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			fmt.Fprint(a.out, versionLine())
 			return nil
 		},
 	}
+}
+
+func versionLine() string {
+	return fmt.Sprintf("spindle %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // version is that of the module that the command was built from, or the commit where there is none.

@@ -27,7 +27,7 @@ func (a *app) imports(f *runFlags, rt *spindle.Runtime, mod *spindle.Module, arg
 		}
 		switch im.Module {
 		case "spectest":
-			imports[im.Module] = wast.NewSpectest(a.stdout)
+			imports[im.Module] = wast.NewSpectest(a.out)
 		case wasi.ModuleName:
 			if cfg.Listeners, err = listen(f.listen); err != nil {
 				return nil, nil, err

@@ -35,6 +35,14 @@ as the last line how many commands passed and failed. The exit code is 1 if one 
   spindle wast testsuite/
   spindle wast --features all,-multi-memory,-memory64,-reference-types proposals/threads`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case timeout < 0:
+				return usagef("--timeout %v is negative", timeout)
+			case jobs < 0:
+				return usagef("--jobs %d is negative", jobs)
+			case jobs == 0:
+				jobs = runtime.GOMAXPROCS(0)
+			}
 			set, err := features.set(cmd.Flags())
 			if err != nil {
 				return err
@@ -49,11 +57,11 @@ as the last line how many commands passed and failed. The exit code is 1 if one 
 			return r.run(ctx, files, jobs)
 		},
 	}
-	fileArgs(cmd, false, "wast")
-	cmd.Flags().DurationVar(&timeout, "timeout", time.Minute, "stop a script after this `TIME`")
+	fileArgs(cmd, files, "wast")
+	cmd.Flags().DurationVar(&timeout, "timeout", time.Minute, "stop a script after this `TIME`; 0 is never")
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "show each command")
 	cmd.Flags().BoolVar(&prints, "print", false, "show what the functions of spectest print")
-	cmd.Flags().IntVarP(&jobs, "jobs", "j", runtime.GOMAXPROCS(0), "how `MANY` scripts run at the same time")
+	cmd.Flags().IntVarP(&jobs, "jobs", "j", 0, "how `MANY` scripts run at the same time; 0 is one for each processor")
 	features.add(cmd)
 	return cmd
 }
@@ -106,7 +114,7 @@ func (r *scriptRun) run(ctx context.Context, files []string, jobs int) error {
 	}
 	var next, finished atomic.Int64
 	var wg sync.WaitGroup
-	for range min(max(1, jobs), len(files)) {
+	for range min(jobs, len(files)) {
 		wg.Go(func() {
 			for i := next.Add(1) - 1; int(i) < len(files); i = next.Add(1) - 1 {
 				outcomes[i] <- r.script(ctx, files[i])
@@ -142,7 +150,7 @@ func (r *scriptRun) run(ctx context.Context, files []string, jobs int) error {
 // script runs one script and tells how it went.
 func (r *scriptRun) script(ctx context.Context, name string) (o outcome) {
 	var text strings.Builder
-	f, err := r.load(name)
+	f, err := r.load(ctx, name)
 	var script *wat.Script
 	if err == nil {
 		script, err = wat.ParseScript(f.data)
@@ -160,10 +168,14 @@ func (r *scriptRun) script(ctx context.Context, name string) (o outcome) {
 		}
 	}}
 	if r.prints {
-		cfg.Out = r.stdout
+		cfg.Out = r.out
 	}
-	runCtx, cancel := context.WithTimeout(ctx, r.timeout)
-	defer cancel()
+	runCtx := ctx
+	if r.timeout > 0 {
+		var cancel context.CancelFunc
+		runCtx, cancel = context.WithTimeout(ctx, r.timeout)
+		defer cancel()
+	}
 	o.passed, o.failed = wast.Run(runCtx, script, cfg)
 	note := ""
 	if runCtx.Err() != nil && ctx.Err() == nil {
