@@ -13,7 +13,7 @@ import (
 
 // Config configures a Process.
 type Config struct {
-	// Name names the Process's first instance.
+	// Name names the Process's first instance, and the Process in dumps and Go's profiles.
 	Name string
 	// Imports supplies what modules import, by module name.
 	Imports Imports
@@ -26,6 +26,9 @@ type Config struct {
 	MaxThreads int
 	// ThreadStackSize is the size in bytes of further threads' guest stacks; 0 means 1 MiB.
 	ThreadStackSize int
+	// ThreadLabels has each guest thread's goroutine labelled with its tid for Go's profiles (LabelThread). It makes a spawn dearer by
+	// about half a microsecond; LabelProcess costs nothing.
+	ThreadLabels bool
 }
 
 // DefaultMaxThreads is used if Config.MaxThreads is 0.
@@ -62,6 +65,7 @@ type Process struct {
 	thread *vm.Thread // the main one
 	group  *process.Group
 	caller Caller // of the main thread
+	labels labels
 
 	linking   sync.Mutex    // held while an instance is added to the main thread's store
 	bootstrap chan struct{} // held, by an element in it, by the thread that runs on the bootstrap stacks (auxStack.boot)
@@ -81,6 +85,11 @@ type Process struct {
 
 // NewProcess makes a Process without instances.
 func (r *Runtime) NewProcess(cfg Config) (*Process, error) {
+	return r.newProcess(context.Background(), cfg)
+}
+
+// newProcess makes a Process whose threads have the profile labels of ctx.
+func (r *Runtime) newProcess(ctx context.Context, cfg Config) (*Process, error) {
 	size := cfg.StackSize
 	if size == 0 {
 		size = r.stackSize
@@ -92,9 +101,11 @@ func (r *Runtime) NewProcess(cfg Config) (*Process, error) {
 	p := &Process{rt: r, cfg: cfg, thread: t, closed: make(chan struct{}), bootstrap: make(chan struct{}, 1)}
 	p.caller.p, p.caller.t = p, t
 	t.HostData = &p.caller
+	p.labels = newLabels(ctx, &p.cfg)
 	p.group = process.New(t, process.Config{
 		MaxThreads: cfg.MaxThreads, StackSize: cfg.ThreadStackSize, Limits: p.memoryLimits(),
 		Adopt:     func(t *vm.Thread) { t.HostData = &Caller{p: p, t: t} },
+		Begin:     p.labels.begin,
 		Instances: &p.linking,
 	})
 	if err := r.add(p); err != nil {
@@ -131,7 +142,7 @@ func (r *Runtime) Start(ctx context.Context, m *Module, cfg Config) (*Process, e
 	if e, ok := m.Export(entry); !ok || e.Kind != KindFunc {
 		return nil, fmt.Errorf("the module exports no function %q to start", entry)
 	}
-	p, err := r.NewProcess(cfg)
+	p, err := r.newProcess(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -146,6 +157,7 @@ func (r *Runtime) Start(ctx context.Context, m *Module, cfg Config) (*Process, e
 		}
 	})
 	go func() {
+		p.labels.begin(0, true)
 		defer close(p.done)
 		defer unhook()
 		var err error

@@ -21,6 +21,8 @@ type Config struct {
 	Limits vm.MemoryLimits
 	// Adopt prepares a new thread for the embedding API.
 	Adopt func(*vm.Thread)
+	// Begin is called on the goroutine that is about to run a thread; fresh says that this is its first. May be nil.
+	Begin func(tid uint32, fresh bool)
 	// Instances, if not nil, is held while the plan is made: it keeps the main thread's set of instances as it is.
 	Instances sync.Locker
 }

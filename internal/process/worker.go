@@ -108,7 +108,7 @@ func (g *Group) makePlan() {
 
 // work is a worker's goroutine.
 func (g *Group) work(w *worker) {
-	for {
+	for fresh := true; ; fresh = false {
 		s := <-w.next
 		if s.t == nil {
 			if w.last != nil {
@@ -116,6 +116,9 @@ func (g *Group) work(w *worker) {
 			}
 			g.leave(0)
 			return
+		}
+		if g.cfg.Begin != nil {
+			g.cfg.Begin(s.t.ID, fresh)
 		}
 		err := s.t.EnterBackground(s.ctx)
 		if err == nil {
