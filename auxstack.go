@@ -1,25 +1,51 @@
 package spindle
 
 import (
+	"math"
+
 	"github.com/spindle-wasm/spindle/internal/vm"
 	"github.com/spindle-wasm/spindle/internal/wasm"
 )
 
-// stackLimits is the export by which a module learns the bounds of the thread's C stack: Binaryen's --stack-check adds it, with the
-// highest address as the first parameter and the lowest as the second.
-const stackLimits = "__set_stack_limits"
-
-// setAuxStack says where the C stack of inst lies in t: to the checks of the engine, and to the module if it wants to know.
+// setAuxStack says where the C stack of inst lies in t: to the engine, which traps when it is overrun, and to the module, if it exports
+// __set_stack_limits. low and high are as vm.Thread.SetAuxStack has them.
 // Preconditions: those of vm.Thread.SetAuxStack.
 func (p *Process) setAuxStack(t *vm.Thread, inst *vm.Instance, low, high uint64) error {
 	t.SetAuxStack(inst, low, high)
-	x, ok := inst.Module.FindExport(stackLimits, wasm.ExternFunc)
-	if !ok || !takesBounds(inst.Module.FuncType(x)) {
-		return nil
-	}
-	return p.callIn(t, inst, x, []uint64{high, low})
+	return p.tellAuxStack(t, inst)
 }
 
-func takesBounds(ft *wasm.FuncType) bool {
-	return len(ft.Results) == 0 && len(ft.Params) == 2 && ft.Params[0] == ft.Params[1] && (ft.Params[0] == wasm.I32 || ft.Params[0] == wasm.I64)
+// tellAuxStack tells a module the bounds of its C stack in t if it wants to know. Its code takes every stack pointer for an overrun until it is
+// told, so it is told even if nothing is known or no checks are wanted: then its own checks pass always.
+func (p *Process) tellAuxStack(t *vm.Thread, inst *vm.Instance) error {
+	x := inst.Module.CStack().SetLimits
+	if x < 0 {
+		return nil
+	}
+	return p.callIn(t, inst, uint32(x), p.stackLimits(t, inst))
+}
+
+// stackLimits returns the arguments for __set_stack_limits.
+func (p *Process) stackLimits(t *vm.Thread, inst *vm.Instance) []uint64 {
+	low, high, ok := t.AuxStack(inst)
+	if !ok {
+		low, high = 0, math.MaxUint64
+	}
+	if inst.Module.FuncType(uint32(inst.Module.CStack().SetLimits)).Params[0] == wasm.I32 {
+		high = min(high, math.MaxUint32)
+	}
+	return []uint64{high, low}
+}
+
+// startAuxStacks prepares the C stacks of a thread that the guest spawned from inst's module; arg is what the thread's entry will get.
+func (p *Process) startAuxStacks(t *vm.Thread, inst *vm.Instance, arg uint32) error {
+	if low, high, ok := vm.ThreadStack(inst, arg); ok {
+		t.SetAuxStack(inst, low, high)
+	}
+	for _, i := range t.Store.Instances {
+		if err := p.tellAuxStack(t, i); err != nil {
+			return err
+		}
+	}
+	return nil
 }

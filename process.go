@@ -24,6 +24,8 @@ type Config struct {
 	StackSize int
 	// MaxThreads bounds the threads beside the main one that live at the same time; 0 means DefaultMaxThreads, less than 0 none.
 	MaxThreads int
+	// NoStackCheck turns the detection of overruns of the C stack in linear memory off (TrapStackOverrun), as WithoutStackCheck does for all.
+	NoStackCheck bool
 	// ThreadStackSize is the size in bytes of further threads' guest stacks; 0 means 1 MiB.
 	ThreadStackSize int
 	// ThreadLabels has each guest thread's goroutine labelled with its tid for Go's profiles (LabelThread). It makes a spawn dearer by
@@ -99,6 +101,7 @@ func (r *Runtime) newProcess(ctx context.Context, cfg Config) (*Process, error) 
 		return nil, err
 	}
 	p := &Process{rt: r, cfg: cfg, thread: t, closed: make(chan struct{}), bootstrap: make(chan struct{}, 1)}
+	t.NoStackCheck = r.noStackCheck || cfg.NoStackCheck
 	p.caller.p, p.caller.t = p, t
 	t.HostData = &p.caller
 	p.labels = newLabels(ctx, &p.cfg)
@@ -219,7 +222,7 @@ func (p *Process) Instantiate(ctx context.Context, m *Module, name string) (*Ins
 	return inst, nil
 }
 
-// link instantiates up to the start function, which it returns if there is one.
+// link instantiates up to the start function. It returns what is then to be run in the guest, if there is anything.
 func (p *Process) link(m *Module, name string) (*Instance, func(context.Context) error, error) {
 	if m.rt != p.rt {
 		return nil, nil, errors.New("spindle: the module was compiled by another Runtime")
@@ -245,11 +248,21 @@ func (p *Process) link(m *Module, name string) (*Instance, func(context.Context)
 	if name != "" {
 		p.Register(name, inst)
 	}
-	if m.m.Start < 0 {
+	limits, start := m.m.CStack().SetLimits, m.m.Start
+	if start < 0 && limits < 0 {
 		return inst, nil, nil
 	}
-	f := inst.fn(uint32(m.m.Start))
-	return inst, func(ctx context.Context) error { return f.CallSlots(ctx, nil) }, nil
+	return inst, func(ctx context.Context) error {
+		if limits >= 0 {
+			if err := inst.fn(uint32(limits)).CallSlots(ctx, p.stackLimits(p.thread, vi)); err != nil {
+				return err
+			}
+		}
+		if start >= 0 {
+			return inst.fn(uint32(start)).CallSlots(ctx, nil)
+		}
+		return nil
+	}, nil
 }
 
 // first returns the Process's first instance, nil if it has none.

@@ -26,6 +26,8 @@ type Runtime struct {
 	stackSize int
 	maxMemory uint64
 
+	noStackCheck bool
+
 	types  *wasm.TypeSpace
 	pools  *vm.Pools
 	engine vm.Engine
@@ -47,6 +49,12 @@ func WithMaxMemory(n uint64) Option { return func(r *Runtime) { r.maxMemory = n 
 
 // WithStackSize sets the size in bytes of guest stacks; the default of 8 MiB holds more than 100,000 simple frames.
 func WithStackSize(n int) Option { return func(r *Runtime) { r.stackSize = n } }
+
+// WithoutStackCheck turns the detection of overruns of C stacks in linear memory off. With it, which is the default, a function whose frame does not fit on
+// the stack of its thread traps (TrapStackOverrun) before it writes over other data. That takes a module that tells where its stack pointer is,
+// by its name or by what wasm-ld makes, and for the exact place where the stack of a thread ends, one made by wasi-libc or by guest/pthread.
+// Programs that are right never trap.
+func WithoutStackCheck() Option { return func(r *Runtime) { r.noStackCheck = true } }
 
 // NewRuntime makes a Runtime.
 func NewRuntime(opts ...Option) *Runtime {

@@ -39,6 +39,9 @@ func (c *Caller) SpawnThread(arg uint32) (tid uint32, err error) {
 	}
 	entry := inst.Index
 	return c.p.group.Spawn(c.t.CallContext(), func(t *vm.Thread) error {
+		if err := c.p.startAuxStacks(t, t.Store.Instances[entry], arg); err != nil {
+			return err
+		}
 		if err := runStarts(t); err != nil {
 			return err
 		}

@@ -27,6 +27,7 @@ type runFlags struct {
 	maxMemory  sizeFlag
 	maxStack   sizeFlag
 	maxThreads int
+	noCheck    bool
 }
 
 func newRun(a *app) *cobra.Command {
@@ -73,6 +74,7 @@ The exit code is the guest's. Others: 134 the guest trapped (its backtrace is sh
 	flags.Var(&f.maxMemory, "max-memory", "largest `SIZE` of each linear memory, such as 64MiB")
 	flags.Var(&f.maxStack, "max-stack", "`SIZE` of the guest's stack (8MiB if not given)")
 	flags.IntVar(&f.maxThreads, "max-threads", spindle.DefaultMaxThreads, "at most `N` guest threads beside the main one")
+	flags.BoolVar(&f.noCheck, "no-stack-check", false, "let C functions overrun their stack in linear memory")
 	f.features.add(cmd)
 	_ = cmd.MarkFlagDirname("dir")
 	_ = cmd.RegisterFlagCompletionFunc("env", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -109,6 +111,9 @@ func (a *app) run(ctx context.Context, f *runFlags, features spindle.Features, n
 	}
 	if f.maxStack > 0 {
 		opts = append(opts, spindle.WithStackSize(int(f.maxStack)))
+	}
+	if f.noCheck {
+		opts = append(opts, spindle.WithoutStackCheck())
 	}
 	rt := spindle.NewRuntime(opts...)
 	defer rt.Close()

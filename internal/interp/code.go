@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/spindle-wasm/spindle/internal/vm"
 	"github.com/spindle-wasm/spindle/internal/wasm"
 )
 
@@ -41,8 +42,9 @@ type Code struct {
 	descs  []funcCode // by defined function
 
 	mu      sync.Mutex
-	chunks  []*chunk         // guarded by mu
-	offsets map[place]uint32 // guarded by mu; what backtraces asked for lately: traps tend to repeat
+	chunks  []*chunk                   // guarded by mu
+	offsets map[place]uint32           // guarded by mu; what backtraces asked for lately: traps tend to repeat
+	sets    map[uint32][]vm.PointerSet // guarded by mu; see pointerSets
 }
 
 // place is an instruction of a lowered function.

@@ -204,7 +204,10 @@ func (l *lowerer) joinLast() {
 		return
 	}
 	p, q := &l.code[n-2], &l.code[n-1]
-	in, ok := join(p, q)
+	in, ok := l.joinStackPointer(p, q)
+	if !ok {
+		in, ok = join(p, q)
+	}
 	if !ok {
 		return
 	}

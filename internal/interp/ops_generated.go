@@ -457,6 +457,12 @@ const (
 	opI32AddBrI32LtSKL
 	opI32AddBrI32LtUKL
 	opCallK
+	opGlobalGetI32AddK
+	opGlobalI32AddK
+	opSPEnter
+	opI32AddKSPSet
+	opSPSet
+	opSPImpSet
 	opV128Not
 	opV128And
 	opV128AndK
@@ -1316,6 +1322,12 @@ var opNames = [numOps]string{
 	"I32AddBrI32LtSKL",
 	"I32AddBrI32LtUKL",
 	"CallK",
+	"GlobalGetI32AddK",
+	"GlobalI32AddK",
+	"SPEnter",
+	"I32AddKSPSet",
+	"SPSet",
+	"SPImpSet",
 	"V128Not",
 	"V128And",
 	"V128AndK",

@@ -210,8 +210,13 @@ func lowerGlobalSet(l *lowerer, _ *rule) {
 	if int(x) < l.m.NumImportedGlobals {
 		in.op = opGlobalImpSet
 	}
-	if o.typ == wasm.V128 {
+	switch {
+	case o.typ == wasm.V128:
 		in.op += opGlobalSetV - opGlobalSet
+	case l.isStackPointer(x) && in.op == opGlobalSet:
+		in.op = opSPSet
+	case l.isStackPointer(x):
+		in.op = opSPImpSet
 	}
 	in.b = l.use(o)
 	l.emit(in)

@@ -3154,6 +3154,46 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			*(*uintptr)(unsafe.Add(h, 8)) = uintptr(*(*uint16)(unsafe.Add(pc, 2))) * 8
 			pc, fp = entry, nfp
 			continue
+		case opGlobalGetI32AddK:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(uint32(*(*uint64)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Globals)), uintptr(*(*uint16)(unsafe.Add(pc, 6)))*globalSize))) + *(*uint32)(unsafe.Add(pc, 8)))
+			pc = unsafe.Add(pc, 16)
+		case opGlobalI32AddK:
+			p := (*uint64)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Globals)), uintptr(*(*uint16)(unsafe.Add(pc, 6)))*globalSize))
+			v := uint64(uint32(*p) + *(*uint32)(unsafe.Add(pc, 8)))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
+			*p = v
+			pc = unsafe.Add(pc, 16)
+		case opSPEnter:
+			p := (*uint64)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Globals)), uintptr(*(*uint16)(unsafe.Add(pc, 6)))*globalSize))
+			v := int64(uint32(*p)) + int64(*(*int32)(unsafe.Add(pc, 8)))
+			if v < ctx.AuxFloor {
+				goto cold
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			*p = uint64(v)
+			pc = unsafe.Add(pc, 16)
+		case opI32AddKSPSet:
+			v := int64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + int64(*(*int32)(unsafe.Add(pc, 8)))
+			if v < ctx.AuxFloor {
+				goto cold
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			*(*uint64)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Globals)), uintptr(*(*uint16)(unsafe.Add(pc, 6)))*globalSize)) = uint64(v)
+			pc = unsafe.Add(pc, 16)
+		case opSPSet:
+			v := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if int64(v) < ctx.AuxFloor || v > ctx.AuxTop {
+				goto cold
+			}
+			*(*uint64)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Globals)), *(*uint64)(unsafe.Add(pc, 8)))) = v
+			pc = unsafe.Add(pc, 16)
+		case opSPImpSet:
+			v := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if int64(v) < ctx.AuxFloor || v > ctx.AuxTop {
+				goto cold
+			}
+			*(*uint64)(*(*unsafe.Pointer)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.ImpGlobals)), *(*uint64)(unsafe.Add(pc, 8))))) = v
+			pc = unsafe.Add(pc, 16)
 		case opV128Not:
 			var lo, hi uint64
 			{

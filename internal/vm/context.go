@@ -19,6 +19,10 @@ type Context struct {
 	Tables     uintptr // []*TableDesc, likewise
 	Globals    uintptr // storage of the defined globals, GlobalSize bytes each
 	ImpGlobals uintptr // array of addresses of the imported globals' storage
+	// AuxFloor and AuxTop bound the pointer of its C stack in linear memory: see auxstack.go. A frame's address that is less than the floor, as a
+	// difference, or more than the top goes to Instance.Overrun.
+	AuxFloor int64
+	AuxTop   uint64
 	// Funcs is the store's array of FuncDesc: what a funcref value indexes (0 is null).
 	Funcs uintptr
 

@@ -21,7 +21,10 @@ type Instance struct {
 
 	binds []Extern // what the module's imports are bound to, in their order
 
-	view struct{ mems, tables, globals, impGlobals uintptr }
+	view struct {
+		mems, tables, globals, impGlobals uintptr
+		aux                               auxBounds
+	}
 	// The arrays behind view: pointer-free, kept alive here.
 	memDescs, tableDescs, impGlobals []uintptr
 
@@ -33,8 +36,6 @@ type Instance struct {
 	elems   []elemState
 	dropped []bool // data segments
 	planned bool
-
-	aux auxStack
 }
 
 // Global returns a global of the index space.

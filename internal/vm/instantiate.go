@@ -42,6 +42,7 @@ func instantiate(t *Thread, m *wasm.Module, code Code, resolve Resolver, mems me
 		s.types = m.TypeSpace()
 	}
 	inst := &Instance{Index: uint32(len(s.Instances)), Store: s, Module: m, Code: code}
+	inst.view.aux = noAuxBounds
 	if err := inst.link(resolve); err != nil {
 		return nil, err
 	}
@@ -52,6 +53,7 @@ func instantiate(t *Thread, m *wasm.Module, code Code, resolve Resolver, mems me
 	if err := inst.initialize(mems.of != nil); err != nil {
 		return inst, err
 	}
+	inst.initAux(t, mems.of != nil)
 	return inst, nil
 }
 

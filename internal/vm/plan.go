@@ -48,6 +48,7 @@ func NewPlan(main *Thread, lim MemoryLimits) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.NoStackCheck = main.NoStackCheck
 	p := &Plan{t: t, limits: lim}
 	for k, from := range main.Store.Instances {
 		if err := p.add(k, from); err != nil {
@@ -282,6 +283,7 @@ func (p *Plan) begin(t *Thread) (*Thread, error) {
 	s.funcs, s.hostFuncs, s.hostRefs, s.globals = from.funcs, from.hostFuncs, nil, nil
 	s.externs, s.exns = handles{}, exceptions{}
 	t.Ctx.Funcs = addrOf(s.funcs)
+	t.NoStackCheck = p.t.NoStackCheck
 	for k, ft := range from.tables {
 		tb := s.tables[k]
 		tb.drop()
@@ -291,6 +293,7 @@ func (p *Plan) begin(t *Thread) (*Thread, error) {
 	for k, fi := range from.Instances {
 		inst := s.Instances[k]
 		inst.elems, inst.dropped, inst.planned, inst.refs, inst.Data = fi.elems, fi.dropped, true, nil, nil
+		inst.view.aux = fi.view.aux
 	}
 	err := p.memories(t)
 	if err == nil {

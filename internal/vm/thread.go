@@ -44,6 +44,8 @@ type Thread struct {
 	Engine Engine
 	ID     uint32 // tid; 0 is the main thread
 
+	NoStackCheck bool // overruns of C stacks in linear memory are not looked for; set before anything is instantiated
+
 	// Activations is a stack, kept by the engine: one entry for each engine run below the innermost one.
 	Activations []Activation
 	// Top is the first free address of the guest stack while the thread is outside of guest code; set by the engine when
@@ -454,6 +456,7 @@ func (t *Thread) SwitchTo(inst *Instance) {
 	c := t.Ctx
 	c.Instance = inst.Index
 	c.Mems, c.Tables, c.Globals, c.ImpGlobals = inst.view.mems, inst.view.tables, inst.view.globals, inst.view.impGlobals
+	c.AuxFloor, c.AuxTop = inst.view.aux.floor, inst.view.aux.top
 }
 
 // Current returns the running instance: in a host function, the one that called it.

@@ -66,12 +66,11 @@ type Module struct {
 	namesOnce sync.Once
 	names     *Names
 
-	stackOnce       sync.Once // of the following
-	stackPointer    uint32
-	hasStackPointer bool
-
 	exportOnce sync.Once
 	exports    map[string]*Export // made at the first FindExport
+
+	cstackOnce sync.Once
+	cstack     CStack
 }
 
 // Import is one import; exactly the field that its kind tells is set.

@@ -77,7 +77,7 @@ enum { JOINABLE, JOINING, DETACHED, ENDED };
 struct __pthread {
 	char *stack_top; // offset 0, read by start.s
 	char *tls;       // offset 4, read by start.s
-	char *stack_low; // offset 8: the stack must stay above
+	char *stack_low; // offset 8, read by hosts (start.s): the stack must stay above
 	word state;      // offset 12, written by start.s
 	word claim;
 	void *block; // the memory of stack and TLS; NULL for the main thread, and where an unused descriptor has kept none

@@ -1,7 +1,11 @@
 # Where a thread begins and ends. SPDX-License-Identifier: Apache-2.0
 #
 # The start argument is the thread's descriptor (struct __pthread in internal.h); its first words are read here:
-# 0 top of the stack, 4 memory for thread-local variables, 12 state.
+# 0 top of the stack, 4 memory for thread-local variables, 12 state. Offset 8 is the stack's lowest address, for hosts: the custom
+# section spindle.pthread says so to those that watch the stack pointer.
+
+	.section	.custom_section.spindle.pthread,"",@
+	.int8	1
 
 	.globaltype	__stack_pointer, i32
 	.functype	__wasm_init_tls (i32) -> ()

@@ -156,6 +156,7 @@ func main() {
 	references()
 	fused()
 	pairs()
+	stackPointers()
 	vectors()
 	atomics()
 	coldInstructions()

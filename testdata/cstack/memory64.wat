@@ -1,0 +1,20 @@
+;; A stack pointer of 64 bits.
+;; ends: trap stack overrun in linear memory
+;; each: (global $__stack_pointer (mut i64) (i64.const 1024))
+;; each: (global $__stack_pointer (mut i64) (i64.const 2112)) (data (i64.const 1024) "data") (data (i64.const 1084) "ends")
+;; each: (global (mut i64) (i64.const 2112)) (data (i64.const 1024) "data") (data (i64.const 1084) "ends")
+;; each: (global $__stack_pointer (mut i64) (i64.const 4096)) (global (export "__stack_low") i64 (i64.const 3072)) (global (export "__stack_high") i64 (i64.const 4096))
+(module
+  (memory (export "memory") i64 1)
+  (;EACH;)
+  (func $down (param $n i64) (local $f i64)
+    (global.set 0 (local.tee $f (i64.sub (global.get 0) (i64.const 64))))
+    (i64.store (local.get $f) (local.get $n))
+    (if (i64.ne (local.get $n) (i64.const 0)) (then (call $down (i64.sub (local.get $n) (i64.const 1)))))
+    (if (i64.ne (i64.load (local.get $f)) (local.get $n)) (then (unreachable)))
+    (global.set 0 (i64.add (local.get $f) (i64.const 64))))
+  (func (export "_start")
+    (call $down (i64.const 15))
+    (call $down (i64.const 15))
+    (call $down (i64.const 16)) (;OVERRUN;)
+  ))
