@@ -12,6 +12,9 @@ type Region struct {
 	size      int // reserved
 	committed int // prefix that is accessible
 	backing   []byte
+
+	slots *Slots // nil for a mapping of its own
+	chunk *chunk
 }
 
 // Base returns the lowest address.
@@ -63,7 +66,12 @@ func (r *Region) Discard(off int) error {
 
 // Release gives the reservation back. The region must not be used afterwards.
 func (r *Region) Release() error {
-	err := release(r)
+	var err error
+	if r.slots != nil {
+		err = r.slots.put(r)
+	} else {
+		err = release(r)
+	}
 	*r = Region{}
 	return err
 }

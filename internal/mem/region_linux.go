@@ -8,10 +8,6 @@ import (
 
 const mapNoReserve = unix.MAP_NORESERVE
 
-// FreeCommit tells that committed pages cost nothing before they are touched, while a border between committed and reserved pages does: neighbouring
-// regions that are committed as a whole are one mapping, and Linux bounds the mappings of a process (65,530 by default).
-const FreeCommit = true
-
 // discardMin is the size below which clearing by hand beats the system call and the page faults after it.
 const discardMin = 64 << 10
 
@@ -21,4 +17,10 @@ func discard(r *Region, off, n int) error {
 		return nil
 	}
 	return os.NewSyscallError("madvise", unix.Madvise(r.bytes(off, n), unix.MADV_DONTNEED))
+}
+
+// sparse tells the system that few of the pages will be touched, far apart: a huge page for each would take hundreds of times the memory.
+func sparse(base uintptr, size int) {
+	r := Region{base: base, size: size}
+	unix.Madvise(r.bytes(0, size), unix.MADV_NOHUGEPAGE) //nolint:errcheck // a system without huge pages refuses
 }

@@ -2,7 +2,10 @@
 
 package mem
 
-import "unsafe"
+import (
+	"errors"
+	"unsafe"
+)
 
 // PageSize returns the granularity of Commit.
 func PageSize() int { return 65536 }
@@ -22,5 +25,4 @@ func discard(r *Region, off, n int) error {
 
 func release(*Region) error { return nil }
 
-// FreeCommit: see Linux. Here there are no mappings.
-const FreeCommit = false
+func reserveCommitted(int) (uintptr, error) { return 0, errors.ErrUnsupported }

@@ -19,6 +19,16 @@ func reserve(size int) (*Region, error) {
 	return &Region{base: uintptr(p), size: size}, nil
 }
 
+// reserveCommitted maps size bytes, all accessible.
+func reserveCommitted(size int) (uintptr, error) {
+	p, err := unix.MmapPtr(-1, 0, nil, uintptr(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|mapNoReserve)
+	if err != nil {
+		return 0, os.NewSyscallError("mmap", err)
+	}
+	sparse(uintptr(p), size)
+	return uintptr(p), nil
+}
+
 func commit(r *Region, off, n int) error {
 	return os.NewSyscallError("mprotect", unix.Mprotect(r.bytes(off, n), unix.PROT_READ|unix.PROT_WRITE))
 }

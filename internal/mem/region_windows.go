@@ -1,6 +1,7 @@
 package mem
 
 import (
+	"errors"
 	"os"
 
 	"golang.org/x/sys/windows"
@@ -8,9 +9,6 @@ import (
 
 // PageSize returns the system's page size.
 func PageSize() int { return os.Getpagesize() }
-
-// FreeCommit: see Linux. Here committed pages count against the system's memory.
-const FreeCommit = false
 
 func reserve(size int) (*Region, error) {
 	p, err := windows.VirtualAlloc(0, uintptr(size), windows.MEM_RESERVE, windows.PAGE_NOACCESS)
@@ -35,3 +33,6 @@ func discard(r *Region, off, n int) error {
 func release(r *Region) error {
 	return os.NewSyscallError("VirtualFree", windows.VirtualFree(r.base, 0, windows.MEM_RELEASE))
 }
+
+// reserveCommitted is not for Windows, which charges for what is committed, touched or not, and does not bound the number of mappings.
+func reserveCommitted(int) (uintptr, error) { return 0, errors.ErrUnsupported }

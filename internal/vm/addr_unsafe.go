@@ -1,19 +1,15 @@
 package vm
 
-import (
-	"unsafe"
-
-	"github.com/spindle-wasm/spindle/internal/mem"
-)
+import "unsafe"
 
 // ptr turns an off-heap address into a pointer. Sound because Go's collector ignores addresses that it does not own; the
 // indirection keeps the conversion within the rules that vet checks.
 func ptr(addr uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&addr)) }
 
-// contextAt places a Context at the start of a fresh region, whose first contextSize bytes are committed and zero.
-func contextAt(r *mem.Region) *Context {
+// contextAt places a Context in contextSize accessible bytes, which hold nothing else.
+func contextAt(addr uintptr) *Context {
 	var _ [contextSize - unsafe.Sizeof(Context{})]byte // it must fit
-	return (*Context)(ptr(r.Base()))
+	return (*Context)(ptr(addr))
 }
 
 // addrOf returns the address of a slice's elements, 0 for an empty slice. The caller keeps the slice alive as long as the

@@ -172,32 +172,37 @@ func (i *Instance) find(x Extern) (uint32, bool) {
 // Close gives the template back. Threads made of the plan must be gone.
 func (p *Plan) Close() { p.t.Shutdown(nil) }
 
+// block is the number of bytes that the template's blocks take in a thread, its context before them: below its stack, in the same page if
+// they are small.
+func (p *Plan) block() int { return (int(p.t.Store.used()) + 63) &^ 63 }
+
 // NewThread makes a thread whose store is as the plan says. Errors are of memory for it, or traps of active data segments.
 func (p *Plan) NewThread(cfg ThreadConfig) (*Thread, error) {
-	t, err := newThread(p.t.Engine, p.t.pools, cfg, int(p.t.Store.used()))
+	stack, err := p.t.pools.getStack(p.block() + cfg.size())
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("guest stack: %w", err)
 	}
+	t := assemble(p.t.Engine, p.t.pools, stack.Base(), stack, stack.Base()+uintptr(p.block()), make(chan struct{}, 1))
+	t.Store = &Store{thread: t}
 	p.wire(t)
 	return p.begin(t)
 }
 
-// Renew is NewThread out of what a thread of the plan leaves: its stack, its region, and its store, whose instances are wired to
-// them already. old must be retired and not closed; nobody may use it any more, and Close is not called on it. It is Renewable.
+// Renew is NewThread out of what a thread of the plan leaves: its stack, and its store, whose instances are wired to where it lies.
+// old must be retired and not closed; nobody may use it any more, and Close is not called on it. It is Renewable.
 func (p *Plan) Renew(old *Thread) (*Thread, error) {
 	old.mu.Lock()
 	old.closed = true // who still knows it does not reach the new one
 	old.mu.Unlock()
-	s := old.Store
-	clear(old.region.Bytes(int(s.used()))[p.t.Store.used():])
 	if old.deep() && old.stack.Discard(nearStack) != nil {
 		old.finish()
 		return nil, errors.New("guest stack: its memory cannot be given back")
 	}
-	t := assemble(old.Engine, old.pools, old.stack, old.region, old.waiter.wake)
+	t := assemble(old.Engine, old.pools, old.stack.Base(), old.stack, old.Ctx.StackBase, old.waiter.wake)
 	t.waiter.timer = old.waiter.timer
 	t.Activations = old.Activations[:0]
-	t.Store, s.thread = s, t
+	t.Store = old.Store
+	t.Store.thread = t
 	return p.begin(t)
 }
 
@@ -212,15 +217,15 @@ func (t *Thread) Renewable() bool {
 	return true
 }
 
-// moved translates an address in the template's region into one in the thread's.
+// moved translates an address among the template's blocks into one among the thread's.
 func (p *Plan) moved(t *Thread, addr uintptr) uintptr {
-	if off := addr - p.t.region.Base(); off < uintptr(p.t.region.Size()) {
-		return t.region.Base() + off
+	if off := addr - p.t.Store.arena.Base(); off < p.t.Store.used() {
+		return t.stack.Base() + off
 	}
 	return addr
 }
 
-// wire makes a store's tables and instances, and what in them depends on where the thread's region is or is never changed.
+// wire makes a store's tables and instances, and what in them depends on where the thread's blocks are or is never changed.
 func (p *Plan) wire(t *Thread) {
 	from, s := p.t.Store, t.Store
 	s.types = from.types
@@ -273,13 +278,13 @@ func (p *Plan) wire(t *Thread) {
 	}
 }
 
-// begin brings a wired store to the plan's state: everything that a thread may have changed. The region's bytes beyond the template's are
-// zero. If it fails, t is closed.
+// begin brings a wired store to the plan's state: everything that a thread may have changed. If it fails, t is closed.
 func (p *Plan) begin(t *Thread) (*Thread, error) {
 	from, s := p.t.Store, t.Store
 	used := int(from.used())
-	copy(t.region.Bytes(used)[contextSize:], p.t.region.Bytes(used)[contextSize:])
-	s.next, s.free = t.region.Base()+from.used(), nil
+	copy(t.stack.Bytes(used)[contextSize:], from.arena.Bytes(used)[contextSize:])
+	s.dropArena()
+	s.free = nil
 	s.funcs, s.hostFuncs, s.hostRefs, s.globals = from.funcs, from.hostFuncs, nil, nil
 	s.externs, s.exns = handles{}, exceptions{}
 	t.Ctx.Funcs = addrOf(s.funcs)

@@ -10,6 +10,7 @@ import (
 type Pools struct {
 	mu     sync.Mutex
 	free   map[poolKey][]*mem.Region // guarded by mu
+	slots  map[int]*mem.Slots        // guarded by mu; of stacks, by size
 	idle   int                       // guarded by mu; bytes of memory that idle regions may hold
 	closed bool                      // guarded by mu
 	// Live counts the regions handed out and not yet returned; tests check that it falls to zero.
@@ -32,7 +33,9 @@ const (
 )
 
 // NewPools makes empty pools.
-func NewPools() *Pools { return &Pools{free: map[poolKey][]*mem.Region{}} }
+func NewPools() *Pools {
+	return &Pools{free: map[poolKey][]*mem.Region{}, slots: map[int]*mem.Slots{}}
+}
 
 // get returns a zeroed region of exactly size reserved bytes (rounded to pages) with at least commit bytes accessible.
 func (p *Pools) get(size, commit int) (*mem.Region, error) { return p.take(size, commit, false) }
@@ -56,9 +59,17 @@ func (p *Pools) take(size, commit int, stack bool) (*mem.Region, error) {
 		}
 		return r, nil
 	}
+	slots := p.slots[size]
+	if stack && slots == nil {
+		slots = mem.NewSlots(size)
+		p.slots[size] = slots
+	}
 	p.mu.Unlock()
-	r, err := mem.Reserve(size)
-	if err == nil {
+	var r *mem.Region
+	var err error
+	if stack {
+		r, err = slots.Get()
+	} else if r, err = mem.Reserve(size); err == nil {
 		if err = r.Commit(commit); err != nil {
 			r.Release() //nolint:errcheck // the commit's error is the one to report
 		}

@@ -1,8 +1,10 @@
 package vm
 
 import (
+	"fmt"
 	"math/bits"
 
+	"github.com/spindle-wasm/spindle/internal/mem"
 	"github.com/spindle-wasm/spindle/internal/wasm"
 )
 
@@ -22,12 +24,14 @@ type Store struct {
 	externs   handles
 	exns      exceptions
 
-	next uintptr           // bump pointer in the thread's region
-	free map[int][]uintptr // freed blocks by size class (slots)
+	arena *mem.Region       // where blocks come from; nil until the first one in a planned thread, whose plan's blocks lie below its stack
+	next  uintptr           // bump pointer in the arena
+	free  map[int][]uintptr // freed blocks by size class (slots)
 }
 
-func newStore(t *Thread) *Store {
-	s := &Store{thread: t, next: t.region.Base() + contextSize, funcs: make([]FuncDesc, 1, 8)}
+// newStore makes an empty store. The thread's context lies at the start of the arena.
+func newStore(t *Thread, arena *mem.Region) *Store {
+	s := &Store{thread: t, arena: arena, next: arena.Base() + contextSize, funcs: make([]FuncDesc, 1, 8)}
 	t.Ctx.Funcs = addrOf(s.funcs)
 	return s
 }
@@ -53,17 +57,24 @@ func (s *Store) alloc(slots int) (uintptr, error) {
 		clear(slotsAt(a, c))
 		return a, nil
 	}
+	if s.arena == nil {
+		r, err := s.thread.pools.get(regionSize, commitStep)
+		if err != nil {
+			return 0, fmt.Errorf("thread region: %w", err)
+		}
+		s.arena, s.next = r, r.Base()
+	}
 	a := s.next
 	if c > 1 {
 		a = (a + 15) &^ 15
 	}
-	base := s.thread.region.Base()
+	base := s.arena.Base()
 	end := int(a-base) + c*8
-	if end > s.thread.region.Size() {
-		return 0, &LimitError{Limit: "store bytes", Max: uint64(s.thread.region.Size()), Got: uint64(end)}
+	if end > s.arena.Size() {
+		return 0, &LimitError{Limit: "store bytes", Max: uint64(s.arena.Size()), Got: uint64(end)}
 	}
-	if end > s.thread.region.Committed() {
-		if err := s.thread.region.Commit(min((end+commitStep-1)/commitStep*commitStep, s.thread.region.Size())); err != nil {
+	if end > s.arena.Committed() {
+		if err := s.arena.Commit(min((end+commitStep-1)/commitStep*commitStep, s.arena.Size())); err != nil {
 			return 0, err
 		}
 	}
@@ -83,8 +94,16 @@ func (s *Store) release(addr uintptr, slots int) {
 	s.free[c] = append(s.free[c], addr)
 }
 
-// used is the number of bytes of the region that may be other than zero.
-func (s *Store) used() uintptr { return s.next - s.thread.region.Base() }
+// used is the number of bytes of the arena that may be other than zero.
+func (s *Store) used() uintptr { return s.next - s.arena.Base() }
+
+// dropArena gives the store's blocks back.
+func (s *Store) dropArena() {
+	if s.arena != nil {
+		s.thread.pools.put(s.arena, int(s.used()))
+		s.arena = nil
+	}
+}
 
 // addFunc gives a function its identity.
 func (s *Store) addFunc(d FuncDesc) Ref {
@@ -135,6 +154,7 @@ func (s *Store) close() {
 	for _, m := range s.memories {
 		m.Close()
 	}
+	s.dropArena()
 }
 
 // Global is a global variable; its value lives in its store's region.

@@ -60,7 +60,6 @@ type Thread struct {
 	inHost  atomic.Pointer[HostFunc]
 	stack   *mem.Region
 	ending  atomic.Bool
-	region  *mem.Region
 	pools   *Pools
 	callCtx context.Context
 	waiter  waiter
@@ -95,43 +94,35 @@ const stackReserve = 1024
 
 // NewThread makes an idle thread with an empty store.
 func NewThread(e Engine, pools *Pools, cfg ThreadConfig) (*Thread, error) {
-	return newThread(e, pools, cfg, contextSize)
-}
-
-// newThread makes a thread with that many bytes of its region accessible.
-func newThread(e Engine, pools *Pools, cfg ThreadConfig, commit int) (*Thread, error) {
-	size := cfg.StackSize
-	if size <= 0 {
-		size = DefaultStackSize
-	}
-	if size < 4*stackReserve {
-		size = 4 * stackReserve
-	}
-	stack, err := pools.getStack(size)
+	stack, err := pools.getStack(cfg.size())
 	if err != nil {
 		return nil, fmt.Errorf("guest stack: %w", err)
 	}
-	if mem.FreeCommit {
-		commit = regionSize // very many threads' regions and stacks are few mappings
-	}
-	region, err := pools.get(regionSize, commit)
+	arena, err := pools.get(regionSize, contextSize)
 	if err != nil {
 		pools.putStack(stack, false)
 		return nil, fmt.Errorf("thread region: %w", err)
 	}
-	t := assemble(e, pools, stack, region, make(chan struct{}, 1))
-	t.Store = newStore(t)
+	t := assemble(e, pools, arena.Base(), stack, stack.Base(), make(chan struct{}, 1))
+	t.Store = newStore(t, arena)
 	return t, nil
 }
 
-// assemble makes a thread of its parts. The context's bytes may be anything.
-func assemble(e Engine, pools *Pools, stack, region *mem.Region, wake chan struct{}) *Thread {
-	t := &Thread{Engine: e, stack: stack, region: region, pools: pools, Ctx: contextAt(region), waiter: waiter{wake: wake}}
+func (cfg ThreadConfig) size() int {
+	if cfg.StackSize <= 0 {
+		return DefaultStackSize
+	}
+	return max(cfg.StackSize, 4*stackReserve)
+}
+
+// assemble makes a thread of its parts: a context at ctx, whose bytes may be anything, and frames from base to the end of the stack.
+func assemble(e Engine, pools *Pools, ctx uintptr, stack *mem.Region, base uintptr, wake chan struct{}) *Thread {
+	t := &Thread{Engine: e, stack: stack, pools: pools, Ctx: contextAt(ctx), waiter: waiter{wake: wake}}
 	t.resumed.L, t.settled.L = &t.mu, &t.mu
-	*t.Ctx = Context{StackBase: stack.Base(), stackTop: stack.Base() + uintptr(stack.Size()) - stackReserve}
+	*t.Ctx = Context{StackBase: base, stackTop: stack.Base() + uintptr(stack.Size()) - stackReserve}
 	t.Ctx.stackNear = min(t.Ctx.stackTop, stack.Base()+nearStack)
 	t.Ctx.stackLimit = t.Ctx.stackNear
-	t.Top = t.Ctx.StackBase
+	t.Top = base
 	return t
 }
 
@@ -496,10 +487,10 @@ func (t *Thread) Close() {
 }
 
 func (t *Thread) finish() {
+	deep := t.deep()
+	t.Ctx = nil // it goes with the store or with the stack
 	t.Store.close()
-	t.pools.putStack(t.stack, t.deep())
-	t.pools.put(t.region, int(t.Store.used()))
-	t.Ctx = nil
+	t.pools.putStack(t.stack, deep)
 }
 
 // threadContext is the context of the host functions that a thread calls: done when the call's context is, and also when the
