@@ -161,6 +161,9 @@ func (t *Thread) Leave() { t.release() }
 
 func (t *Thread) acquire(ctx context.Context) error {
 	if !t.owned.CompareAndSwap(false, true) {
+		if t.ending.Load() { // nobody will own it again
+			return t.StopError(t.StopCause())
+		}
 		return ErrThreadBusy
 	}
 	t.callCtx = ctx
