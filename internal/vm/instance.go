@@ -97,14 +97,20 @@ func NewHostFunc(ts *wasm.TypeSpace, name string, ft wasm.FuncType, fn func(*Thr
 	if err != nil {
 		return nil, err
 	}
-	h := &HostFunc{Name: name, Fn: fn}
-	for _, t := range ft.Params {
-		h.Params += t.Slots()
+	f := &struct {
+		Func
+		host HostFunc
+	}{Func{Type: id}, HostFunc{Name: name, Params: countSlots(ft.Params), Results: countSlots(ft.Results), Fn: fn}}
+	f.Host = &f.host
+	return &f.Func, nil
+}
+
+// countSlots is how many slots values of the types take.
+func countSlots(types []wasm.ValType) (n int) {
+	for _, t := range types {
+		n += t.Slots()
 	}
-	for _, t := range ft.Results {
-		h.Results += t.Slots()
-	}
-	return &Func{Type: id, Host: h}, nil
+	return n
 }
 
 // FuncTypeID returns the canonical type of a function of the index space.

@@ -10,7 +10,18 @@ func (ts *TypeSpace) FuncTypeID(ft FuncType) (TypeID, error) {
 			}
 		}
 	}
-	m := &Module{Types: []SubType{{Kind: CompFunc, Final: true, Super: -1, Func: ft}}, RecGroups: []RecGroup{{Len: 1}}}
+	// A module of one type, all in one piece: a host may define thousands of functions.
+	var one struct {
+		Module
+		types  [1]SubType
+		groups [1]RecGroup
+		defs   [1]*typeDef
+		ids    [1]TypeID
+	}
+	m := &one.Module
+	one.types[0] = SubType{Kind: CompFunc, Final: true, Super: -1, Func: ft}
+	one.groups[0] = RecGroup{Len: 1}
+	m.Types, m.RecGroups, m.defs, m.TypeIDs = one.types[:], one.groups[:], one.defs[:0], one.ids[:0]
 	if err := ts.intern(m, m.RecGroups[0], func() error { return nil }); err != nil {
 		return 0, err
 	}
