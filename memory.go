@@ -94,36 +94,28 @@ func (m *Memory) ReadString(off, n uint64) (string, bool) {
 
 // Uint32 reads a little-endian 32-bit integer.
 func (m *Memory) Uint32(off uint64) (uint32, bool) {
-	v, ok := m.View(off, 4)
-	if !ok {
-		return 0, false
-	}
-	return binary.LittleEndian.Uint32(v), true
+	var b [4]byte
+	ok := m.Read(off, b[:])
+	return binary.LittleEndian.Uint32(b[:]), ok
 }
 
 // PutUint32 writes a little-endian 32-bit integer.
 func (m *Memory) PutUint32(off uint64, x uint32) bool {
-	v, ok := m.View(off, 4)
-	if ok {
-		binary.LittleEndian.PutUint32(v, x)
-	}
-	return ok
+	var b [4]byte
+	binary.LittleEndian.PutUint32(b[:], x)
+	return m.Write(off, b[:])
 }
 
 // Uint64 reads a little-endian 64-bit integer.
 func (m *Memory) Uint64(off uint64) (uint64, bool) {
-	v, ok := m.View(off, 8)
-	if !ok {
-		return 0, false
-	}
-	return binary.LittleEndian.Uint64(v), true
+	var b [8]byte
+	ok := m.Read(off, b[:])
+	return binary.LittleEndian.Uint64(b[:]), ok
 }
 
 // PutUint64 writes a little-endian 64-bit integer.
 func (m *Memory) PutUint64(off uint64, x uint64) bool {
-	v, ok := m.View(off, 8)
-	if ok {
-		binary.LittleEndian.PutUint64(v, x)
-	}
-	return ok
+	var b [8]byte
+	binary.LittleEndian.PutUint64(b[:], x)
+	return m.Write(off, b[:])
 }
