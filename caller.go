@@ -2,6 +2,8 @@ package spindle
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	"github.com/spindle-wasm/spindle/internal/vm"
 )
@@ -10,8 +12,8 @@ import (
 type Caller struct {
 	p    *Process
 	t    *vm.Thread
-	fail error
-	mem  Memory
+	fail error   // of the host function that runs
+	mem  *Memory // what Memory returned last
 }
 
 // Context is done when the call's context is, and when the guest is told to stop for another reason. Calls back into the guest
@@ -35,15 +37,17 @@ func (c *Caller) Memory() *Memory {
 	if len(ms) == 0 {
 		return nil
 	}
-	c.mem.m = ms[0]
-	return &c.mem
+	if c.mem == nil || c.mem.m != ms[0] { // host functions below this one may have a Memory of another instance
+		c.mem = &Memory{m: ms[0]}
+	}
+	return c.mem
 }
 
 // Thread returns the tid of the calling guest thread; 0 is the main thread.
 func (c *Caller) Thread() uint32 { return c.t.ID }
 
 // Fail makes the guest end with err once the host function returns: an *ExitError ends it with that code, an
-// *ExceptionError goes on as a guest exception, anything else becomes the cause of a TrapHost trap. The first error counts.
+// *ExceptionError of this thread goes on as a guest exception, anything else becomes the cause of a TrapHost trap. The first error counts.
 func (c *Caller) Fail(err error) {
 	if c.fail == nil {
 		c.fail = err
@@ -54,21 +58,36 @@ func (c *Caller) Fail(err error) {
 // be paused. f must return soon after Stopped is closed. The error is set if the guest is to stop; the host function should then return.
 func (c *Caller) Block(f func()) error { return c.t.Block(f) }
 
-// Throw makes the guest see an exception of the tag, with fields in slot form, once the host function returns.
+// Throw makes the guest see an exception of the tag, with fields in slot form, once the host function returns. It is a form of Fail:
+// the first error counts.
 func (c *Caller) Throw(tag *Tag, fields ...uint64) {
-	s := c.t.Store
-	c.Fail(&vm.Exception{Ref: s.NewException(tag.tag, fields), Store: s})
+	if c.fail != nil {
+		return
+	}
+	if n := tag.tag.Slots(); len(fields) != n {
+		c.fail = fmt.Errorf("an exception of this tag has %d slots of fields, not %d", n, len(fields))
+		return
+	}
+	fields = slices.Clone(fields)
+	narrow(tag.Fields(), fields)
+	c.fail = c.exception(tag.tag, fields, nil)
+}
+
+// exception makes an exception for the guest that called.
+func (c *Caller) exception(tag *vm.Tag, fields []uint64, trace []FrameInfo) error {
+	r := c.t.Store.NewException(tag, fields)
+	if r == vm.NullRef {
+		return vm.NewTrap(vm.TrapOutOfMemory)
+	}
+	return &vm.Exception{Ref: r, Store: c.t.Store, Trace: trace}
 }
 
 // finish returns what the host function failed with, in the engine's terms.
 func (c *Caller) finish() error {
 	err := c.fail
-	if err == nil {
-		return nil
-	}
 	c.fail = nil
-	if x, ok := err.(*ExceptionError); ok { //nolint:errorlint // an exception wrapped into another error is that error
-		return x.exn
+	if x, ok := err.(*ExceptionError); ok && x.store == c.t.Store { //nolint:errorlint // an exception wrapped into another error is that error
+		return c.exception(x.tag.tag, x.fields, x.trace)
 	}
 	return err
 }

@@ -2,7 +2,7 @@ package spindle
 
 import (
 	"errors"
-	"fmt"
+	"slices"
 
 	"github.com/spindle-wasm/spindle/internal/vm"
 	"github.com/spindle-wasm/spindle/internal/wasm"
@@ -60,6 +60,10 @@ const (
 	TrapUnsupported          = vm.TrapUnsupported
 	TrapHost                 = vm.TrapHost
 	TrapInterrupted          = vm.TrapInterrupted
+	TrapArrayOutOfBounds     = vm.TrapArrayOutOfBounds
+	TrapNullStructure        = vm.TrapNullStructure
+	TrapNullArray            = vm.TrapNullArray
+	TrapOutOfMemory          = vm.TrapOutOfMemory
 	TrapStackOverrun         = vm.TrapStackOverrun
 )
 
@@ -73,23 +77,22 @@ var (
 // ExceptionError says that an exception of the guest left it uncaught. A host function that passes it to Caller.Fail lets
 // it go on into the guest frames below.
 type ExceptionError struct {
-	exn    *vm.Exception
+	store  *vm.Store // that of the thread that threw it
 	fields []uint64
 	tag    *Tag
+	trace  []FrameInfo
 }
 
-func (e *ExceptionError) Error() string {
-	return fmt.Sprintf("uncaught exception (%d slots of fields)", len(e.fields))
-}
+func (e *ExceptionError) Error() string { return "uncaught exception " + e.tag.tag.Format(e.fields) }
 
 // Tag returns the exception's tag.
 func (e *ExceptionError) Tag() *Tag { return e.tag }
 
-// Fields returns the exception's fields in slot form.
+// Fields returns the exception's fields in slot form. References among them are good until guest code runs again.
 func (e *ExceptionError) Fields() []uint64 { return e.fields }
 
 // Backtrace returns where it was thrown, innermost frame first.
-func (e *ExceptionError) Backtrace() []FrameInfo { return e.exn.Trace }
+func (e *ExceptionError) Backtrace() []FrameInfo { return e.trace }
 
 // wrapError turns what an engine or vm returned into the API's errors.
 func (p *Process) wrapError(err error) error {
@@ -105,7 +108,9 @@ func (p *Process) wrapError(err error) error {
 	}
 	if x, ok := err.(*vm.Exception); ok { //nolint:errorlint // likewise
 		tag, fields := x.Store.Exception(x.Ref)
-		return &ExceptionError{exn: x, fields: append([]uint64(nil), fields...), tag: &Tag{tag: tag, p: p}}
+		e := &ExceptionError{store: x.Store, fields: slices.Clone(fields), tag: &Tag{tag: tag, p: p}, trace: x.Trace}
+		x.Store.DropException(x.Ref)
+		return e
 	}
 	return err
 }

@@ -71,6 +71,7 @@ func (f *Func) CallSlots(ctx context.Context, slots []uint64) error {
 	if len(slots) < f.params || len(slots) < f.results {
 		return fmt.Errorf("function %s needs %d slots, not %d", f.Name(), max(f.params, f.results), len(slots))
 	}
+	narrow(f.typ.Params, slots)
 	t := f.thread()
 	if ctx.Done() == nil {
 		if err := t.EnterBackground(ctx); err != nil {
@@ -90,7 +91,11 @@ func (f *Func) CallSlots(ctx context.Context, slots []uint64) error {
 func (f *Func) callContext(ctx context.Context, t *vm.Thread, slots []uint64) error {
 	if own := vm.ThreadOf(ctx); own != nil && (own == t || f.p.owns(own)) {
 		defer own.Nested(ctx)()
-		return f.p.wrapError(f.run(own, slots))
+		c := own.HostData.(*Caller)
+		failed := c.fail // the host function's that calls; those that the guest calls have their own
+		err := f.p.wrapError(f.run(own, slots))
+		c.fail = failed
+		return err
 	}
 	leave, err := t.Enter(ctx)
 	if err != nil {

@@ -28,6 +28,7 @@ func (p *Process) NewGlobal(t GlobalType, value ...uint64) (*Global, error) {
 	}
 	v := [2]uint64{}
 	copy(v[:], value)
+	narrow([]ValueType{t.Type}, v[:])
 	g, err := p.thread.Store.NewGlobal(t, v[0], v[1])
 	if err != nil {
 		return nil, err
@@ -60,7 +61,9 @@ func (g *Global) set(lo, hi uint64) error {
 	if !g.g.Type.Mutable {
 		return errors.New("spindle: the global is immutable")
 	}
-	g.g.Set(lo, hi)
+	v := [2]uint64{lo, hi}
+	narrow([]ValueType{g.g.Type.Type}, v[:])
+	g.g.Set(v[0], v[1])
 	return nil
 }
 
@@ -83,6 +86,9 @@ func (p *Process) NewTag(fields ...ValueType) (*Tag, error) {
 	}
 	return &Tag{vm.NewTag(id, ft), p}, nil
 }
+
+// Name returns the tag's name in the module that defines it: that of its name section, otherwise of an export. It may be empty.
+func (t *Tag) Name() string { return t.tag.Name() }
 
 // Fields returns the types of the exception's fields.
 func (t *Tag) Fields() []ValueType { return t.tag.Func.Params }

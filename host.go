@@ -16,11 +16,19 @@ type HostFunc struct {
 	call func(c *Caller, slots []uint64)
 
 	mu    sync.Mutex
-	bound map[*wasm.TypeSpace]*vm.Func // guarded by mu
+	first binding                      // guarded by mu; most are used in one Runtime only
+	more  map[*wasm.TypeSpace]*vm.Func // guarded by mu; in further Runtimes
+}
+
+// binding is a host function in a Runtime.
+type binding struct {
+	types *wasm.TypeSpace
+	fn    *vm.Func
 }
 
 // RawFunc makes a host function in slot form: call reads its arguments from slots and writes its results over them.
-// len(slots) is the larger of both counts; slots are valid only during the call.
+// len(slots) is the larger of both counts; slots are valid only during the call. Of results with 32 bits the upper half of the slot does not
+// matter.
 func RawFunc(t FuncType, call func(c *Caller, slots []uint64)) *HostFunc {
 	return &HostFunc{Type: t, call: call}
 }
@@ -34,27 +42,38 @@ func (h *HostFunc) Named(name string) *HostFunc {
 func (h *HostFunc) extern(p *Process) (vm.Extern, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	f, ok := h.bound[p.rt.types]
-	if !ok {
-		call := h.call
+	types := p.rt.types
+	fn := h.more[types]
+	if h.first.types == types {
+		fn = h.first.fn
+	}
+	if fn == nil {
 		var err error
-		f, err = vm.NewHostFunc(p.rt.types, h.Name, h.Type, func(t *vm.Thread, slots []uint64) error {
-			c := t.HostData.(*Caller)
-			call(c, slots)
-			if c.fail != nil {
-				return c.finish()
-			}
-			return nil
-		})
-		if err != nil {
+		if fn, err = vm.NewHostFunc(types, h.Name, h.Type, h.serve); err != nil {
 			return vm.Extern{}, err
 		}
-		if h.bound == nil {
-			h.bound = map[*wasm.TypeSpace]*vm.Func{}
+		switch {
+		case h.first.fn == nil:
+			h.first = binding{types, fn}
+		case h.more == nil:
+			h.more = map[*wasm.TypeSpace]*vm.Func{types: fn}
+		default:
+			h.more[types] = fn
 		}
-		h.bound[p.rt.types] = f
 	}
-	return vm.Extern{Kind: KindFunc, Func: f}, nil
+	return vm.Extern{Kind: KindFunc, Func: fn}, nil
+}
+
+// serve calls the function for a guest.
+func (h *HostFunc) serve(t *vm.Thread, slots []uint64) error {
+	c := t.HostData.(*Caller)
+	c.fail = nil // a panic may have left one
+	h.call(c, slots)
+	if c.fail != nil {
+		return c.finish()
+	}
+	narrow(h.Type.Results, slots)
+	return nil
 }
 
 // Value is a Go type that has a WebAssembly counterpart: 32-bit integers are i32, 64-bit integers i64, floats f32 and f64.

@@ -18,6 +18,21 @@ func F32(v float32) uint64 { return uint64(math.Float32bits(v)) }
 // F64 returns a 64-bit float in slot form.
 func F64(v float64) uint64 { return math.Float64bits(v) }
 
+// narrow clears the upper halves of the slots of 32-bit values, which engines rely on. References have 32 bits, too.
+func narrow(types []ValueType, slots []uint64) {
+	i := 0
+	for _, t := range types {
+		switch t {
+		case TypeI64, TypeF64:
+		case TypeV128:
+			i++
+		default:
+			slots[i] = uint64(uint32(slots[i]))
+		}
+		i++
+	}
+}
+
 // I31 returns an i31ref that holds the low 31 bits of v, in slot form.
 func I31(v int32) uint64 { return uint64(vm.I31Ref(uint32(v))) }
 

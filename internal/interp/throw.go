@@ -63,7 +63,10 @@ func raise(t *vm.Thread, r vm.Ref, ex *vm.Exception) error {
 		return nil
 	}
 	if ex == nil {
-		ex = &vm.Exception{Ref: r, Store: t.Store, Trace: t.Backtrace(&vm.TrapError{}).Frames}
+		ex = &vm.Exception{Ref: r, Store: t.Store}
+	}
+	if ex.Trace == nil { // a host function's own begins at its caller
+		ex.Trace = t.Backtrace(&vm.TrapError{}).Frames
 	}
 	return ex
 }

@@ -66,7 +66,8 @@ func (s *Store) atSafepoint() bool { return s.thread.InHost() == nil && s.thread
 
 // Collect frees the exceptions and host values that nothing refers to any more. Roots: the guest stack by its exact
 // reference maps, globals, tables, and the fields of live exceptions.
-// Preconditions: the thread is outside of guest code with its exit state set, and host functions in flight hold no references of their own.
+// Host values stay while a host function is in flight, which may hold references that no map tells of.
+// Preconditions: the thread is outside of guest code with its exit state set, and host functions in flight hold no exceptions of their own.
 func (s *Store) Collect() {
 	h, x := &s.externs, &s.exns
 	h.marked = make([]bool, len(h.vals))
@@ -114,8 +115,9 @@ func (s *Store) Collect() {
 			s.freeException(Ref(i))
 		}
 	}
+	inHost := s.thread.InHost() != nil || len(s.thread.Activations) > 1
 	for i, v := range h.vals {
-		if v != nil && !h.marked[i] {
+		if v != nil && !h.marked[i] && !inHost {
 			if comparable_(v) {
 				delete(h.index, v)
 			}

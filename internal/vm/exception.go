@@ -1,7 +1,5 @@
 package vm
 
-import "fmt"
-
 // exceptions are the exception objects of a store: what an exnref indexes. Records are freed when nothing refers to
 // them: at once if no reference ever escaped to guest code, otherwise by Store.Collect.
 type exceptions struct {
@@ -27,8 +25,8 @@ type Exception struct {
 }
 
 func (e *Exception) Error() string {
-	tag, _ := e.Store.Exception(e.Ref)
-	return fmt.Sprintf("uncaught exception with %d slots of fields", tag.Slots())
+	tag, fields := e.Store.Exception(e.Ref)
+	return "uncaught exception " + tag.Format(fields)
 }
 
 // Tag returns the exception's tag.

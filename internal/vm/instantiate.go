@@ -150,9 +150,11 @@ func (i *Instance) allocate(mems memories) error {
 		}
 		i.Memories = append(i.Memories, mm)
 	}
-	for _, tag := range m.Tags[m.NumImportedTags:] {
-		id := m.TypeIDs[tag.Type]
-		i.Tags = append(i.Tags, NewTag(id, s.types.Def(id).Func))
+	for k := m.NumImportedTags; k < len(m.Tags); k++ {
+		id := m.TypeIDs[m.Tags[k].Type]
+		tag := NewTag(id, s.types.Def(id).Func)
+		tag.module, tag.index = m, uint32(k)
+		i.Tags = append(i.Tags, tag)
 	}
 	i.memDescs = make([]uintptr, len(i.Memories))
 	for k, mm := range i.Memories {

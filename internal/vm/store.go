@@ -189,22 +189,3 @@ func (g *Global) Set(lo, hi uint64) {
 
 // Addr is the address of the global's storage.
 func (g *Global) Addr() uintptr { return g.addr }
-
-// Tag is an exception tag; its identity is that of the Go object.
-type Tag struct {
-	Type  wasm.TypeID
-	Func  wasm.FuncType // params are the exception's fields; canonical
-	slots int
-}
-
-// NewTag makes a tag with a new identity.
-func NewTag(id wasm.TypeID, ft wasm.FuncType) *Tag {
-	t := &Tag{Type: id, Func: ft}
-	for _, p := range ft.Params {
-		t.slots += p.Slots()
-	}
-	return t
-}
-
-// Slots is the number of slots that the tag's fields take.
-func (t *Tag) Slots() int { return t.slots }
