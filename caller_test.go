@@ -269,3 +269,30 @@ func TestUpperHalves(t *testing.T) {
 		t.Errorf("a new global is %#x, %v", made.Get(), err)
 	}
 }
+
+// TestHostMadeTypes: what the embedder cannot make is refused.
+func TestHostMadeTypes(t *testing.T) {
+	rt := newRuntime(t)
+	p, err := rt.NewProcess(spindle.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	nonNull := spindle.TypeFuncRef.WithNull(false)
+	for name, f := range map[string]func() error{
+		"table of numbers":   func() error { _, err := p.NewTable(spindle.TableType{Elem: spindle.TypeI32}, 0); return err },
+		"table without type": func() error { _, err := p.NewTable(spindle.TableType{}, 0); return err },
+		"table of no nulls":  func() error { _, err := p.NewTable(spindle.TableType{Elem: nonNull}, 0); return err },
+		"shared without maximum": func() error {
+			_, err := p.NewMemory(spindle.MemoryType{Shared: true})
+			return err
+		},
+		"unshared shared memory": func() error { _, err := rt.NewSharedMemory(spindle.MemoryType{}); return err },
+		"global without value":   func() error { _, err := p.NewGlobal(spindle.GlobalType{Type: spindle.TypeI32}); return err },
+		"global of two values":   func() error { _, err := p.NewGlobal(spindle.GlobalType{Type: spindle.TypeI64}, 1, 2); return err },
+		"half a vector":          func() error { _, err := p.NewGlobal(spindle.GlobalType{Type: spindle.TypeV128}, 1); return err },
+	} {
+		if f() == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}

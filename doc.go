@@ -19,12 +19,15 @@
 //
 // # Values
 //
-// Arguments and results travel in 8-byte slots: i32 and f32 in the low half (zero-extended), i64 and f64 whole, v128 as two
-// slots (low half first), references as opaque words made and read by the Process ([Process.ExternRef], [Func.Ref]).
-// [I32], [F64] and their like convert.
+// Arguments and results travel in 8-byte slots: i32 and f32 in the low half, i64 and f64 whole, v128 as two slots (low half first),
+// references as opaque words made and read by the Process ([Process.ExternRef], [Func.Ref]). Of a slot for 32 bits, references included, the
+// upper half does not matter in what goes in and is zero in what comes out. [I32], [F64] and their like convert.
+//
+// A reference that the embedder holds is good for as long as guest code can reach it, or the host function runs that got or made it; the
+// results of a call, until guest code runs again.
 //
 // # Errors
 //
 // Errors are typed, for errors.As: [*ExitError], [*TrapError], [*LinkError], [*ValidationError], [*MalformedError], [*FeatureError],
-// [*LimitError], [*ExceptionError], [*ImplementationLimitError].
+// [*LimitError], [*ExceptionError], [*ImplementationLimitError], [*SyntaxError] of the text format.
 package spindle

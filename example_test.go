@@ -433,3 +433,211 @@ func ExampleRuntime_Start() {
 	fmt.Println(errors.As(err, &code), err)
 	// Output: true guest exited with code 3
 }
+
+// Calls in a loop need no allocation: one slice of slots takes the arguments there and the results back.
+func ExampleFunc_CallSlots() {
+	ctx := context.Background()
+	rt := spindle.NewRuntime()
+	defer rt.Close()
+	mod := compile(rt, `(module (func (export "halve") (param f64) (result f64) (f64.div (local.get 0) (f64.const 2))))`)
+	inst, err := rt.Instantiate(ctx, mod, spindle.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	halve, err := inst.Func("halve")
+	if err != nil {
+		log.Fatal(err)
+	}
+	slots := []uint64{spindle.F64(20)}
+	for range 3 {
+		if err := halve.CallSlots(ctx, slots); err != nil {
+			log.Fatal(err)
+		}
+	}
+	fmt.Println(spindle.FromSlot[float64](slots[0]))
+	// Output: 2.5
+}
+
+// The embedder reads and writes the memory that a module exports, by copies or in place.
+func ExampleMemory() {
+	ctx := context.Background()
+	rt := spindle.NewRuntime()
+	defer rt.Close()
+	mod := compile(rt, `(module
+		(memory (export "memory") 1)
+		(func (export "upper") (param $at i32) (param $n i32)
+			(loop $next
+				(i32.store8 (local.get $at) (i32.and (i32.load8_u (local.get $at)) (i32.const 0xdf)))
+				(local.set $at (i32.add (local.get $at) (i32.const 1)))
+				(br_if $next (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))))`)
+	inst, err := rt.Instantiate(ctx, mod, spindle.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	m, err := inst.Memory("memory")
+	if err != nil {
+		log.Fatal(err)
+	}
+	word := []byte("spindle")
+	fmt.Println(m.Write(1024, word), m.Write(spindle.PageSize-3, word)) // the second one does not fit
+	if _, err := inst.Call(ctx, "upper", 1024, uint64(len(word))); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(m.ReadString(1024, uint64(len(word))))
+	old, ok := m.Grow(2)
+	fmt.Println(old, ok, m.Size())
+	// Output:
+	// true false
+	// SPINDLE true
+	// 1 true 196608
+}
+
+// A shared memory can be imported by modules of several Processes, which then see each other's writes.
+func ExampleRuntime_NewSharedMemory() {
+	ctx := context.Background()
+	rt := spindle.NewRuntime()
+	defer rt.Close()
+	t := spindle.MemoryType{Shared: true}
+	t.Min, t.Max, t.HasMax = 1, 1, true
+	shared, err := rt.NewSharedMemory(t)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer shared.Close()
+	mod := compile(rt, `(module
+		(import "env" "memory" (memory 1 1 shared))
+		(func (export "add") (param i32) (result i32) (i32.atomic.rmw.add (i32.const 0) (local.get 0))))`)
+	cfg := spindle.Config{Imports: spindle.Imports{"env": spindle.HostModule{"memory": shared}}}
+	for range 2 {
+		inst, err := rt.Instantiate(ctx, mod, cfg)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(inst.Call(ctx, "add", 21))
+	}
+	fmt.Println(shared.Uint32(0))
+	// Output:
+	// [0] <nil>
+	// [21] <nil>
+	// 42 true
+}
+
+// A global of the host's is shared with the modules that import it. It belongs to a Process, so that comes first.
+func ExampleProcess_NewGlobal() {
+	ctx := context.Background()
+	rt := spindle.NewRuntime()
+	defer rt.Close()
+	env := spindle.HostModule{}
+	p, err := rt.NewProcess(spindle.Config{Imports: spindle.Imports{"env": env}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	level, err := p.NewGlobal(spindle.GlobalType{Type: spindle.TypeI32, Mutable: true}, spindle.I32(-1))
+	if err != nil {
+		log.Fatal(err)
+	}
+	env["level"] = level
+	mod := compile(rt, `(module
+		(import "env" "level" (global $level (mut i32)))
+		(func (export "raise") (global.set $level (i32.add (global.get $level) (i32.const 3)))))`)
+	inst, err := p.Instantiate(ctx, mod, "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := inst.Call(ctx, "raise"); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(spindle.FromSlot[int32](level.Get()))
+	// Output: 2
+}
+
+// A host function that waits does so in Block, so that the guest can be stopped and paused meanwhile.
+func ExampleCaller_Block() {
+	rt := spindle.NewRuntime()
+	defer rt.Close()
+	mail := make(chan uint32)
+	receive := spindle.Func0(func(c *spindle.Caller) (v uint32) {
+		if err := c.Block(func() {
+			select {
+			case v = <-mail:
+			case <-c.Stopped():
+			}
+		}); err != nil {
+			c.Fail(err)
+		}
+		return v
+	})
+	mod := compile(rt, `(module (import "env" "receive" (func $receive (result i32))) (func (export "run") (result i32) (call $receive)))`)
+	inst, err := rt.Instantiate(context.Background(), mod, spindle.Config{Imports: spindle.Imports{"env": spindle.HostModule{"receive": receive}}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	go func() { mail <- 5 }()
+	fmt.Println(inst.Call(context.Background(), "run"))
+	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+	defer cancel()
+	_, err = inst.Call(ctx, "run") // no mail comes
+	fmt.Println(errors.Is(err, context.DeadlineExceeded))
+	// Output:
+	// [5] <nil>
+	// true
+}
+
+// A limit on memory refuses modules that need more, and keeps others from growing.
+func ExampleWithMaxMemory() {
+	ctx := context.Background()
+	rt := spindle.NewRuntime(spindle.WithMaxMemory(1 << 20))
+	defer rt.Close()
+	_, err := rt.Instantiate(ctx, compile(rt, `(module (memory 17))`), spindle.Config{})
+	var limit *spindle.LimitError
+	fmt.Println(errors.As(err, &limit), err)
+	inst, err := rt.Instantiate(ctx, compile(rt, `(module (memory 1) (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0))))`), spindle.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, pages := range []uint64{15, 1} {
+		res, err := inst.Call(ctx, "grow", pages)
+		fmt.Println(spindle.FromSlot[int32](res[0]), err)
+	}
+	// Output:
+	// true limit reached: memory pages: 17 wanted, at most 16 allowed
+	// 1 <nil>
+	// -1 <nil>
+}
+
+// What a module imports and exports can be seen before it is instantiated.
+func ExampleModule() {
+	rt := spindle.NewRuntime()
+	defer rt.Close()
+	mod := compile(rt, `(module $plugin
+		(import "env" "log" (func (param i32 i32)))
+		(memory (export "memory") 2 8)
+		(func (export "run") (param f64) (result i32) (i32.const 0)))`)
+	fmt.Println(mod.Name())
+	for im := range mod.Imports() {
+		fmt.Println("import", im.Module, im.Name, im.Kind, im.Func.Params, im.Func.Results)
+	}
+	for e := range mod.Exports() {
+		switch e.Kind {
+		case spindle.KindFunc:
+			fmt.Println("export", e.Name, e.Func.Params, e.Func.Results)
+		case spindle.KindMemory:
+			fmt.Println("export", e.Name, e.Memory.Min, "to", e.Memory.Max, "pages")
+		}
+	}
+	// Output:
+	// plugin
+	// import env log func [i32 i32] []
+	// export memory 2 to 8 pages
+	// export run [f64] [i32]
+}
+
+// Where a text is no module is told by line and column.
+func ExampleSyntaxError() {
+	rt := spindle.NewRuntime()
+	defer rt.Close()
+	_, err := rt.CompileText(context.Background(), []byte("(module\n  (func (i32.ad)))"))
+	var syntax *spindle.SyntaxError
+	fmt.Println(errors.As(err, &syntax), err)
+	// Output: true 2:10: unknown operator i32.ad, want an instruction
+}

@@ -45,7 +45,7 @@ func (f *Func) Name() string {
 	return f.fn.Inst.Module.FuncName(f.fn.Index)
 }
 
-// Call calls the function with arguments in slot form and returns its results in slot form. Errors: *TrapError (also for a
+// Call calls the function with arguments in slot form and returns its results in slot form: see the package's words on values. Errors: *TrapError (also for a
 // ctx that is done, which then is its cause), *ExitError, *ExceptionError, ErrBusy. After a trap the instance may be called again.
 //
 // A call runs on the Process's main thread, of which there is one: while a goroutine is in it, calls by others return ErrBusy at once. To run

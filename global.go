@@ -21,10 +21,13 @@ func (g *Global) extern(p *Process) (vm.Extern, error) {
 }
 
 // NewGlobal makes a global for the Process's modules to import, from a value in slot form (a v128 takes two slots). Its
-// type must not name a module's types.
+// type must be abstract.
 func (p *Process) NewGlobal(t GlobalType, value ...uint64) (*Global, error) {
 	if len(value) != t.Type.Slots() {
 		return nil, fmt.Errorf("a global of type %s takes %d slots, not %d", t.Type, t.Type.Slots(), len(value))
+	}
+	if t.Type.IsRef() && t.Type.Heap().Concrete() {
+		return nil, fmt.Errorf("a global of the host cannot be of type %s", t.Type)
 	}
 	v := [2]uint64{}
 	copy(v[:], value)
@@ -39,7 +42,7 @@ func (p *Process) NewGlobal(t GlobalType, value ...uint64) (*Global, error) {
 // Type returns the global's type.
 func (g *Global) Type() GlobalType { return g.g.Type }
 
-// Get returns the value in slot form.
+// Get returns the value in slot form; of a v128, the low half.
 func (g *Global) Get() uint64 {
 	lo, _ := g.g.Get()
 	return lo
@@ -51,7 +54,8 @@ func (g *Global) GetV128() V128 {
 	return V128{lo, hi}
 }
 
-// Set stores a value in slot form; it fails on an immutable global.
+// Set stores a value in slot form; it fails on an immutable global. Of a v128 the high half becomes 0; references must be of the global's type,
+// which is not checked.
 func (g *Global) Set(v uint64) error { return g.set(v, 0) }
 
 // SetV128 stores a vector.

@@ -2,7 +2,7 @@ package spindle
 
 import (
 	"encoding/binary"
-	"fmt"
+	"errors"
 
 	"github.com/spindle-wasm/spindle/internal/vm"
 	"github.com/spindle-wasm/spindle/internal/wasm"
@@ -23,8 +23,11 @@ func (m *Memory) extern(p *Process) (vm.Extern, error) {
 	return vm.Extern{Kind: KindMemory, Memory: m.m}, nil
 }
 
-// NewMemory makes a memory for the Process's modules to import. It is closed with the Process.
+// NewMemory makes a memory for the Process's modules to import. It is closed with the Process. A shared one needs a maximum.
 func (p *Process) NewMemory(t MemoryType) (*Memory, error) {
+	if t.Shared && !t.HasMax {
+		return nil, errSharedMax
+	}
 	m, err := p.thread.Store.AddMemory(t, p.memoryLimits())
 	if err != nil {
 		return nil, err
@@ -32,10 +35,12 @@ func (p *Process) NewMemory(t MemoryType) (*Memory, error) {
 	return &Memory{m: m}, nil
 }
 
+var errSharedMax = errors.New("a shared memory needs Shared and a maximum")
+
 // NewSharedMemory makes a shared memory that modules of several Processes may import. They keep it alive; Close gives back the caller's own hold on it.
 func (r *Runtime) NewSharedMemory(t MemoryType) (*Memory, error) {
 	if !t.Shared || !t.HasMax {
-		return nil, fmt.Errorf("a shared memory needs Shared and a maximum")
+		return nil, errSharedMax
 	}
 	m, err := vm.NewMemory(r.pools, t, memoryLimits(r.maxMemory))
 	if err != nil {
@@ -63,7 +68,7 @@ func (m *Memory) Size() uint64 { return m.m.Len() }
 func (m *Memory) Grow(pages uint64) (old uint64, ok bool) { return m.m.Grow(pages) }
 
 // View returns n bytes at off without copying: writes go to the guest. ok is false if they are out of bounds. The view ends
-// with the host function that takes it, and when the memory grows.
+// with the host function that takes it, when an unshared memory grows, and when the Process is closed: using it then may end the program.
 func (m *Memory) View(off, n uint64) (b []byte, ok bool) {
 	size := m.m.Len()
 	if n > size || off > size-n {

@@ -208,7 +208,7 @@ func (p *Process) Wait(ctx context.Context) error {
 func (p *Process) Done() <-chan struct{} { return p.done }
 
 // Instantiate adds an instance of m to the Process and runs its start function (but no _initialize). The instance can be
-// imported by later ones under its name, if it is not empty.
+// imported by later ones under its name, if it is not empty. While the guest runs, also from a host function, the error is ErrBusy.
 func (p *Process) Instantiate(ctx context.Context, m *Module, name string) (*Instance, error) {
 	inst, start, err := p.link(m, name)
 	if err != nil {

@@ -20,8 +20,14 @@ func (t *Table) extern(p *Process) (vm.Extern, error) {
 	return vm.Extern{Kind: KindTable, Table: t.t}, nil
 }
 
-// NewTable makes a table for the Process's modules to import, filled with a reference. Its element type must be abstract.
+// NewTable makes a table for the Process's modules to import, filled with a reference (0 is null). Its element type must be abstract.
 func (p *Process) NewTable(t TableType, init uint64) (*Table, error) {
+	if !t.Elem.IsRef() || t.Elem.Heap().Concrete() {
+		return nil, fmt.Errorf("a table cannot hold elements of type %s", t.Elem)
+	}
+	if !t.Elem.Nullable() && init == 0 {
+		return nil, fmt.Errorf("a table of type %s needs a reference to fill it with", t.Elem)
+	}
 	vt, err := p.thread.Store.NewTable(t, vm.Ref(init))
 	if err != nil {
 		return nil, err
@@ -41,10 +47,10 @@ func (t *Table) Get(i uint64) (ref uint64, ok bool) {
 	return uint64(r), ok
 }
 
-// Set stores an element; it reports false beyond the end. The reference must be of the table's element type.
+// Set stores an element; it reports false beyond the end. The reference must be of the table's element type: that is not checked.
 func (t *Table) Set(i, ref uint64) bool { return t.t.Set(i, vm.Ref(ref)) }
 
-// Grow adds elements and returns the old size; ok is false if the table cannot grow that far.
+// Grow adds delta elements, all init, and returns the old size; ok is false if the table cannot grow that far.
 func (t *Table) Grow(delta, init uint64) (old uint64, ok bool) {
 	old, ok, _ = t.p.thread.TableGrow(t.t, delta, vm.Ref(init))
 	return old, ok
