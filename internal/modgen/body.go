@@ -46,8 +46,8 @@ func (g *gen) makeBodies() {
 	g.makeMenu()
 	for f := g.numImported.funcs; f < len(g.funcs); f++ {
 		if uint32(f) == g.refuel {
-			code := appendS([]byte{0, byte(wasm.OpI32Const)}, int64(g.cfg.Fuel))
-			g.bodies = append(g.bodies, endExpr(appendU(appendOp(code, wasm.OpGlobalSet), uint64(g.fuel))))
+			code := wasm.AppendSigned([]byte{0, byte(wasm.OpI32Const)}, int64(g.cfg.Fuel))
+			g.bodies = append(g.bodies, endExpr(appendU(wasm.AppendOpcode(code, wasm.OpGlobalSet), uint64(g.fuel))))
 			continue
 		}
 		g.bodies = append(g.bodies, g.makeBody(f))
@@ -82,7 +82,7 @@ func (g *gen) makeBody(fn int) []byte {
 		for k < len(b.locals) && b.locals[k] == b.locals[i] {
 			k++
 		}
-		runs = appendVal(appendU(runs, uint64(k-i)), b.locals[i])
+		runs = wasm.AppendValType(appendU(runs, uint64(k-i)), b.locals[i])
 		i = k
 		n++
 	}
@@ -123,7 +123,7 @@ func (b *body) emit(op wasm.Opcode, imm ...uint64) {
 	case wasm.ImmData, wasm.ImmDataMemory, wasm.ImmTypeData:
 		b.namesData = true
 	}
-	b.code = appendOp(b.code, op)
+	b.code = wasm.AppendOpcode(b.code, op)
 	for _, v := range imm {
 		b.code = appendU(b.code, v)
 	}
@@ -317,11 +317,11 @@ func (b *body) close() {
 // useFuel takes a unit of fuel and traps if there is none.
 func (b *body) useFuel() {
 	f := uint64(b.fuel)
-	b.code = appendU(appendOp(b.code, wasm.OpGlobalGet), f)
+	b.code = appendU(wasm.AppendOpcode(b.code, wasm.OpGlobalGet), f)
 	b.code = append(b.code, byte(wasm.OpI32Eqz), byte(wasm.OpIf), 0x40, byte(wasm.OpUnreachable), byte(wasm.OpEnd))
-	b.code = appendU(appendOp(b.code, wasm.OpGlobalGet), f)
+	b.code = appendU(wasm.AppendOpcode(b.code, wasm.OpGlobalGet), f)
 	b.code = append(b.code, byte(wasm.OpI32Const), 1, byte(wasm.OpI32Sub))
-	b.code = appendU(appendOp(b.code, wasm.OpGlobalSet), f)
+	b.code = appendU(wasm.AppendOpcode(b.code, wasm.OpGlobalSet), f)
 }
 
 // tame reports whether an operand should be kept within what does not trap.
@@ -334,11 +334,11 @@ func (b *body) mask(t wasm.ValType, m int64) {
 		return
 	}
 	if t == wasm.I64 {
-		b.code = appendS(appendOp(b.code, wasm.OpI64Const), m)
+		b.code = wasm.AppendSigned(wasm.AppendOpcode(b.code, wasm.OpI64Const), m)
 		b.emit(wasm.OpI64And)
 		return
 	}
-	b.code = appendS(appendOp(b.code, wasm.OpI32Const), m)
+	b.code = wasm.AppendSigned(wasm.AppendOpcode(b.code, wasm.OpI32Const), m)
 	b.emit(wasm.OpI32And)
 }
 
@@ -358,11 +358,11 @@ func (b *body) blockType(params, results []wasm.ValType) []byte {
 	case len(params) == 0 && len(results) == 0:
 		return []byte{0x40}
 	case len(params) == 0 && len(results) == 1 && !b.c.oneIn(8):
-		return appendVal(nil, results[0])
+		return wasm.AppendValType(nil, results[0])
 	case !b.has(wasm.FeatureMultiValue):
-		return appendVal(nil, results[0])
+		return wasm.AppendValType(nil, results[0])
 	}
-	return appendS(nil, int64(b.types.funcType(params, results)))
+	return wasm.AppendSigned(nil, int64(b.types.funcType(params, results)))
 }
 
 // pickBlock picks a block's signature.

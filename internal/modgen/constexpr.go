@@ -36,7 +36,7 @@ func (g *gen) constant(b []byte, t wasm.ValType, globals, depth int) ([]byte, bo
 	if globals > 0 && c.oneIn(4) {
 		x := c.n(globals)
 		if gl := g.globals[x]; !gl.Mutable && g.types.match(gl.Type, t) {
-			return appendU(appendOp(b, wasm.OpGlobalGet), uint64(x)), true
+			return appendU(wasm.AppendOpcode(b, wasm.OpGlobalGet), uint64(x)), true
 		}
 	}
 	if t == wasm.I32 || t == wasm.I64 {
@@ -47,7 +47,7 @@ func (g *gen) constant(b []byte, t wasm.ValType, globals, depth int) ([]byte, bo
 			}
 			b, _ = g.constant(b, t, globals, depth-1)
 			b, _ = g.constant(b, t, globals, depth-1)
-			return appendOp(b, pick(c, ops)), true
+			return wasm.AppendOpcode(b, pick(c, ops)), true
 		}
 	}
 	if !t.IsRef() {
@@ -60,15 +60,15 @@ func (g *gen) constant(b []byte, t wasm.ValType, globals, depth int) ([]byte, bo
 func (g *gen) appendConst(b []byte, t wasm.ValType) []byte {
 	switch t {
 	case wasm.I32:
-		return appendS(appendOp(b, wasm.OpI32Const), int64(int32(g.bits(32))))
+		return wasm.AppendSigned(wasm.AppendOpcode(b, wasm.OpI32Const), int64(int32(g.bits(32))))
 	case wasm.I64:
-		return appendS(appendOp(b, wasm.OpI64Const), int64(g.bits(64)))
+		return wasm.AppendSigned(wasm.AppendOpcode(b, wasm.OpI64Const), int64(g.bits(64)))
 	case wasm.F32:
-		return binary.LittleEndian.AppendUint32(appendOp(b, wasm.OpF32Const), uint32(g.float(32)))
+		return binary.LittleEndian.AppendUint32(wasm.AppendOpcode(b, wasm.OpF32Const), uint32(g.float(32)))
 	case wasm.F64:
-		return binary.LittleEndian.AppendUint64(appendOp(b, wasm.OpF64Const), g.float(64))
+		return binary.LittleEndian.AppendUint64(wasm.AppendOpcode(b, wasm.OpF64Const), g.float(64))
 	}
-	b = appendOp(b, wasm.OpV128Const)
+	b = wasm.AppendOpcode(b, wasm.OpV128Const)
 	switch g.c.n(3) {
 	case 0:
 		b = binary.LittleEndian.AppendUint64(b, g.bits(64))
@@ -137,12 +137,12 @@ func (g *gen) constRef(b []byte, t wasm.ValType, globals, depth int) ([]byte, bo
 		if fs := g.funcsBelow(t); len(fs) > 0 {
 			f := pick(c, fs)
 			g.declare(f)
-			return appendU(appendOp(b, wasm.OpRefFunc), uint64(f)), true
+			return appendU(wasm.AppendOpcode(b, wasm.OpRefFunc), uint64(f)), true
 		}
 	case wasm.HeapExtern:
 		if gc && h == wasm.HeapExtern {
 			b, _ = g.constRef(b, wasm.RefTo(wasm.HeapAny, t.Nullable()), globals, max(depth-1, 0))
-			return appendOp(b, wasm.OpExternConvertAny), true
+			return wasm.AppendOpcode(b, wasm.OpExternConvertAny), true
 		}
 	case wasm.HeapAny:
 		if g.cfg.Aggregates && depth > 0 && c.oneIn(2) {
@@ -153,10 +153,10 @@ func (g *gen) constRef(b []byte, t wasm.ValType, globals, depth int) ([]byte, bo
 		if g.types.heapMatch(wasm.HeapI31, h) {
 			if h == wasm.HeapAny && depth > 0 && c.oneIn(3) {
 				b, _ = g.constRef(b, wasm.RefTo(wasm.HeapExtern, t.Nullable()), globals, depth-1)
-				return appendOp(b, wasm.OpAnyConvertExtern), true
+				return wasm.AppendOpcode(b, wasm.OpAnyConvertExtern), true
 			}
 			b, _ = g.constant(b, wasm.I32, globals, max(depth-1, 0))
-			return appendOp(b, wasm.OpRefI31), true
+			return wasm.AppendOpcode(b, wasm.OpRefI31), true
 		}
 	}
 	if t.Nullable() {
@@ -165,7 +165,9 @@ func (g *gen) constRef(b []byte, t wasm.ValType, globals, depth int) ([]byte, bo
 	return b, false
 }
 
-func appendNull(b []byte, h wasm.HeapType) []byte { return appendHeap(appendOp(b, wasm.OpRefNull), h) }
+func appendNull(b []byte, h wasm.HeapType) []byte {
+	return wasm.AppendHeapType(wasm.AppendOpcode(b, wasm.OpRefNull), h)
+}
 
 // constAggregate appends a constant struct or array of a type below h.
 func (g *gen) constAggregate(b []byte, h wasm.HeapType, globals, depth int) ([]byte, bool) {
@@ -189,9 +191,9 @@ func (g *gen) constAggregate(b []byte, h wasm.HeapType, globals, depth int) ([]b
 		}
 	}
 	if s.Kind == wasm.CompStruct {
-		return appendU(appendOp(out, wasm.OpStructNew), uint64(x)), true
+		return appendU(wasm.AppendOpcode(out, wasm.OpStructNew), uint64(x)), true
 	}
-	return appendU(appendU(appendOp(out, wasm.OpArrayNewFixed), uint64(x)), uint64(n)), true
+	return appendU(appendU(wasm.AppendOpcode(out, wasm.OpArrayNewFixed), uint64(x)), uint64(n)), true
 }
 
 // aggregateBelow picks a struct or array type below h.

@@ -34,9 +34,9 @@ func (b *body) loop() {
 		b.need(targets...)
 		x := b.newLocal(wasm.I32, true)
 		b.private[x] = true
-		b.code = appendU(appendOp(b.code, wasm.OpLocalGet), uint64(x))
+		b.code = appendU(wasm.AppendOpcode(b.code, wasm.OpLocalGet), uint64(x))
 		b.code = append(b.code, byte(wasm.OpI32Const), 1, byte(wasm.OpI32Add), byte(wasm.OpLocalTee))
-		b.code = appendS(append(appendU(b.code, uint64(x)), byte(wasm.OpI32Const)), int64(b.c.span(1, 16)))
+		b.code = wasm.AppendSigned(append(appendU(b.code, uint64(x)), byte(wasm.OpI32Const)), int64(b.c.span(1, 16)))
 		b.code = append(b.code, byte(wasm.OpI32LtU), byte(wasm.OpBrIf), 0)
 		b.pop(len(targets))
 		b.push(targets...)
@@ -168,9 +168,9 @@ func (b *body) callIndirect(op wasm.Opcode) {
 		ft := b.types.subs[typ].Func
 		b.need(ft.Params...)
 		if b.tables[table].Is64 {
-			b.code = appendS(appendOp(b.code, wasm.OpI64Const), int64(at))
+			b.code = wasm.AppendSigned(wasm.AppendOpcode(b.code, wasm.OpI64Const), int64(at))
 		} else {
-			b.code = appendS(appendOp(b.code, wasm.OpI32Const), int64(at))
+			b.code = wasm.AppendSigned(wasm.AppendOpcode(b.code, wasm.OpI32Const), int64(at))
 		}
 		b.push(b.tables[table].AddrType())
 		b.finishCall(op, &ft, 1, uint64(typ), uint64(table))

@@ -6,86 +6,20 @@ import (
 	"github.com/spindle-wasm/spindle/internal/wasm"
 )
 
-// Encoding of the binary format's pieces (specification 5), each appending to b. Integers are as short as they can be.
+// Encoding of sections and what is in them (specification 5.5), each appending to b; package wasm has the smaller pieces.
 
 func appendU(b []byte, v uint64) []byte { return binary.AppendUvarint(b, v) }
 
-func appendS(b []byte, v int64) []byte {
-	for {
-		c := byte(v & 0x7F)
-		v >>= 7
-		if v == 0 && c&0x40 == 0 || v == -1 && c&0x40 != 0 {
-			return append(b, c)
-		}
-		b = append(b, c|0x80)
-	}
-}
-
-func appendName(b []byte, s string) []byte { return append(appendU(b, uint64(len(s))), s...) }
-
-func appendOp(b []byte, op wasm.Opcode) []byte {
-	if p := op.Prefix(); p != 0 {
-		return appendU(append(b, p), uint64(op.Sub()))
-	}
-	return append(b, byte(op))
-}
-
-func appendHeap(b []byte, h wasm.HeapType) []byte {
-	if h.Concrete() {
-		return appendS(b, int64(h))
-	}
-	// The enumeration keeps abstract heap types as negative s7 values already shifted: -0x10 is the byte 0x70.
-	return append(b, byte(h)&0x7F)
-}
-
-func appendVal(b []byte, t wasm.ValType) []byte {
-	if !t.IsRef() {
-		return append(b, byte(t))
-	}
-	h := t.Heap()
-	switch {
-	case !t.Nullable():
-		b = append(b, 0x64)
-	case h.Concrete():
-		b = append(b, 0x63)
-	}
-	return appendHeap(b, h)
-}
-
-func appendVals(b []byte, ts []wasm.ValType) []byte {
-	b = appendU(b, uint64(len(ts)))
-	for _, t := range ts {
-		b = appendVal(b, t)
-	}
-	return b
-}
-
-func appendLimits(b []byte, l wasm.Limits, shared bool) []byte {
-	flags := byte(0)
-	if l.HasMax {
-		flags |= 1
-	}
-	if shared {
-		flags |= 2
-	}
-	if l.Is64 {
-		flags |= 4
-	}
-	b = appendU(append(b, flags), l.Min)
-	if l.HasMax {
-		b = appendU(b, l.Max)
-	}
-	return b
-}
-
 func appendTable(b []byte, t wasm.TableType) []byte {
-	return appendLimits(appendVal(b, t.Elem), t.Limits, false)
+	return wasm.AppendLimits(wasm.AppendValType(b, t.Elem), t.Limits, false)
 }
 
-func appendMemory(b []byte, t wasm.MemoryType) []byte { return appendLimits(b, t.Limits, t.Shared) }
+func appendMemory(b []byte, t wasm.MemoryType) []byte {
+	return wasm.AppendLimits(b, t.Limits, t.Shared)
+}
 
 func appendGlobal(b []byte, t wasm.GlobalType) []byte {
-	return appendMut(appendVal(b, t.Type), t.Mutable)
+	return appendMut(wasm.AppendValType(b, t.Type), t.Mutable)
 }
 
 func appendMut(b []byte, mutable bool) []byte {
@@ -110,14 +44,14 @@ func appendSubType(b []byte, t *wasm.SubType) []byte {
 	}
 	switch t.Kind {
 	case wasm.CompFunc:
-		return appendVals(appendVals(append(b, 0x60), t.Func.Params), t.Func.Results)
+		return wasm.AppendValTypes(wasm.AppendValTypes(append(b, 0x60), t.Func.Params), t.Func.Results)
 	case wasm.CompStruct:
 		b = appendU(append(b, 0x5F), uint64(len(t.Fields)))
 	default:
 		b = append(b, 0x5E)
 	}
 	for _, f := range t.Fields {
-		b = appendMut(appendVal(b, f.Type), f.Mutable)
+		b = appendMut(wasm.AppendValType(b, f.Type), f.Mutable)
 	}
 	return b
 }

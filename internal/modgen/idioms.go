@@ -193,7 +193,7 @@ func (b *body) quotient() {
 		t, op, konst = wasm.I64, wasm.OpI64DivS, wasm.OpI64Const
 	}
 	b.tree(t, b.c.n(2))
-	b.code = appendS(appendOp(b.code, konst), int64(b.c.span(1, 4000)))
+	b.code = wasm.AppendSigned(wasm.AppendOpcode(b.code, konst), int64(b.c.span(1, 4000)))
 	b.push(t)
 	b.op(op+wasm.Opcode(b.c.n(4)), 2, []wasm.ValType{t})
 	b.setLocal(wasm.OpLocalSet, b.localWith(t))
@@ -221,7 +221,7 @@ func (b *body) countedLoop() {
 	b.useFuel()
 	x := b.newLocal(wasm.I32, true)
 	b.private[x] = true
-	b.code = appendU(appendOp(b.code, wasm.OpLocalGet), uint64(x))
+	b.code = appendU(wasm.AppendOpcode(b.code, wasm.OpLocalGet), uint64(x))
 	b.code = append(b.code, byte(wasm.OpI32Const), 1, byte(wasm.OpI32Add), byte(wasm.OpLocalTee))
 	b.code = append(appendU(b.code, uint64(x)), byte(wasm.OpI32Const), 6, byte(wasm.OpI32GtU), byte(wasm.OpBrIf), 1)
 	b.instrs(b.c.n(4))
@@ -276,7 +276,7 @@ func (b *body) accesses() {
 		add, shl, konst = wasm.OpI64Add, wasm.OpI64Shl, wasm.OpI64Const
 	}
 	constant := func(v int64) {
-		b.code = appendS(appendOp(b.code, konst), v)
+		b.code = wasm.AppendSigned(wasm.AppendOpcode(b.code, konst), v)
 		b.push(t)
 	}
 	address := func() {

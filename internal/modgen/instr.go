@@ -139,7 +139,7 @@ func (b *body) selectOf(t wasm.ValType) {
 	b.need(t, t, wasm.I32)
 	if t.IsRef() || b.has(wasm.FeatureReferenceTypes) && b.c.oneIn(3) {
 		b.emit(wasm.OpSelectT, 1)
-		b.code = appendVal(b.code, t)
+		b.code = wasm.AppendValType(b.code, t)
 	} else {
 		b.emit(wasm.OpSelect)
 	}

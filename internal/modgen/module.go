@@ -193,7 +193,7 @@ func (g *gen) makeSpaces() {
 		g.tables = append(g.tables, t)
 	}
 	g.fuel = uint32(len(g.globals))
-	g.globals = append(g.globals, globalDef{wasm.GlobalType{Type: wasm.I32, Mutable: true}, endExpr(appendS([]byte{byte(wasm.OpI32Const)}, int64(g.cfg.Fuel)))})
+	g.globals = append(g.globals, globalDef{wasm.GlobalType{Type: wasm.I32, Mutable: true}, endExpr(wasm.AppendSigned([]byte{byte(wasm.OpI32Const)}, int64(g.cfg.Fuel)))})
 	for range c.n(6) {
 		t := wasm.GlobalType{Type: g.valType(), Mutable: c.oneIn(2)}
 		init := g.constExpr(t.Type, g.visibleGlobals())
@@ -303,7 +303,7 @@ func (g *gen) encode() []byte {
 	b = appendSection(b, wasm.SectionType, appendTypes(nil, g.types.groups, g.types.subs))
 	var s []byte
 	for _, im := range g.imports {
-		s = append(append(appendName(appendName(s, im.module), im.name), byte(im.kind)), im.desc...)
+		s = append(append(wasm.AppendName(wasm.AppendName(s, im.module), im.name), byte(im.kind)), im.desc...)
 	}
 	b = appendVec(b, wasm.SectionImport, len(g.imports), s)
 	s = nil
@@ -336,7 +336,7 @@ func (g *gen) encode() []byte {
 	b = appendVec(b, wasm.SectionGlobal, len(g.globals)-g.numImported.globals, s)
 	s = nil
 	for _, e := range g.exports {
-		s = appendU(append(appendName(s, e.name), byte(e.kind)), uint64(e.index))
+		s = appendU(append(wasm.AppendName(s, e.name), byte(e.kind)), uint64(e.index))
 	}
 	b = appendVec(b, wasm.SectionExport, len(g.exports), s)
 	if g.start >= 0 {

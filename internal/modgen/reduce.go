@@ -66,7 +66,7 @@ func (r *reducer) load(b []byte) bool {
 		r.bodies = append(r.bodies, b[body.Start:body.Offset+uint32(len(body.Code))])
 	}
 	for _, e := range m.Exports {
-		r.exports = append(r.exports, appendU(append(appendName(nil, e.Name), byte(e.Kind)), uint64(e.Index)))
+		r.exports = append(r.exports, appendU(append(wasm.AppendName(nil, e.Name), byte(e.Kind)), uint64(e.Index)))
 	}
 	return true
 }

@@ -97,13 +97,13 @@ func (b *body) cast() {
 	}
 	if b.tame() && !b.types.match(from, to) && !b.c.oneIn(16) {
 		b.emit(test)
-		b.code = appendHeap(b.code, to.Heap())
+		b.code = wasm.AppendHeapType(b.code, to.Heap())
 		b.pop(1)
 		b.push(wasm.I32)
 		return
 	}
 	b.emit(op)
-	b.code = appendHeap(b.code, to.Heap())
+	b.code = wasm.AppendHeapType(b.code, to.Heap())
 	b.pop(1)
 	b.push(to)
 }
@@ -181,7 +181,7 @@ func (b *body) brOnCast() {
 			}
 			b.emit(op)
 			b.code = appendU(append(b.code, flags), uint64(d))
-			b.code = appendHeap(appendHeap(b.code, from.Heap()), to.Heap())
+			b.code = wasm.AppendHeapType(wasm.AppendHeapType(b.code, from.Heap()), to.Heap())
 		})
 	})
 }

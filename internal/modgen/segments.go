@@ -26,7 +26,7 @@ func (g *gen) offset(t wasm.ValType, most int) (expr []byte, at uint64) {
 	if t == wasm.I64 {
 		op = wasm.OpI64Const
 	}
-	expr = appendS(appendOp(nil, op), int64(at))
+	expr = wasm.AppendSigned(wasm.AppendOpcode(nil, op), int64(at))
 	if g.has(wasm.FeatureExtendedConst) && g.c.oneIn(4) {
 		// (at + k) - k, and the like
 		k := int64(g.c.n(1000))
@@ -34,8 +34,8 @@ func (g *gen) offset(t wasm.ValType, most int) (expr []byte, at uint64) {
 		if t == wasm.I64 {
 			add, sub = wasm.OpI64Add, wasm.OpI64Sub
 		}
-		expr = appendOp(appendS(appendOp(expr, op), k), add)
-		expr = appendOp(appendS(appendOp(expr, op), k), sub)
+		expr = wasm.AppendOpcode(wasm.AppendSigned(wasm.AppendOpcode(expr, op), k), add)
+		expr = wasm.AppendOpcode(wasm.AppendSigned(wasm.AppendOpcode(expr, op), k), sub)
 	}
 	return endExpr(expr), at
 }
@@ -156,7 +156,7 @@ func (e *elemDef) append(b []byte, c *choices) []byte {
 		if e.funcs != nil {
 			b = append(b, 0)
 		} else {
-			b = appendVal(b, e.typ)
+			b = wasm.AppendValType(b, e.typ)
 		}
 	}
 	if e.funcs != nil {

@@ -34,7 +34,7 @@ func Support(b []byte) ([]byte, error) {
 	var n struct{ funcs, tables, mems, tags, globals, exports int }
 	n.globals = 1
 	export := func(name string, kind wasm.ExternKind, index *int) {
-		exports = appendU(append(appendName(exports, name), byte(kind)), uint64(*index))
+		exports = appendU(append(wasm.AppendName(exports, name), byte(kind)), uint64(*index))
 		*index++
 		n.exports++
 	}
@@ -87,7 +87,7 @@ func Support(b []byte) ([]byte, error) {
 // supportBody makes a function of a type.
 func supportBody(m *wasm.Module, typ uint32, table int) ([]byte, error) {
 	t := &m.Types[typ].Func
-	get, set := append(appendOp(nil, wasm.OpGlobalGet), 0), append(appendOp(nil, wasm.OpGlobalSet), 0)
+	get, set := append(wasm.AppendOpcode(nil, wasm.OpGlobalGet), 0), append(wasm.AppendOpcode(nil, wasm.OpGlobalSet), 0)
 	b := append([]byte{0}, get...)
 	b = append(append(b, byte(wasm.OpI32Const), 1, byte(wasm.OpI32Add)), set...)
 	if table >= 0 {
@@ -97,24 +97,24 @@ func supportBody(m *wasm.Module, typ uint32, table int) ([]byte, error) {
 		b = append(b, byte(wasm.OpI32Ne), byte(wasm.OpBrIf), 0)
 		if m.Used.Has(wasm.FeatureGc) {
 			b = appendU(append(append(b, slot...), byte(wasm.OpTableGet)), uint64(table))
-			b = append(appendHeap(appendOp(b, wasm.OpRefTest), wasm.HeapType(typ)), byte(wasm.OpI32Eqz), byte(wasm.OpBrIf), 0)
+			b = append(wasm.AppendHeapType(wasm.AppendOpcode(b, wasm.OpRefTest), wasm.HeapType(typ)), byte(wasm.OpI32Eqz), byte(wasm.OpBrIf), 0)
 		}
 		for i := range t.Params {
-			b = appendU(appendOp(b, wasm.OpLocalGet), uint64(i))
+			b = appendU(wasm.AppendOpcode(b, wasm.OpLocalGet), uint64(i))
 		}
 		b = append(b, slot...)
 		call := wasm.OpCallIndirect
 		if m.Used.Has(wasm.FeatureTailCall) {
 			call = wasm.OpReturnCallIndirect
 		}
-		b = appendU(appendU(appendOp(b, call), uint64(typ)), uint64(table))
+		b = appendU(appendU(wasm.AppendOpcode(b, call), uint64(typ)), uint64(table))
 		b = append(b, byte(wasm.OpReturn), byte(wasm.OpEnd))
 	}
 results:
 	for _, r := range t.Results {
 		for i, p := range t.Params {
 			if p == r {
-				b = appendU(appendOp(b, wasm.OpLocalGet), uint64(i))
+				b = appendU(wasm.AppendOpcode(b, wasm.OpLocalGet), uint64(i))
 				continue results
 			}
 		}
@@ -142,7 +142,7 @@ func appendSimple(b []byte, t wasm.ValType, v byte) ([]byte, error) {
 	case wasm.F64:
 		return append(b, byte(wasm.OpF64Const), 0, 0, 0, 0, 0, 0, v, 0), nil
 	case wasm.V128:
-		return append(appendOp(b, wasm.OpV128Const), v, 0, 0, 0, v, 0, 0, 0, v, 0, 0, 0, v, 0, 0, 0), nil
+		return append(wasm.AppendOpcode(b, wasm.OpV128Const), v, 0, 0, 0, v, 0, 0, 0, v, 0, 0, 0, v, 0, 0, 0), nil
 	}
 	if !t.Nullable() {
 		return nil, fmt.Errorf("modgen: no plain value of type %s", t)

@@ -83,33 +83,33 @@ func canonicalizer(info *wasm.InstrInfo) wasm.Opcode {
 
 // canonicalize replaces NaNs on the top of the stack by the canonical one.
 func (b *body) canonicalize(eq wasm.Opcode) {
-	get := func(x int) { b.code = appendU(appendOp(b.code, wasm.OpLocalGet), uint64(x)) }
+	get := func(x int) { b.code = appendU(wasm.AppendOpcode(b.code, wasm.OpLocalGet), uint64(x)) }
 	t, choose := wasm.V128, wasm.OpV128Bitselect
 	var nan []byte
 	switch eq {
 	case wasm.OpF32Eq:
 		t, choose = wasm.F32, wasm.OpSelect
-		nan = append(appendOp(nil, wasm.OpF32Const), 0, 0, 0xC0, 0x7F)
+		nan = append(wasm.AppendOpcode(nil, wasm.OpF32Const), 0, 0, 0xC0, 0x7F)
 	case wasm.OpF64Eq:
 		t, choose = wasm.F64, wasm.OpSelect
-		nan = append(appendOp(nil, wasm.OpF64Const), 0, 0, 0, 0, 0, 0, 0xF8, 0x7F)
+		nan = append(wasm.AppendOpcode(nil, wasm.OpF64Const), 0, 0, 0, 0, 0, 0, 0xF8, 0x7F)
 	case wasm.OpF32x4Eq:
-		nan = appendOp(nil, wasm.OpV128Const)
+		nan = wasm.AppendOpcode(nil, wasm.OpV128Const)
 		for range 4 {
 			nan = append(nan, 0, 0, 0xC0, 0x7F)
 		}
 	default:
-		nan = appendOp(nil, wasm.OpV128Const)
+		nan = wasm.AppendOpcode(nil, wasm.OpV128Const)
 		for range 2 {
 			nan = append(nan, 0, 0, 0, 0, 0, 0, 0xF8, 0x7F)
 		}
 	}
 	x := b.scratchLocal(t)
-	b.code = appendU(appendOp(b.code, wasm.OpLocalTee), uint64(x))
+	b.code = appendU(wasm.AppendOpcode(b.code, wasm.OpLocalTee), uint64(x))
 	b.code = append(b.code, nan...)
 	get(x)
 	get(x)
-	b.code = appendOp(appendOp(b.code, eq), choose)
+	b.code = wasm.AppendOpcode(wasm.AppendOpcode(b.code, eq), choose)
 }
 
 // pickTyped picks an instruction of a group that the features allow; OpNop if there is none.

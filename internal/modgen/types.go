@@ -111,7 +111,7 @@ func (t *typeTable) add(types ...wasm.SubType) {
 
 // funcType returns a type index for a plain function type, adding it if there is none yet.
 func (t *typeTable) funcType(params, results []wasm.ValType) uint32 {
-	key := string(appendVals(appendVals(nil, params), results))
+	key := string(wasm.AppendValTypes(wasm.AppendValTypes(nil, params), results))
 	if x, ok := t.plain[key]; ok {
 		return x
 	}

@@ -6,18 +6,6 @@ import (
 	"testing"
 )
 
-// signedLEB encodes v in the fewest bytes.
-func signedLEB(v int64) (b []byte) {
-	for {
-		c := byte(v & 0x7F)
-		v >>= 7
-		if v == 0 && c&0x40 == 0 || v == -1 && c&0x40 != 0 {
-			return append(b, c)
-		}
-		b = append(b, c|0x80)
-	}
-}
-
 // pad lengthens an encoding without changing its value, sign being the payload of the padding.
 func pad(b []byte, n int, sign byte) []byte {
 	out := append([]byte(nil), b...)
@@ -62,7 +50,7 @@ func TestLEBSigned(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for range 20000 {
 		v := int64(rng.Uint64()) >> rng.UintN(64)
-		b := signedLEB(v)
+		b := AppendSigned(nil, v)
 		if got, n := sleb(b, 0, 64); got != v || n != len(b) {
 			t.Fatalf("sleb(% x) = %d, %d, want %d", b, got, n, v)
 		}

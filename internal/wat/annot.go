@@ -218,8 +218,8 @@ func sectionPlace(c *parser, before bool) place {
 func appendCustoms(b []byte, list []customAnnot, at place) []byte {
 	for _, c := range list {
 		if c.at == at {
-			body := append(appendName(nil, c.name), c.data...)
-			b = appendBytes(append(b, byte(wasm.SectionCustom)), body)
+			body := append(wasm.AppendName(nil, c.name), c.data...)
+			b = wasm.AppendName(append(b, byte(wasm.SectionCustom)), body)
 		}
 	}
 	return b

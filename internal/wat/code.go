@@ -81,7 +81,7 @@ func (a *assembler) funcField(f field) {
 
 	b := appendU(c.body[:0], uint64(len(c.runs)))
 	for _, r := range c.runs {
-		b = appendType(appendU(b, uint64(r.n)), r.t)
+		b = wasm.AppendValType(appendU(b, uint64(r.n)), r.t)
 	}
 	c.hints, c.inFunc, c.numLabel, c.curNames, c.marks = nil, true, 0, nil, c.marks[:0]
 	header := len(b)

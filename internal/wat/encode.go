@@ -8,74 +8,6 @@ import (
 
 func appendU(b []byte, v uint64) []byte { return binary.AppendUvarint(b, v) }
 
-func appendS(b []byte, v int64) []byte {
-	for {
-		c := byte(v & 0x7f)
-		v >>= 7
-		if v == 0 && c&0x40 == 0 || v == -1 && c&0x40 != 0 {
-			return append(b, c)
-		}
-		b = append(b, c|0x80)
-	}
-}
-
-func appendBytes(b, s []byte) []byte { return append(appendU(b, uint64(len(s))), s...) }
-
-func appendName(b []byte, s string) []byte { return append(appendU(b, uint64(len(s))), s...) }
-
-func appendHeap(b []byte, h wasm.HeapType) []byte { return appendS(b, int64(h)) }
-
-// appendType encodes a value, packed or reference type (specification 5.3.1 to 5.3.8), in its short form where there is one.
-func appendType(b []byte, t wasm.ValType) []byte {
-	switch {
-	case !t.IsRef():
-		return append(b, byte(t))
-	case t.Nullable() && !t.Heap().Concrete():
-		return appendHeap(b, t.Heap())
-	case t.Nullable():
-		b = append(b, 0x63)
-	default:
-		b = append(b, 0x64)
-	}
-	return appendHeap(b, t.Heap())
-}
-
-func appendTypes(b []byte, types []wasm.ValType) []byte {
-	b = appendU(b, uint64(len(types)))
-	for _, t := range types {
-		b = appendType(b, t)
-	}
-	return b
-}
-
-// appendOpcode encodes an opcode (specification 5.4).
-func appendOpcode(b []byte, op wasm.Opcode) []byte {
-	if p := op.Prefix(); p != 0 {
-		b = append(b, p)
-		return appendU(b, uint64(op.Sub()))
-	}
-	return append(b, byte(op))
-}
-
-// appendLimits encodes limits (specification 5.3.14): bit 0 says that there is a maximum, bit 1 shared, bit 2 64-bit addresses.
-func appendLimits(b []byte, l wasm.Limits, shared bool) []byte {
-	flags := byte(0)
-	if l.HasMax {
-		flags |= 1
-	}
-	if shared {
-		flags |= 2
-	}
-	if l.Is64 {
-		flags |= 4
-	}
-	b = appendU(append(b, flags), l.Min)
-	if l.HasMax {
-		b = appendU(b, l.Max)
-	}
-	return b
-}
-
 // section is a section's content after its count.
 type section struct {
 	n     uint32
@@ -129,12 +61,12 @@ func (a *assembler) encode() []byte {
 		case id == wasm.SectionStart:
 			if s.buf != nil {
 				base = head + 2
-				b = appendBytes(append(b, byte(id)), s.buf)
+				b = wasm.AppendName(append(b, byte(id)), s.buf)
 			}
 		case id == wasm.SectionDataCount:
 			if a.usesDat {
 				count := appendU(nil, uint64(a.datas.n))
-				b = appendBytes(append(b, byte(id)), count)
+				b = wasm.AppendName(append(b, byte(id)), count)
 			}
 		case s.n > 0:
 			var count [binary.MaxVarintLen32]byte

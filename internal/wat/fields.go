@@ -52,7 +52,7 @@ func (a *assembler) sec(id wasm.SectionID) *section {
 
 func (a *assembler) export(name string, k wasm.ExternKind, x uint32) {
 	s := a.sec(wasm.SectionExport)
-	s.buf = appendU(append(appendName(s.buf, name), byte(k)), uint64(x))
+	s.buf = appendU(append(wasm.AppendName(s.buf, name), byte(k)), uint64(x))
 }
 
 // importField reads an import from its names on.
@@ -68,7 +68,7 @@ func (a *assembler) importField(f field) {
 // externType reads the type of an import of kind k and writes the import.
 func (a *assembler) externType(module, name string, k wasm.ExternKind, f field) {
 	s := a.sec(wasm.SectionImport)
-	b := append(appendName(appendName(s.buf, module), name), byte(k))
+	b := append(wasm.AppendName(wasm.AppendName(s.buf, module), name), byte(k))
 	switch k {
 	case wasm.ExternFunc:
 		a.resetLocals()
@@ -77,10 +77,10 @@ func (a *assembler) externType(module, name string, k wasm.ExternKind, f field) 
 	case wasm.ExternTable:
 		l := a.limits()
 		t := a.refType()
-		b = appendLimits(appendType(b, t), l, false)
+		b = wasm.AppendLimits(wasm.AppendValType(b, t), l, false)
 	case wasm.ExternMemory:
 		l := a.limits()
-		b = appendLimits(b, l, a.shared())
+		b = wasm.AppendLimits(b, l, a.shared())
 	case wasm.ExternGlobal:
 		b = a.globalType(b)
 	case wasm.ExternTag:
@@ -146,7 +146,7 @@ func (a *assembler) tagField(f field) {
 
 func (a *assembler) globalType(b []byte) []byte {
 	mutable := a.takeList("mut")
-	b = appendType(b, a.valType())
+	b = wasm.AppendValType(b, a.valType())
 	if !mutable {
 		return append(b, 0)
 	}
@@ -172,13 +172,13 @@ func (a *assembler) memoryField(f field) {
 	if !a.takeList("data") {
 		l := wasm.Limits{Is64: is64}
 		a.bounds(&l)
-		s.buf = appendLimits(s.buf, l, a.shared())
+		s.buf = wasm.AppendLimits(s.buf, l, a.shared())
 		return
 	}
 	data := a.dataBytes()
 	a.rparen()
 	pages := (uint64(len(data)) + wasm.PageSize - 1) / wasm.PageSize
-	s.buf = appendLimits(s.buf, wasm.Limits{Min: pages, Max: pages, HasMax: true, Is64: is64}, false)
+	s.buf = wasm.AppendLimits(s.buf, wasm.Limits{Min: pages, Max: pages, HasMax: true, Is64: is64}, false)
 	a.activeData(f.index, zeroOffset(nil, is64), data)
 }
 
@@ -207,7 +207,7 @@ func (a *assembler) activeData(memory uint32, offset, data []byte) {
 	} else {
 		s.buf = appendU(append(s.buf, 2), uint64(memory))
 	}
-	s.buf = appendBytes(append(s.buf, offset...), data)
+	s.buf = wasm.AppendName(append(s.buf, offset...), data)
 }
 
 func (a *assembler) dataField() {
@@ -226,7 +226,7 @@ func (a *assembler) dataField() {
 	}
 	data := a.dataBytes()
 	s := a.sec(wasm.SectionData)
-	s.buf = appendBytes(append(s.buf, 1), data)
+	s.buf = wasm.AppendName(append(s.buf, 1), data)
 }
 
 // offset reads "(offset ...)" or one folded instruction.
@@ -253,17 +253,17 @@ func (a *assembler) tableField(f field) {
 		offset := zeroOffset(nil, l.Is64)
 		n := a.inlineElems(f.index, offset, t)
 		l.Min, l.Max, l.HasMax = n, n, true
-		s.buf = appendLimits(appendType(s.buf, t), l, false)
+		s.buf = wasm.AppendLimits(wasm.AppendValType(s.buf, t), l, false)
 		a.rparen()
 		return
 	}
 	a.bounds(&l)
 	t := a.refType()
 	if a.kind() == tokRParen {
-		s.buf = appendLimits(appendType(s.buf, t), l, false)
+		s.buf = wasm.AppendLimits(wasm.AppendValType(s.buf, t), l, false)
 		return
 	}
-	s.buf = appendLimits(appendType(append(s.buf, 0x40, 0), t), l, false)
+	s.buf = wasm.AppendLimits(wasm.AppendValType(append(s.buf, 0x40, 0), t), l, false)
 	s.buf = a.constExpr(s.buf)
 }
 
@@ -378,7 +378,7 @@ func (a *assembler) writeElem(e *elemSegment) {
 	}
 	if !short {
 		if e.exprs {
-			b = appendType(b, e.typ)
+			b = wasm.AppendValType(b, e.typ)
 		} else {
 			b = append(b, 0) // elemkind: functions
 		}

@@ -20,11 +20,11 @@ func (a *assembler) plain(b []byte, op wasm.Opcode) []byte {
 		if t.Nullable() {
 			op++
 		}
-		return appendHeap(appendOpcode(b, op), t.Heap())
+		return wasm.AppendHeapType(wasm.AppendOpcode(b, op), t.Heap())
 	case wasm.OpBlock, wasm.OpLoop, wasm.OpIf, wasm.OpElse, wasm.OpEnd, wasm.OpTryTable:
 		panic("wat: a block is no plain instruction")
 	}
-	b = appendOpcode(b, op)
+	b = wasm.AppendOpcode(b, op)
 	return immediates[info.Imm](a, b, info)
 }
 
@@ -55,9 +55,11 @@ func init() { // not a composite literal: the functions refer to the table throu
 		wasm.ImmLane:         func(a *assembler, b []byte, _ *wasm.InstrInfo) []byte { return append(b, a.laneIndex()) },
 		wasm.ImmShuffle:      (*assembler).immShuffle,
 		wasm.ImmI32: func(a *assembler, b []byte, _ *wasm.InstrInfo) []byte {
-			return appendS(b, int64(int32(a.integer(32))))
+			return wasm.AppendSigned(b, int64(int32(a.integer(32))))
 		},
-		wasm.ImmI64: func(a *assembler, b []byte, _ *wasm.InstrInfo) []byte { return appendS(b, int64(a.integer(64))) },
+		wasm.ImmI64: func(a *assembler, b []byte, _ *wasm.InstrInfo) []byte {
+			return wasm.AppendSigned(b, int64(a.integer(64)))
+		},
 		wasm.ImmF32: func(a *assembler, b []byte, _ *wasm.InstrInfo) []byte {
 			return binary.LittleEndian.AppendUint32(b, uint32(a.float(32)))
 		},
@@ -68,7 +70,7 @@ func init() { // not a composite literal: the functions refer to the table throu
 			lo, hi := a.v128()
 			return binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(b, lo), hi)
 		},
-		wasm.ImmHeaptype: func(a *assembler, b []byte, _ *wasm.InstrInfo) []byte { return appendHeap(b, a.heapType()) },
+		wasm.ImmHeaptype: func(a *assembler, b []byte, _ *wasm.InstrInfo) []byte { return wasm.AppendHeapType(b, a.heapType()) },
 		wasm.ImmBrOnCast: (*assembler).immBrOnCast,
 		wasm.ImmField:    (*assembler).immField,
 		wasm.ImmTypeCount: func(a *assembler, b []byte, _ *wasm.InstrInfo) []byte {
@@ -178,7 +180,7 @@ func (a *assembler) selectInstr(b []byte) []byte {
 		return append(b, byte(wasm.OpSelect))
 	}
 	_, results := a.signature(paramsUnnamed)
-	return appendTypes(append(b, byte(wasm.OpSelectT)), results)
+	return wasm.AppendValTypes(append(b, byte(wasm.OpSelectT)), results)
 }
 
 // memarg reads offset and alignment (specification 6.5.9) and encodes them with the memory (5.4.7: bit 6 says that its index
@@ -285,7 +287,7 @@ func (a *assembler) immBrOnCast(b []byte, _ *wasm.InstrInfo) []byte {
 		flags |= 2
 	}
 	b = appendU(append(b, flags), uint64(l))
-	return appendHeap(appendHeap(b, from.Heap()), to.Heap())
+	return wasm.AppendHeapType(wasm.AppendHeapType(b, from.Heap()), to.Heap())
 }
 
 func (a *assembler) immField(b []byte, _ *wasm.InstrInfo) []byte {

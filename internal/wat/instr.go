@@ -239,17 +239,17 @@ func (a *assembler) closeFolded(top *frame) {
 // blockHead writes a block's opcode, type and, of a try_table, its clauses.
 func (a *assembler) blockHead(op wasm.Opcode) {
 	c := &a.code
-	out := appendOpcode(c.out, op)
+	out := wasm.AppendOpcode(c.out, op)
 	at, explicit, x := a.explicitType()
 	params, results := a.signature(paramsUnnamed)
 	switch {
 	case !explicit && len(params) == 0 && len(results) == 0:
 		out = append(out, 0x40)
 	case !explicit && len(params) == 0 && len(results) == 1:
-		out = appendType(out, results[0])
+		out = wasm.AppendValType(out, results[0])
 	default:
 		use := a.resolveUse(at, explicit, x, params, results)
-		out = appendS(out, int64(use.index))
+		out = wasm.AppendSigned(out, int64(use.index))
 	}
 	if op == wasm.OpTryTable {
 		out = a.catches(out)

@@ -26,7 +26,7 @@ const (
 func appendNameMap(b []byte, names []entryName) []byte {
 	b = appendU(b, uint64(len(names)))
 	for _, n := range names {
-		b = appendName(appendU(b, uint64(n.index)), n.name)
+		b = wasm.AppendName(appendU(b, uint64(n.index)), n.name)
 	}
 	return b
 }
@@ -35,7 +35,7 @@ func appendSub(b []byte, id byte, content []byte) []byte {
 	if content == nil {
 		return b
 	}
-	return appendBytes(append(b, id), content)
+	return wasm.AppendName(append(b, id), content)
 }
 
 func nestedMap(list []nestedNames) []byte {
@@ -54,7 +54,7 @@ func nestedMap(list []nestedNames) []byte {
 func (a *assembler) appendNameSection(b []byte) []byte {
 	var body []byte
 	if a.moduleName != "" {
-		body = appendSub(body, nameModule, appendName(nil, a.moduleName))
+		body = appendSub(body, nameModule, wasm.AppendName(nil, a.moduleName))
 	}
 	simple := func(id byte, s *space) {
 		if len(s.names) > 0 {
@@ -75,7 +75,7 @@ func (a *assembler) appendNameSection(b []byte) []byte {
 	if body == nil {
 		return b
 	}
-	return appendBytes(append(b, byte(wasm.SectionCustom)), append(appendName(nil, "name"), body...))
+	return wasm.AppendName(append(b, byte(wasm.SectionCustom)), append(wasm.AppendName(nil, "name"), body...))
 }
 
 // appendHintSection writes the branch hints (branch hinting, "metadata.code.branch_hint"): per function offsets from the start
@@ -84,7 +84,7 @@ func (a *assembler) appendHintSection(b []byte) []byte {
 	if len(a.out.hints) == 0 {
 		return b
 	}
-	return appendBytes(append(b, byte(wasm.SectionCustom)), append(appendName(nil, branchHintSection), a.hintSection()...))
+	return wasm.AppendName(append(b, byte(wasm.SectionCustom)), append(wasm.AppendName(nil, branchHintSection), a.hintSection()...))
 }
 
 // hintSection encodes the branch hints.

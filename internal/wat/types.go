@@ -158,11 +158,11 @@ func (a *assembler) structType(x uint32, d *typeDef) {
 // fieldType reads a field type (specification 6.4.7) and appends its encoding.
 func (a *assembler) fieldType(b []byte) []byte {
 	if a.takeList("mut") {
-		b = append(appendType(b, a.storageType()), 1)
+		b = append(wasm.AppendValType(b, a.storageType()), 1)
 		a.rparen()
 		return b
 	}
-	return append(appendType(b, a.storageType()), 0)
+	return append(wasm.AppendValType(b, a.storageType()), 0)
 }
 
 func (a *assembler) storageType() wasm.ValType {
@@ -227,7 +227,7 @@ func (a *assembler) heapType() wasm.HeapType {
 
 // appendFuncType encodes a function type (specification 5.3.9).
 func appendFuncType(b []byte, params, results []wasm.ValType) []byte {
-	return appendTypes(appendTypes(append(b, 0x60), params), results)
+	return wasm.AppendValTypes(wasm.AppendValTypes(append(b, 0x60), params), results)
 }
 
 // paramNames says what identifiers of parameters mean.
