@@ -72,7 +72,7 @@ func TestPrograms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	elsewhere := []string{"ends", "overrun", "guard", "stdio"} // have tests of their own
+	elsewhere := []string{"ends", "everywhere", "overrun", "guard", "stdio"} // have tests of their own
 	for _, source := range sources {
 		name := strings.TrimSuffix(filepath.Base(source), filepath.Ext(source))
 		if slices.Contains(elsewhere, name) {
@@ -112,21 +112,24 @@ func TestStandardOutput(t *testing.T) {
 	}
 }
 
+// exit and trap are ways to have ended.
+func exit(code uint32) func(error) bool {
+	return func(err error) bool {
+		var e *spindle.ExitError
+		return errors.As(err, &e) && e.Code == code
+	}
+}
+
+func trap(code spindle.TrapCode) func(error) bool {
+	return func(err error) bool {
+		var e *spindle.TrapError
+		return errors.As(err, &e) && e.Code == code
+	}
+}
+
 // Whoever ends the program, and however, while others are busy, waiting, asleep: that is the Process's end, and what was printed before a
 // proper end has been written.
 func TestEnds(t *testing.T) {
-	exit := func(code uint32) func(error) bool {
-		return func(err error) bool {
-			var e *spindle.ExitError
-			return errors.As(err, &e) && e.Code == code
-		}
-	}
-	trap := func(code spindle.TrapCode) func(error) bool {
-		return func(err error) bool {
-			var e *spindle.TrapError
-			return errors.As(err, &e) && e.Code == code
-		}
-	}
 	for _, who := range []string{"main", "thread"} {
 		for how, ok := range map[string]func(error) bool{
 			"exit": exit(33), "_exit": exit(34), "return": exit(7),
@@ -136,6 +139,21 @@ func TestEnds(t *testing.T) {
 		} {
 			t.Run(who+" "+how, func(t *testing.T) {
 				if out, err := run(t, "ends", who, how); !ok(err) || out != "ending\n" {
+					t.Errorf("ended with %v and printed %q", err, out)
+				}
+			})
+		}
+	}
+}
+
+// A thread can end the program from anywhere: with locks held, in a callback of the library, when others wait for it.
+func TestEndsEverywhere(t *testing.T) {
+	for _, where := range []string{"nested", "locked", "once", "key", "cleanup", "cond", "barrier", "stream", "detached", "rwlock"} {
+		for how, ok := range map[string]func(error) bool{
+			"exit": exit(33), "_exit": exit(34), "abort": trap(spindle.TrapUnreachable), "trap": trap(spindle.TrapUnreachable),
+		} {
+			t.Run(where+" "+how, func(t *testing.T) {
+				if out, err := run(t, "everywhere", where, how); !ok(err) || out != "" {
 					t.Errorf("ended with %v and printed %q", err, out)
 				}
 			})
