@@ -367,3 +367,34 @@ func TestReadOnly(t *testing.T) {
 		})
 	}
 }
+
+// TestReaddirVanishes: a directory that is removed while it is read, or what is in it, is no error but an end.
+func TestReaddirVanishes(t *testing.T) {
+	dir := t.TempDir()
+	mem := NewMemFS(0)
+	for name, m := range map[string]struct{ write, read Mount }{
+		"host": {Mount{Host: dir}, Mount{Host: dir}}, "fs": {Mount{Host: dir}, Mount{FS: os.DirFS(dir)}}, "mem": {Mount{Mem: mem}, Mount{Mem: mem}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m.write.Guest, m.read.Guest = "/", "/"
+			w, r := newGuest(t, Config{Mounts: []Mount{m.write}}), newGuest(t, Config{Mounts: []Mount{m.read}})
+			w.want("mkdir", w.path("path_create_directory", 3, "d"), success)
+			for i := range 10 {
+				w.writeFile(3, fmt.Sprint("d/", i), "")
+			}
+			begun, fresh := r.mustOpen(3, "d", "rd"), r.mustOpen(3, "d", "rd")
+			r.want("readdir", r.call("fd_readdir", uint64(begun), dataAt, 100, 0, resultAt), success)
+			cookie := r.u64(dataAt)
+			for i := range 10 {
+				w.want("unlink", w.path("path_unlink_file", 3, fmt.Sprint("d/", i)), success)
+			}
+			w.want("rmdir", w.path("path_remove_directory", 3, "d"), success)
+			r.want("readdir on", r.call("fd_readdir", uint64(begun), dataAt, 4096, cookie, resultAt), success)
+			for _, fd := range []uint32{begun, fresh} {
+				if names := r.names(fd, 4096); len(names) != 0 {
+					t.Errorf("names %q", names)
+				}
+			}
+		})
+	}
+}

@@ -62,6 +62,9 @@ func (l *listing) add(e vfs.Entry) {
 
 func (l *listing) more(d *dir) error {
 	end, err := l.scan.read(d, l.add)
+	if vfs.ErrnoOf(err) == vfs.ENOENT { // a directory that is removed is empty
+		end, err = true, nil
+	}
 	l.end = end
 	return err
 }

@@ -21,9 +21,6 @@ func (*scanner) read(d *dir, add func(vfs.Entry)) (end bool, err error) {
 	for err == unix.EINTR {
 		n, err = unix.ReadDirent(fd, buf)
 	}
-	if err == unix.ENOENT { // a directory that is removed is empty
-		return true, nil
-	}
 	if err != nil || n <= 0 {
 		return true, err
 	}

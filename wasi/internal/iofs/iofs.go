@@ -91,7 +91,7 @@ func (d *dir) Entries(cookie uint64, yield func(vfs.Entry) bool) error {
 	d.mu.Lock()
 	if cookie == 0 || !d.read {
 		list, err := fs.ReadDir(d.t.fsys, d.name)
-		if err != nil {
+		if err != nil && vfs.ErrnoOf(err) != vfs.ENOENT { // a directory that is removed is empty
 			d.mu.Unlock()
 			return err
 		}
