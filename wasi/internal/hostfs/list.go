@@ -14,13 +14,12 @@ type listing struct {
 	all     []vfs.Entry
 	end     bool
 	started bool
-	scan    scanner // the platform's
 }
 
 func (l *listing) entries(d *dir, cookie uint64, yield func(vfs.Entry) bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if cookie == 0 && l.started || !l.started {
+	if cookie == 0 || !l.started {
 		if err := l.rewind(d); err != nil {
 			return err
 		}
@@ -44,14 +43,13 @@ func (l *listing) rewind(d *dir) error {
 		}
 	}
 	l.started, l.end, l.all = true, false, nil
-	l.scan = scanner{}
 	st, err := d.Stat()
 	if err != nil {
 		return err
 	}
-	up := st.Ino // what lies above the directory is nobody's business; its own number says no more than a root's would
-	l.add(vfs.Entry{Name: ".", Ino: st.Ino, Type: vfs.TypeDirectory})
-	l.add(vfs.Entry{Name: "..", Ino: up, Type: vfs.TypeDirectory})
+	for _, name := range []string{".", ".."} { // what lies above the directory is nobody's business: it has its own number, as a root
+		l.add(vfs.Entry{Name: name, Ino: st.Ino, Type: vfs.TypeDirectory})
+	}
 	return nil
 }
 
@@ -61,7 +59,7 @@ func (l *listing) add(e vfs.Entry) {
 }
 
 func (l *listing) more(d *dir) error {
-	end, err := l.scan.read(d, l.add)
+	end, err := scan(d, l.add)
 	if vfs.ErrnoOf(err) == vfs.ENOENT { // a directory that is removed is empty
 		end, err = true, nil
 	}

@@ -1,7 +1,6 @@
 package hostfs
 
 import (
-	"io"
 	"io/fs"
 	"os"
 
@@ -20,29 +19,4 @@ func (d *dir) rootAgain(fi fs.FileInfo, path string) (*os.Root, error) {
 		return nil, vfs.ENOENT // renamed in between
 	}
 	return root, nil
-}
-
-func checkAdvice(advice uint8) error {
-	if advice > 5 { // noreuse is the last
-		return vfs.EINVAL
-	}
-	return nil
-}
-
-// readEntries reads the next entries with package os alone.
-func readEntries(d *dir, add func(vfs.Entry)) (end bool, err error) {
-	list, err := d.file.ReadDir(128)
-	for _, e := range list {
-		entry := vfs.Entry{Name: e.Name(), Type: vfs.TypeOf(e.Type())}
-		if fi, err := e.Info(); err == nil {
-			st := vfs.StatOf(fi)
-			identifyPath(d, e.Name(), &st)
-			entry.Ino = st.Ino
-		}
-		add(entry)
-	}
-	if err == io.EOF { //nolint:errorlint // ReadDir returns it bare
-		return true, nil
-	}
-	return err != nil, err
 }

@@ -8,10 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// scanner reads directory entries with their inode numbers and types, in one call for many.
-type scanner struct{}
-
-func (*scanner) read(d *dir, add func(vfs.Entry)) (end bool, err error) {
+// scan reads the next directory entries with their inode numbers and types, in one call for many.
+func scan(d *dir, add func(vfs.Entry)) (end bool, err error) {
 	fd, err := fdOf(d.file)
 	if err != nil {
 		return true, err
@@ -45,24 +43,10 @@ func (*scanner) read(d *dir, add func(vfs.Entry)) (end bool, err error) {
 }
 
 func entryType(d *dir, t byte, name string) vfs.FileType {
-	switch t {
-	case unix.DT_REG:
-		return vfs.TypeRegular
-	case unix.DT_DIR:
-		return vfs.TypeDirectory
-	case unix.DT_LNK:
-		return vfs.TypeSymlink
-	case unix.DT_CHR:
-		return vfs.TypeCharDevice
-	case unix.DT_BLK:
-		return vfs.TypeBlockDevice
-	case unix.DT_SOCK:
-		return vfs.TypeSocketStream
-	case unix.DT_FIFO:
-		return vfs.TypeUnknown
+	if t == unix.DT_UNKNOWN { // some file systems do not tell
+		if fi, err := d.root.Lstat(name); err == nil {
+			return vfs.TypeOf(fi.Mode())
+		}
 	}
-	if fi, err := d.root.Lstat(name); err == nil {
-		return vfs.TypeOf(fi.Mode())
-	}
-	return vfs.TypeUnknown
+	return typeOf(uint32(t) << 12) // the type bits of a mode (DTTOIF in dirent.h)
 }
