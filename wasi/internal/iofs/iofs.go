@@ -6,7 +6,6 @@ import (
 	"hash/fnv"
 	"io"
 	"io/fs"
-	"math"
 	"sync"
 
 	"github.com/spindle-wasm/spindle/wasi/internal/vfs"
@@ -289,25 +288,17 @@ func (f *file) copyLocked(p []byte, off int64) int {
 func (f *file) Seek(off int64, whence int) (int64, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	base := int64(0)
-	switch whence {
-	case io.SeekCurrent:
-		base = f.off
-	case io.SeekEnd:
+	at, err := vfs.Seek(f.off, off, whence, func() (int64, error) {
 		fi, err := f.f.Stat()
 		if err != nil {
 			return 0, err
 		}
-		base = fi.Size()
+		return fi.Size(), nil
+	})
+	if err == nil {
+		f.off = at
 	}
-	if off > 0 && base > math.MaxInt64-off {
-		return 0, vfs.EOVERFLOW
-	}
-	if base+off < 0 {
-		return 0, vfs.EINVAL
-	}
-	f.off = base + off
-	return f.off, nil
+	return at, err
 }
 
 func (f *file) Write([]byte) (int, error)          { return 0, vfs.EBADF }

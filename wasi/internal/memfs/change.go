@@ -29,33 +29,38 @@ func (d *dir) make(path string, t vfs.FileType, target string) error {
 }
 
 func (d *dir) Rmdir(path string) error {
-	d.fs.mu.Lock()
-	defer d.fs.mu.Unlock()
-	at, err := d.findNoSlashLink(path)
-	switch {
-	case err != nil:
-		return err
-	case at.Type != vfs.TypeDirectory:
-		return vfs.ENOTDIR
-	case len(at.Node.names) > 0:
-		return vfs.ENOTEMPTY
-	case at.Name == ".":
-		return vfs.EINVAL
-	}
-	at.Dir.removeLocked(at.Name)
-	d.fs.dropLocked(at.Node)
-	return nil
+	return d.remove(path, func(at vfs.Found[*node]) error {
+		switch {
+		case at.Type != vfs.TypeDirectory:
+			return vfs.ENOTDIR
+		case len(at.Node.names) > 0:
+			return vfs.ENOTEMPTY
+		case at.Name == ".":
+			return vfs.EINVAL
+		}
+		return nil
+	})
 }
 
 func (d *dir) Unlink(path string) error {
+	return d.remove(path, func(at vfs.Found[*node]) error {
+		if at.Type == vfs.TypeDirectory {
+			return vfs.EISDIR
+		}
+		return nil
+	})
+}
+
+// remove takes a name away if check, which runs with FS.mu held, has nothing against it.
+func (d *dir) remove(path string, check func(vfs.Found[*node]) error) error {
 	d.fs.mu.Lock()
 	defer d.fs.mu.Unlock()
 	at, err := d.findNoSlashLink(path)
-	switch {
-	case err != nil:
+	if err == nil {
+		err = check(at)
+	}
+	if err != nil {
 		return err
-	case at.Type == vfs.TypeDirectory:
-		return vfs.EISDIR
 	}
 	at.Dir.removeLocked(at.Name)
 	d.fs.dropLocked(at.Node)

@@ -1,7 +1,6 @@
 package memfs
 
 import (
-	"io"
 	"math"
 	"sync"
 	"time"
@@ -86,21 +85,11 @@ func (f *file) writeAt(p []byte, off int64) (int64, error) {
 func (f *file) Seek(off int64, whence int) (int64, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	base := int64(0)
-	switch whence {
-	case io.SeekCurrent:
-		base = f.off
-	case io.SeekEnd:
-		base = f.node.data.size()
+	at, err := vfs.Seek(f.off, off, whence, func() (int64, error) { return f.node.data.size(), nil })
+	if err == nil {
+		f.off = at
 	}
-	if off > 0 && base > math.MaxInt64-off {
-		return 0, vfs.EOVERFLOW
-	}
-	if base+off < 0 {
-		return 0, vfs.EINVAL
-	}
-	f.off = base + off
-	return f.off, nil
+	return at, err
 }
 
 func (f *file) Truncate(size int64) error {

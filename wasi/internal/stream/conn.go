@@ -9,8 +9,7 @@ import (
 
 // Conn makes a socket of any net.Conn, with a goroutine for each read and write.
 type Conn struct {
-	*Reader
-	w *Writer
+	both
 	c net.Conn
 
 	mu              sync.Mutex
@@ -18,7 +17,7 @@ type Conn struct {
 }
 
 // NewConn makes a Conn, which it owns.
-func NewConn(c net.Conn) *Conn { return &Conn{Reader: NewReader(c), w: NewWriter(c), c: c} }
+func NewConn(c net.Conn) *Conn { return &Conn{both: both{NewReader(c), NewWriter(c)}, c: c} }
 
 // Type implements vfs.File.
 func (s *Conn) Type() vfs.FileType { return vfs.TypeSocketStream }
@@ -40,7 +39,7 @@ func (s *Conn) Start(p []byte) *vfs.WriteOp {
 		close(op.Done)
 		return op
 	}
-	return s.w.Start(p)
+	return s.both.Start(p)
 }
 
 func (s *Conn) isShut(e vfs.Events) bool {
@@ -51,11 +50,10 @@ func (s *Conn) isShut(e vfs.Events) bool {
 
 // Ready implements vfs.Stream.
 func (s *Conn) Ready(e vfs.Events) vfs.Readiness {
-	r := s.Reader.Ready(e)
+	r := s.both.Ready(e)
 	if e&vfs.Readable != 0 && s.isShut(vfs.Readable) {
 		r.Events |= vfs.Readable
 	}
-	r.Events |= s.w.Ready(e).Events
 	return r
 }
 
@@ -63,10 +61,9 @@ func (s *Conn) Ready(e vfs.Events) vfs.Readiness {
 func (s *Conn) Notify(e vfs.Events, ch chan<- struct{}) func() {
 	if e&vfs.Readable != 0 && s.isShut(vfs.Readable) {
 		token(ch)
-		return func() {}
+		return noCancel
 	}
-	r, w := s.Reader.Notify(e, ch), s.w.Notify(e, ch)
-	return func() { r(); w() }
+	return s.both.Notify(e, ch)
 }
 
 // Shutdown implements vfs.Socket.
@@ -169,19 +166,14 @@ func (s *Accepter) Notify(e vfs.Events, ch chan<- struct{}) func() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e&vfs.Readable == 0 {
-		return func() {}
+		return noCancel
 	}
 	if s.conn != nil || s.err != nil {
 		token(ch)
-		return func() {}
+		return noCancel
 	}
 	s.fetchLocked()
-	w := s.waiting.add(e, ch)
-	return func() {
-		s.mu.Lock()
-		s.waiting.remove(w)
-		s.mu.Unlock()
-	}
+	return s.waiting.add(&s.mu, e, ch)
 }
 
 // Close implements vfs.File.

@@ -78,5 +78,5 @@ func (s *Direct) Ready(e vfs.Events) vfs.Readiness { return vfs.Readiness{Events
 // Notify implements vfs.Stream.
 func (s *Direct) Notify(_ vfs.Events, ch chan<- struct{}) func() {
 	token(ch)
-	return func() {}
+	return noCancel
 }

@@ -68,7 +68,7 @@ func OfFile(hub *Hub, f *os.File, own bool) (vfs.Stream, error) {
 	}
 	if poll(s.fd, vfs.Readable|vfs.Writable)&unix.POLLNVAL != 0 {
 		// Some systems cannot poll some devices.
-		return &fileStream{Reader: NewReader(f), w: NewWriter(f), fd: s}, nil
+		return &fileStream{both{NewReader(f), NewWriter(f)}, s}, nil
 	}
 	return s, nil
 }
@@ -175,23 +175,11 @@ func lockFork() (unlock func()) {
 
 // fileStream is a device that cannot be polled: goroutines read and write it.
 type fileStream struct {
-	*Reader
-	w  *Writer
+	both
 	fd *FD
 }
 
-func (s *fileStream) Type() vfs.FileType          { return s.fd.typ }
-func (s *fileStream) IsTerminal() bool            { return s.fd.tty }
-func (s *fileStream) Stat() (vfs.Stat, error)     { return s.fd.stat() }
-func (s *fileStream) Start(p []byte) *vfs.WriteOp { return s.w.Start(p) }
-func (s *fileStream) Close() error                { return s.fd.close() }
-func (s *fileStream) Ready(e vfs.Events) vfs.Readiness {
-	r := s.Reader.Ready(e)
-	r.Events |= s.w.Ready(e).Events
-	return r
-}
-
-func (s *fileStream) Notify(e vfs.Events, ch chan<- struct{}) func() {
-	r, w := s.Reader.Notify(e, ch), s.w.Notify(e, ch)
-	return func() { r(); w() }
-}
+func (s *fileStream) Type() vfs.FileType      { return s.fd.typ }
+func (s *fileStream) IsTerminal() bool        { return s.fd.tty }
+func (s *fileStream) Stat() (vfs.Stat, error) { return s.fd.stat() }
+func (s *fileStream) Close() error            { return s.fd.close() }

@@ -38,7 +38,7 @@ func (h *Hub) notify(fd int, e vfs.Events, ch chan<- struct{}) func() {
 	defer h.mu.Unlock()
 	if h.closed || !h.startLocked() {
 		token(ch)
-		return func() {}
+		return noCancel
 	}
 	w := &hubWait{fd: fd, events: pollEvents(e), ch: ch}
 	h.waits[w] = struct{}{}

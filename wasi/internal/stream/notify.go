@@ -1,6 +1,10 @@
 package stream
 
-import "github.com/spindle-wasm/spindle/wasi/internal/vfs"
+import (
+	"sync"
+
+	"github.com/spindle-wasm/spindle/wasi/internal/vfs"
+)
 
 // waiters are who waits for events of one stream that this package feeds. The stream's lock guards it.
 type waiters struct {
@@ -12,16 +16,19 @@ type waiter struct {
 	events vfs.Events
 }
 
-func (w *waiters) add(e vfs.Events, ch chan<- struct{}) *waiter {
+// add has ch told by the next fire of one of the events. mu is the stream's lock, held now, which taking it back takes again.
+func (w *waiters) add(mu *sync.Mutex, e vfs.Events, ch chan<- struct{}) (cancel func()) {
 	if w.set == nil {
 		w.set = map[*waiter]struct{}{}
 	}
 	x := &waiter{ch, e}
 	w.set[x] = struct{}{}
-	return x
+	return func() {
+		mu.Lock()
+		delete(w.set, x)
+		mu.Unlock()
+	}
 }
-
-func (w *waiters) remove(x *waiter) { delete(w.set, x) }
 
 // fire tells those who wait for one of the events, once.
 func (w *waiters) fire(e vfs.Events) {
@@ -39,3 +46,6 @@ func token(ch chan<- struct{}) {
 	default:
 	}
 }
+
+// noCancel takes back what was told at once, or never will be.
+func noCancel() {}

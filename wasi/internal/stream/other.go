@@ -20,8 +20,7 @@ func (*Hub) Close() {}
 
 // file is a pipe, console or device: goroutines read and write it.
 type file struct {
-	*Reader
-	w   *Writer
+	both
 	f   *os.File
 	typ vfs.FileType
 	own bool
@@ -33,7 +32,7 @@ func OfFile(_ *Hub, f *os.File, own bool) (vfs.Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &file{Reader: NewReader(f), w: NewWriter(f), f: f, typ: vfs.TypeOf(fi.Mode()), own: own}, nil
+	return &file{both: both{NewReader(f), NewWriter(f)}, f: f, typ: vfs.TypeOf(fi.Mode()), own: own}, nil
 }
 
 func (s *file) Type() vfs.FileType { return s.typ }
@@ -47,19 +46,6 @@ func (s *file) Stat() (vfs.Stat, error) {
 		return vfs.Stat{}, err
 	}
 	return vfs.StatOf(fi), nil
-}
-
-func (s *file) Start(p []byte) *vfs.WriteOp { return s.w.Start(p) }
-
-func (s *file) Ready(e vfs.Events) vfs.Readiness {
-	r := s.Reader.Ready(e)
-	r.Events |= s.w.Ready(e).Events
-	return r
-}
-
-func (s *file) Notify(e vfs.Events, ch chan<- struct{}) func() {
-	r, w := s.Reader.Notify(e, ch), s.w.Notify(e, ch)
-	return func() { r(); w() }
 }
 
 func (s *file) Close() error {

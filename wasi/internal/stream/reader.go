@@ -104,17 +104,12 @@ func (s *Reader) Notify(e vfs.Events, ch chan<- struct{}) func() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e&vfs.Readable == 0 {
-		return func() {}
+		return noCancel
 	}
 	if len(s.data) > 0 || s.err != nil {
 		token(ch)
-		return func() {}
+		return noCancel
 	}
 	s.fetchLocked()
-	w := s.waiting.add(e, ch)
-	return func() {
-		s.mu.Lock()
-		s.waiting.remove(w)
-		s.mu.Unlock()
-	}
+	return s.waiting.add(&s.mu, e, ch)
 }

@@ -12,19 +12,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// hostPipe makes a pipe: a stream to read from, which owns its file, and the other end.
+func hostPipe(t *testing.T, h *Hub) (vfs.Stream, *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := OfFile(h, r, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, w
+}
+
 // TestHub has many wait on many pipes at the same time; each gets exactly what was written for it.
 func TestHub(t *testing.T) {
 	h := NewHub()
 	var wg sync.WaitGroup
 	for range 50 {
-		r, w, err := os.Pipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		s, err := OfFile(h, r, true)
-		if err != nil {
-			t.Fatal(err)
-		}
+		s, w := hostPipe(t, h)
 		next := make(chan struct{})
 		wg.Go(func() {
 			defer s.Close()
@@ -65,14 +72,7 @@ func TestHub(t *testing.T) {
 // is no goroutine; closing wakes whoever is left.
 func TestHubCancel(t *testing.T) {
 	h := NewHub()
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := OfFile(h, r, true)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, w := hostPipe(t, h)
 	ch := make(chan struct{}, 1)
 	h.mu.Lock()
 	running := h.exited
@@ -90,15 +90,8 @@ func TestHubCancel(t *testing.T) {
 	if _, err := w.Write([]byte("x")); vfs.ErrnoOf(err) != vfs.EPIPE {
 		t.Errorf("write to what was closed: %v", err)
 	}
-	r2, w2, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	s2, w2 := hostPipe(t, h)
 	defer w2.Close()
-	s2, err := OfFile(h, r2, true)
-	if err != nil {
-		t.Fatal(err)
-	}
 	defer s2.Close()
 	cancel = s2.Notify(vfs.Readable, ch)
 	h.Close()
@@ -113,14 +106,7 @@ func TestHubCancel(t *testing.T) {
 func TestReadiness(t *testing.T) {
 	h := NewHub()
 	defer h.Close()
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	rs, err := OfFile(h, r, true)
-	if err != nil {
-		t.Fatal(err)
-	}
+	rs, w := hostPipe(t, h)
 	ws, err := OfFile(h, w, true)
 	if err != nil {
 		t.Fatal(err)
@@ -150,15 +136,8 @@ func TestReadiness(t *testing.T) {
 func TestHubManyWaits(t *testing.T) {
 	h := NewHub()
 	defer h.Close()
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, w := hostPipe(t, h)
 	defer w.Close()
-	s, err := OfFile(h, r, true)
-	if err != nil {
-		t.Fatal(err)
-	}
 	defer s.Close()
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {

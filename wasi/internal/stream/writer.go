@@ -81,16 +81,11 @@ func (s *Writer) Notify(e vfs.Events, ch chan<- struct{}) func() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e&vfs.Writable == 0 {
-		return func() {}
+		return noCancel
 	}
 	if !s.busy {
 		token(ch)
-		return func() {}
+		return noCancel
 	}
-	w := s.waiting.add(e, ch)
-	return func() {
-		s.mu.Lock()
-		s.waiting.remove(w)
-		s.mu.Unlock()
-	}
+	return s.waiting.add(&s.mu, e, ch)
 }
