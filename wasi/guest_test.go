@@ -165,6 +165,46 @@ func TestGuestLink(t *testing.T) {
 	}
 }
 
+// dynamic finds what it has when it is asked.
+type dynamic func(name string) (spindle.Extern, bool)
+
+func (d dynamic) Lookup(_ *spindle.Process, name string) (spindle.Extern, bool) { return d(name) }
+
+// TestGuestSharedMemory: a shared memory that is imported is the one that is there, and is made only if none is.
+func TestGuestSharedMemory(t *testing.T) {
+	rt, m := compile(t, `(module (import "env" "memory" (memory 1 2 shared)) (import "env" "f" (func $f (result i32)))
+		(func (export "run") (result i32) (i32.add (call $f) (i32.load (i32.const 0)))))`)
+	mem, err := rt.NewSharedMemory(spindle.MemoryType{Limits: spindle.Limits{Min: 1, Max: 2, HasMax: true}, Shared: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mem.Close()
+	mem.PutUint32(0, 7)
+	f := spindle.Func0(func(*spindle.Caller) int32 { return 100 })
+	for name, c := range map[string]struct {
+		env  spindle.ImportModule
+		want uint64
+	}{
+		"dynamic with it": {dynamic(func(name string) (spindle.Extern, bool) {
+			x, ok := spindle.HostModule{"memory": mem, "f": f}[name]
+			return x, ok
+		}), 107},
+		"dynamic without": {dynamic(func(name string) (spindle.Extern, bool) { return f, name == "f" }), 100},
+		"host with it":    {spindle.HostModule{"memory": mem, "f": f}, 107},
+		"host without":    {spindle.HostModule{"f": f}, 100},
+	} {
+		inst, err := wasi.Instantiate(t.Context(), rt, m, wasi.Config{}, spindle.Config{Imports: spindle.Imports{"env": c.env}})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if res, err := inst.Call(t.Context(), "run"); err != nil || res[0] != c.want {
+			t.Errorf("%s: %v, %v, want %d", name, res, err, c.want)
+		}
+		inst.Close()
+	}
+}
+
 // TestGuestStopKeepsInput: a call whose context ends gives up its read; the next call of the same instance gets the bytes.
 func TestGuestStopKeepsInput(t *testing.T) {
 	rt, m := compile(t, `(module `+imports+`

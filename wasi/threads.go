@@ -57,16 +57,18 @@ func SharedMemories(rt *spindle.Runtime, mod *spindle.Module, imports spindle.Im
 	return release, nil
 }
 
-// overlay is an import module with memories added.
+// overlay is an import module with memories added. Whether one that is no HostModule has a memory of its own cannot be asked without a Process.
 type overlay struct {
 	over  spindle.HostModule
 	under spindle.ImportModule // may be nil
 }
 
-// Lookup implements spindle.ImportModule.
+// Lookup implements spindle.ImportModule. What is there counts before what was made for lack of it.
 func (o overlay) Lookup(p *spindle.Process, name string) (spindle.Extern, bool) {
-	if x, ok := o.over[name]; ok || o.under == nil {
-		return x, ok
+	if o.under != nil {
+		if x, ok := o.under.Lookup(p, name); ok {
+			return x, ok
+		}
 	}
-	return o.under.Lookup(p, name)
+	return o.over.Lookup(p, name)
 }
