@@ -124,12 +124,7 @@ func TestGuestStopped(t *testing.T) {
 		})
 	}
 	pw.Close() // the reader's goroutine is the io.Pipe's until then
-	for i := 0; runtime.NumGoroutine() > before && i < 1000; i++ {
-		time.Sleep(time.Millisecond) // for goroutines that are about to end
-	}
-	if n := runtime.NumGoroutine(); n > before {
-		t.Errorf("%d goroutines, %d before", n, before)
-	}
+	wasi.Settled(t, before)
 }
 
 // TestGuestLink: a System belongs to one Process; what is no function of it is not found; a guest without memory gets EFAULT.

@@ -374,13 +374,7 @@ func TestNothingLeft(t *testing.T) {
 		r.Close()
 		w.Close()
 	}
-	for i := 0; runtime.NumGoroutine() > before && i < 1000; i++ {
-		runtime.Gosched()
-		time.Sleep(time.Millisecond) // for goroutines that are about to end, not for a state that must come
-	}
-	if n := runtime.NumGoroutine(); n > before {
-		t.Errorf("%d goroutines, %d before", n, before)
-	}
+	settled(t, before)
 	if n := openFiles(); n > fds {
 		t.Errorf("%d open files, %d before", n, fds)
 	}

@@ -1,0 +1,4 @@
+package wasi
+
+// Settled is settled for tests from outside.
+var Settled = settled
