@@ -169,12 +169,11 @@ type Extern struct {
 
 // Export returns the export of that name.
 func (i *Instance) Export(name string) (Extern, bool) {
-	for k := range i.Module.Exports {
-		if e := &i.Module.Exports[k]; e.Name == name {
-			return i.Extern(e.Kind, e.Index), true
-		}
+	e := i.Module.Export(name)
+	if e == nil {
+		return Extern{}, false
 	}
-	return Extern{}, false
+	return i.Extern(e.Kind, e.Index), true
 }
 
 // Extern returns an entity of one of the instance's index spaces.

@@ -166,3 +166,38 @@ func TestManyFields(t *testing.T) {
 		t.Errorf("struct.new_default of 10,000 fields takes %v, of one %v", many, few)
 	}
 }
+
+// TestManyExports: exports are found by their name, and functions by theirs, without going through all of them.
+func TestManyExports(t *testing.T) {
+	const n = 100_000
+	exports := binary.AppendUvarint(nil, n)
+	for i := range n {
+		name := fmt.Sprintf("%05x", i*7919%n)
+		exports = append(append(binary.AppendUvarint(exports, uint64(len(name))), name...), 0)
+		exports = binary.AppendUvarint(exports, uint64(i))
+	}
+	bin := hostile(binSection(1, []byte("\x01\x60\x00\x00")), binSection(3, vector(n, 0)), binSection(7, exports),
+		binSection(10, vector(n, entry(0, 0x0B)...)))
+	m, err := check(bin, wasm.NewTypeSpace(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Going through all exports would be ten thousand million steps each.
+	for i := range n {
+		name := fmt.Sprintf("%05x", i*7919%n)
+		if x, ok := m.FindExport(name, wasm.ExternFunc); !ok || x != uint32(i) {
+			t.Fatalf("export %s is function %d, %v, want %d", name, x, ok, i)
+		}
+		if got := m.FuncName(uint32(i)); got != name {
+			t.Fatalf("function %d is %q, want %q", i, got, name)
+		}
+	}
+	for _, name := range []string{"", "0000", "00000x", "zzz"} {
+		if e := m.Export(name); e != nil {
+			t.Errorf("there is an export %q: %+v", name, e)
+		}
+	}
+	if _, ok := m.FindExport("00000", wasm.ExternMemory); ok {
+		t.Error("a function is found as a memory")
+	}
+}

@@ -1,6 +1,10 @@
 package wasm
 
-import "sync"
+import (
+	"slices"
+	"sort"
+	"sync"
+)
 
 // ExternKind is the kind of an import or export (specification 5.5.5).
 type ExternKind uint8
@@ -66,8 +70,11 @@ type Module struct {
 	namesOnce sync.Once
 	names     *Names
 
-	exportOnce sync.Once
-	exports    map[string]*Export // made at the first FindExport
+	exportOrder []uint32 // indices of exports, by name; set by Validate
+
+	aliasOnce sync.Once
+	exported  map[uint32]*Export // the first one of each exported function
+	imported  []*Import          // of each imported function
 
 	cstackOnce sync.Once
 	cstack     CStack
@@ -202,17 +209,31 @@ func (m *Module) FuncType(fn uint32) *FuncType { return &m.Types[m.Funcs[fn]].Fu
 // TagFuncType returns the function type of a tag of the index space.
 func (m *Module) TagFuncType(tag uint32) *FuncType { return &m.Types[m.Tags[tag].Type].Func }
 
+// Export returns the export of that name, nil if there is none.
+func (m *Module) Export(name string) *Export {
+	if m.exportOrder == nil {
+		i := slices.IndexFunc(m.Exports, func(e Export) bool { return e.Name == name })
+		if i < 0 {
+			return nil
+		}
+		return &m.Exports[i]
+	}
+	i := sort.Search(len(m.exportOrder), func(i int) bool { return m.Exports[m.exportOrder[i]].Name >= name })
+	if i == len(m.exportOrder) {
+		return nil
+	}
+	e := &m.Exports[m.exportOrder[i]]
+	if e.Name != name {
+		return nil
+	}
+	return e
+}
+
 // FindExport returns the index of the export of that name and kind.
 func (m *Module) FindExport(name string, kind ExternKind) (idx uint32, ok bool) {
-	m.exportOnce.Do(func() {
-		m.exports = make(map[string]*Export, len(m.Exports))
-		for i := range m.Exports {
-			m.exports[m.Exports[i].Name] = &m.Exports[i]
-		}
-	})
-	e := m.exports[name]
-	if e == nil {
+	e := m.Export(name)
+	if e == nil || e.Kind != kind {
 		return 0, false
 	}
-	return e.Index, e.Kind == kind
+	return e.Index, true
 }

@@ -131,23 +131,30 @@ func (m *Module) FuncName(fn uint32) string {
 	if s := m.Names().Funcs[fn]; s != "" {
 		return s
 	}
-	for i := range m.Exports {
-		if e := &m.Exports[i]; e.Kind == ExternFunc && e.Index == fn {
-			return e.Name
-		}
+	m.aliasOnce.Do(m.findAliases)
+	if e := m.exported[fn]; e != nil {
+		return e.Name
 	}
-	if fn < uint32(m.NumImportedFuncs) {
-		x := fn
-		for i := range m.Imports {
-			if im := &m.Imports[i]; im.Kind == ExternFunc {
-				if x == 0 {
-					return im.Module + "." + im.Name
-				}
-				x--
-			}
-		}
+	if uint64(fn) < uint64(len(m.imported)) {
+		im := m.imported[fn]
+		return im.Module + "." + im.Name
 	}
 	return fmt.Sprintf("func[%d]", fn)
+}
+
+// findAliases notes how functions are exported and imported.
+func (m *Module) findAliases() {
+	m.exported = map[uint32]*Export{}
+	for i := range m.Exports {
+		if e := &m.Exports[i]; e.Kind == ExternFunc && m.exported[e.Index] == nil {
+			m.exported[e.Index] = e
+		}
+	}
+	for i := range m.Imports {
+		if im := &m.Imports[i]; im.Kind == ExternFunc {
+			m.imported = append(m.imported, im)
+		}
+	}
 }
 
 // FuncAt returns the defined function whose body holds the module offset; ok is false if there is none.

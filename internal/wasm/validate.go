@@ -1,8 +1,10 @@
 package wasm
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // ValidateOptions tune Validate.
@@ -237,18 +239,14 @@ func validateExports(m *Module, v *FuncValidator) error {
 		ExternFunc: len(m.Funcs), ExternTable: len(m.Tables), ExternMemory: len(m.Memories), ExternGlobal: len(m.Globals),
 		ExternTag: len(m.Tags),
 	}
-	seen := make(map[string]struct{}, len(m.Exports))
 	for i := range m.Exports {
 		e := &m.Exports[i]
-		fail := func(format string, args ...any) error {
-			return invalid(m.itemOffset(SectionExport, i), format, args...)
-		}
 		if uint64(e.Index) >= uint64(sizes[e.Kind]) {
 			kind := e.Kind.String()
 			if e.Kind == ExternFunc {
 				kind = "function"
 			}
-			return fail("unknown %s %d", kind, e.Index)
+			return invalid(m.itemOffset(SectionExport, i), "unknown %s %d", kind, e.Index)
 		}
 		if e.Kind == ExternGlobal && m.Globals[e.Index].Type.Mutable {
 			v.fn, v.at = -1, 0
@@ -256,11 +254,29 @@ func validateExports(m *Module, v *FuncValidator) error {
 				return at(err, m.itemOffset(SectionExport, i))
 			}
 		}
-		if _, ok := seen[e.Name]; ok {
-			return fail("duplicate export name %q", e.Name)
-		}
-		seen[e.Name] = struct{}{}
 	}
+	return orderExports(m)
+}
+
+// orderExports sorts the exports by name and checks that no name is there twice.
+func orderExports(m *Module) error {
+	order := make([]uint32, len(m.Exports))
+	for i := range order {
+		order[i] = uint32(i)
+	}
+	slices.SortFunc(order, func(a, b uint32) int {
+		return cmp.Or(cmp.Compare(m.Exports[a].Name, m.Exports[b].Name), cmp.Compare(a, b))
+	})
+	again := len(m.Exports) // the first export whose name is taken
+	for i := 1; i < len(order); i++ {
+		if m.Exports[order[i-1]].Name == m.Exports[order[i]].Name {
+			again = min(again, int(order[i]))
+		}
+	}
+	if again < len(m.Exports) {
+		return invalid(m.itemOffset(SectionExport, again), "duplicate export name %q", m.Exports[again].Name)
+	}
+	m.exportOrder = order
 	return nil
 }
 
