@@ -2,6 +2,7 @@ package wasm
 
 import (
 	"fmt"
+	"iter"
 	"sort"
 	"unicode/utf8"
 )
@@ -23,37 +24,59 @@ type Names struct {
 	Tags     map[uint32]string
 }
 
+// Ids of the subsections of a name section.
+const (
+	subModule  = 0
+	subGlobals = 7
+)
+
 // Names returns the module's names, which are decoded at the first call; never nil. The result must not be written to.
 func (m *Module) Names() *Names {
 	m.namesOnce.Do(func() {
 		m.names = new(Names)
-		for i := range m.Customs {
-			if m.Customs[i].Name == "name" {
-				m.names.decode(m.Customs[i].Data)
-				return
-			}
-		}
+		m.names.decode(m.nameSection())
 	})
 	return m.names
 }
 
-// decode reads the subsections. Each is read on its own, so that a broken one costs nothing but itself.
-func (n *Names) decode(b []byte) {
+// nameSection returns the contents of the first name section.
+func (m *Module) nameSection() []byte {
+	for i := range m.Customs {
+		if m.Customs[i].Name == "name" {
+			return m.Customs[i].Data
+		}
+	}
+	return nil
+}
+
+// subsections iterates over the subsections of a name section, up to one that is longer than the section. Each has a cursor of
+// its own, so that a broken one costs nothing but itself.
+func subsections(section []byte) iter.Seq2[byte, *cursor] {
+	return func(yield func(byte, *cursor) bool) {
+		for c := (cursor{code: section}); c.pos < len(section); {
+			id, size := c.byte(), c.u32()
+			if c.msg != "" || uint64(size) > uint64(len(section)-c.pos) {
+				return
+			}
+			start := c.pos
+			c.pos += int(size)
+			if !yield(id, &cursor{code: section[start:c.pos]}) {
+				return
+			}
+		}
+	}
+}
+
+// decode reads the subsections; of two with the same id, the first.
+func (n *Names) decode(section []byte) {
 	flat := map[byte]*map[uint32]string{
-		1: &n.Funcs, 4: &n.Types, 5: &n.Tables, 6: &n.Memories, 7: &n.Globals, 8: &n.Elems, 9: &n.Datas, 11: &n.Tags,
+		1: &n.Funcs, 4: &n.Types, 5: &n.Tables, 6: &n.Memories, subGlobals: &n.Globals, 8: &n.Elems, 9: &n.Datas, 11: &n.Tags,
 	}
 	indirect := map[byte]*map[uint32]map[uint32]string{2: &n.Locals, 3: &n.Labels, 10: &n.Fields}
-	c := cursor{code: b}
-	for c.pos < len(b) {
-		id, size := c.byte(), c.u32()
-		if c.msg != "" || uint64(size) > uint64(len(b)-c.pos) {
-			return
-		}
-		sub := cursor{code: b[c.pos : c.pos+int(size)]}
-		c.pos += int(size)
+	for id, sub := range subsections(section) {
 		switch {
-		case id == 0:
-			if s, ok := sub.looseName(); ok {
+		case id == subModule:
+			if s, ok := sub.looseName(); ok && n.Module == "" {
 				n.Module = s
 			}
 		case flat[id] != nil && *flat[id] == nil:
@@ -73,30 +96,17 @@ func (n *Names) decode(b []byte) {
 
 // GlobalNamed returns the first global that the name section gives that name. It reads the names of globals only, each time.
 func (m *Module) GlobalNamed(name string) (global uint32, ok bool) {
-	for i := range m.Customs {
-		if m.Customs[i].Name != "name" {
+	for id, sub := range subsections(m.nameSection()) {
+		if id != subGlobals {
 			continue
 		}
-		c := cursor{code: m.Customs[i].Data}
-		for c.pos < len(c.code) {
-			id, size := c.byte(), c.u32()
-			if c.msg != "" || uint64(size) > uint64(len(c.code)-c.pos) {
-				return 0, false
+		for n := sub.count(); n > 0 && sub.msg == ""; n-- {
+			x := sub.u32()
+			if s, ok := sub.looseName(); ok && sub.msg == "" && s == name {
+				return x, true
 			}
-			sub := cursor{code: c.code[c.pos : c.pos+int(size)]}
-			c.pos += int(size)
-			if id != 7 {
-				continue
-			}
-			for n := sub.count(); n > 0 && sub.msg == ""; n-- {
-				x := sub.u32()
-				if s, ok := sub.looseName(); ok && sub.msg == "" && s == name {
-					return x, true
-				}
-			}
-			return 0, false
 		}
-		return 0, false
+		break
 	}
 	return 0, false
 }

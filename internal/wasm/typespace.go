@@ -88,8 +88,12 @@ func (ts *TypeSpace) Matches(sub, super ValType) bool {
 // groups are interned. check is called if the space has not seen the group yet, with provisional definitions in m.defs: an
 // error of it leaves the space as it was.
 func (ts *TypeSpace) intern(m *Module, g RecGroup, check func() error) error {
+	const keep = 1 << 16
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
+	if cap(ts.key) > keep { // of an unusual group
+		ts.key = nil
+	}
 	ts.key = groupKey(ts.key[:0], m, g)
 	first, ok := ts.groups[string(ts.key)]
 	if !ok {

@@ -43,8 +43,13 @@ func Validate(m *Module, ts *TypeSpace, opts ValidateOptions) error {
 func (v *FuncValidator) release() {
 	const keep = 1 << 12
 	v.m, v.reader = nil, InstrReader{}
-	if cap(v.labels) > keep || cap(v.stack) > keep || cap(v.locals) > keep || cap(v.arena) > keep || cap(v.setLog) > keep {
-		*v = FuncValidator{}
+	for _, n := range [...]int{
+		cap(v.labels), cap(v.stack), cap(v.locals), cap(v.runs), cap(v.isUnset), cap(v.setLog), cap(v.arena),
+		cap(v.instr.Labels), cap(v.instr.Types), cap(v.instr.Catch),
+	} {
+		if n > keep {
+			*v = FuncValidator{}
+		}
 	}
 	clear(v.labels[:cap(v.labels)])
 }
