@@ -279,7 +279,7 @@ func orderExports(m *Module) error {
 		}
 	}
 	if again < len(m.Exports) {
-		return invalid(m.itemOffset(SectionExport, again), "duplicate export name %q", m.Exports[again].Name)
+		return invalid(m.itemOffset(SectionExport, again), "duplicate export name %.80q", m.Exports[again].Name)
 	}
 	m.exportOrder = order
 	return nil

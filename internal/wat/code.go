@@ -163,7 +163,7 @@ func (a *assembler) labelIndex() uint32 {
 	}
 	at, ok := a.code.labelAt[string(a.idBytes(a.i))]
 	if !ok {
-		a.fail(a.i, "unknown label %s", a.word(a.i))
+		a.fail(a.i, "unknown label %s", excerpt(a.word(a.i)))
 	}
 	a.i++
 	return uint32(len(a.code.labels)-1) - uint32(at)

@@ -302,6 +302,6 @@ func (a *assembler) immField(b []byte, _ *wasm.InstrInfo) []byte {
 			return appendU(b, uint64(f))
 		}
 	}
-	a.fail(a.i, "unknown field %s", a.word(a.i))
+	a.fail(a.i, "unknown field %s", excerpt(a.word(a.i)))
 	return nil
 }

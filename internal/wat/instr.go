@@ -84,6 +84,9 @@ func (a *assembler) opcode() wasm.Opcode {
 			a.i++
 			return op
 		}
+		if w := string(a.word(a.i)); w == "try" || w == "rethrow" || w == "delegate" {
+			a.fail(a.i, "unknown operator %s: legacy exception handling, which try_table has replaced", w)
+		}
 	}
 	a.unexpected("an instruction")
 	return 0
@@ -146,7 +149,7 @@ func (a *assembler) checkLabel() {
 	}
 	l := a.code.labels[len(a.code.labels)-1]
 	if l.tok == 0 || l.name != a.idName(a.i) {
-		a.fail(a.i, "mismatching label %s", a.word(a.i))
+		a.fail(a.i, "mismatching label %s", excerpt(a.word(a.i)))
 	}
 	a.i++
 }

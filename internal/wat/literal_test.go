@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // TestLiterals checks numbers against the rules of the text format.
@@ -122,6 +123,29 @@ func TestNaNPatterns(t *testing.T) {
 		got := fmt.Sprint(CanonicalNaN.Matches(c.bits, c.width), ArithmeticNaN.Matches(c.bits, c.width))
 		if want := fmt.Sprint(c.canonical, c.arithmetic); got != want {
 			t.Errorf("%#x: got %s, want %s", c.bits, got, want)
+		}
+	}
+}
+
+// TestLongWords: messages show the beginning of what may be megabytes long.
+func TestLongWords(t *testing.T) {
+	long := strings.Repeat("é", 100_000)
+	for _, text := range []string{
+		`(func ` + strings.Repeat("a", 100_000) + `)`,
+		`(func "` + long + `")`,
+		`(func $"` + long + `" (local.get $"` + long + `"))`,
+		`(func (call $"` + long + `"))`,
+		`(func (br $"` + long + `"))`,
+		`(func block $"` + long + `" end $"` + long + `x")`,
+		`(func $"` + long + `") (func $"` + long + `")`,
+		`(type (struct (field $"` + long + `" i32) (field $"` + long + `" i32)))`,
+		`(type (struct)) (func (struct.get 0 $"` + long + `"))`,
+	} {
+		_, err := Assemble([]byte(text), Options{})
+		if err == nil {
+			t.Errorf("%.50s: no error", text)
+		} else if msg := err.Error(); len(msg) > 200 || !utf8.ValidString(msg) || !strings.Contains(msg, "…") {
+			t.Errorf("%.50s: %d bytes of message: %.300s", text, len(msg), msg)
 		}
 	}
 }

@@ -99,7 +99,7 @@ func (a *assembler) bind(s *space) uint32 {
 	if a.kind() == tokID {
 		name = a.idName(a.i)
 		if _, dup := s.ids[name]; dup {
-			a.fail(a.i, "duplicate %s %s", s.what, a.word(a.i))
+			a.fail(a.i, "duplicate %s %s", s.what, excerpt(a.word(a.i)))
 		}
 		s.ids[name] = index
 		a.i++
@@ -119,7 +119,7 @@ func (a *assembler) index(s *space) uint32 {
 			a.i++
 			return x
 		}
-		a.fail(a.i, "unknown %s %s", s.what, a.word(a.i))
+		a.fail(a.i, "unknown %s %s", s.what, excerpt(a.word(a.i)))
 	}
 	return uint32(a.nat(32))
 }

@@ -33,7 +33,7 @@ func (p *parser) fail(i uint32, format string, args ...any) {
 func (p *parser) unexpected(want ...string) { p.unexpectedAt(p.i, want...) }
 
 func (p *parser) unexpectedAt(i uint32, want ...string) {
-	w, what := string(p.word(i)), ""
+	w, what := excerpt(p.word(i)), ""
 	if want != nil {
 		what = ", want " + strings.Join(want, " or ")
 	}
@@ -46,6 +46,19 @@ func (p *parser) unexpectedAt(i uint32, want ...string) {
 		}
 	}
 	p.fail(i, "unexpected token %s%s", w, what)
+}
+
+// excerpt returns a word for an error message, shortened if it is long.
+func excerpt(w []byte) string {
+	const most = 80
+	if len(w) <= most {
+		return string(w)
+	}
+	w = w[:most]
+	for !utf8.Valid(w) { // at most three bytes of a character that was cut
+		w = w[:len(w)-1]
+	}
+	return string(w) + "…"
 }
 
 // isWord reports whether the token at the cursor is the keyword.

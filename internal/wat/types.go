@@ -126,7 +126,7 @@ func (a *assembler) structType(x uint32, d *typeDef) {
 		id := a.i
 		if name := a.id(); name != "" {
 			if _, dup := d.fields[name]; dup {
-				a.fail(id, "duplicate field %s", a.word(id))
+				a.fail(id, "duplicate field %s", excerpt(a.word(id)))
 			}
 			if d.fields == nil {
 				d.fields = map[string]uint32{}
