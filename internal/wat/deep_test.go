@@ -51,6 +51,26 @@ func TestPrintDeep(t *testing.T) {
 	}
 }
 
+// TestPrintWide: a type of many parameters is not written out wherever it is used.
+func TestPrintWide(t *testing.T) {
+	const n = 20_000
+	text := "(type $t (func (param" + strings.Repeat(" i64", 500) + ") (result" + strings.Repeat(" f32", 500) + "))) (table 1 funcref)" +
+		"(func (param i32) (local $named i32) unreachable " + strings.Repeat("block (type $t) i32.const 0 call_indirect (type $t) end ", n) + ")" +
+		strings.Repeat("(func (type $t) unreachable)", n)
+	bin, err := Assemble([]byte(text), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := wasm.Decode(bin, wasm.DecodeOptions{Features: wasm.AllFeatures})
+	if err != nil {
+		t.Fatal(err)
+	}
+	roundTrip(t, m)
+	if size := len(printed(t, m)); size > 20*len(bin) {
+		t.Errorf("%d bytes of text for a module of %d", size, len(bin))
+	}
+}
+
 // TestLabelsInTime: many labels of one name are found without searching for them.
 func TestLabelsInTime(t *testing.T) {
 	const n = 100_000

@@ -101,19 +101,18 @@ func (p *printer) function(fn uint32, body *wasm.Body) {
 	}
 	b.locals = p.localIdents(fn, declared)
 	p.typeUse(m.Funcs[fn], &b.locals)
-	next := uint32(0)
-	if x := m.Funcs[fn]; int(x) < len(m.Types) {
-		next = uint32(len(m.Types[x].Func.Params))
-	}
 	if declared > 0 {
 		p.str("\n   ")
-		var types []wasm.ValType
+		l := typeList{p: p, word: "local", names: &b.locals}
+		if x := m.Funcs[fn]; int(x) < len(m.Types) {
+			l.next = uint32(len(m.Types[x].Func.Params))
+		}
 		for _, r := range body.Locals {
 			for range r.Count {
-				types = append(types, r.Type)
+				l.add(r.Type)
 			}
 		}
-		p.typeList("local", types, &b.locals, next)
+		l.close()
 	}
 	var hints []wasm.BranchHint
 	if p.hints {
@@ -263,7 +262,7 @@ func (p *printer) block(in *wasm.Instr) {
 	case in.Block.Index >= 0:
 		p.typeUse(uint32(in.Block.Index), nil)
 	case in.Block.Type != wasm.Bottom:
-		p.typeList("result", []wasm.ValType{in.Block.Type}, nil, 0)
+		p.results([]wasm.ValType{in.Block.Type})
 	}
 	if in.Op == wasm.OpTryTable {
 		for _, c := range in.Catch {

@@ -80,7 +80,7 @@ var immPrinters = [...]func(p *printer, in *wasm.Instr){
 		if len(in.Types) == 0 {
 			p.str(" (result)")
 		}
-		p.typeList("result", in.Types, nil, 0)
+		p.results(in.Types)
 	},
 	wasm.ImmBrOnCast: func(p *printer, in *wasm.Instr) {
 		p.label(in.Index)

@@ -88,47 +88,85 @@ func (p *printer) fieldType(f wasm.FieldType) {
 
 // signature writes parameters and results; names are those of the parameters.
 func (p *printer) signature(t *wasm.FuncType, names *idents) {
-	p.typeList("param", t.Params, names, 0)
-	p.typeList("result", t.Results, nil, 0)
+	params := typeList{p: p, word: "param", names: names}
+	for _, vt := range t.Params {
+		params.add(vt)
+	}
+	params.close()
+	p.results(t.Results)
 }
 
-// typeList writes types as "(w t t)", with one list for each that has a name; their indices begin with first.
-func (p *printer) typeList(w string, types []wasm.ValType, names *idents, first uint32) {
-	open := false
-	for i, t := range types {
-		named := names != nil && names.has(first+uint32(i))
-		if open && named {
-			p.str(")")
-			open = false
-		}
-		if !open {
-			p.str(" (")
-			p.str(w)
-			open = true
-		}
-		if named {
-			p.binding(names, first+uint32(i))
-		}
-		p.str(" ")
-		p.valType(t)
-		if named {
-			p.str(")")
-			open = false
-		}
+func (p *printer) results(types []wasm.ValType) {
+	l := typeList{p: p, word: "result"}
+	for _, t := range types {
+		l.add(t)
 	}
-	if open {
-		p.str(")")
+	l.close()
+}
+
+// typeList writes types as " (word t t)", with one list for each that has a name.
+type typeList struct {
+	p     *printer
+	word  string
+	names *idents // nil for none
+	next  uint32  // index of the next type
+	open  bool
+}
+
+func (l *typeList) add(t wasm.ValType) {
+	named := l.names != nil && l.names.has(l.next)
+	if named {
+		l.close()
+	}
+	if !l.open {
+		l.p.str(" (")
+		l.p.str(l.word)
+		l.open = true
+	}
+	if named {
+		l.p.binding(l.names, l.next)
+	}
+	l.p.str(" ")
+	l.p.valType(t)
+	l.next++
+	if named {
+		l.close()
 	}
 }
 
-// typeUse writes a type by its index and, for the reader and for the names of parameters, its signature.
+func (l *typeList) close() {
+	if l.open {
+		l.p.str(")")
+		l.open = false
+	}
+}
+
+// typeUse writes a type by its index and its signature: if that is short, for the reader, or if parameters have names.
 func (p *printer) typeUse(x uint32, names *idents) {
 	p.str(" (type")
 	p.ref(&p.types, x)
 	p.str(")")
-	if int(x) < len(p.m.Types) && p.m.Types[x].Kind == wasm.CompFunc {
-		p.signature(&p.m.Types[x].Func, names)
+	if uint64(x) >= uint64(len(p.m.Types)) || p.m.Types[x].Kind != wasm.CompFunc {
+		return
 	}
+	const short = 32
+	t := &p.m.Types[x].Func
+	if len(t.Params)+len(t.Results) <= short || names.hasBelow(len(t.Params)) {
+		p.signature(t, names)
+	}
+}
+
+// hasBelow reports whether there is a name with an index below n.
+func (t *idents) hasBelow(n int) bool {
+	if t == nil || len(t.ids)+len(t.notes) == 0 {
+		return false
+	}
+	for x := range uint32(n) {
+		if t.has(x) {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *printer) heapType(h wasm.HeapType) {
