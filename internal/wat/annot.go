@@ -50,8 +50,10 @@ func (a *assembler) failNote(note *annotation, format string, args ...any) {
 }
 
 // nameAnnot reads an @name annotation at the cursor.
-func (a *assembler) nameAnnot(what string) (name string, ok bool) {
-	a.annotsAt(a.i, annotName, func(n int, note *annotation) {
+func (a *assembler) nameAnnot(what string) (name string, ok bool) { return a.nameAnnotAt(a.i, what) }
+
+func (a *assembler) nameAnnotAt(at uint32, what string) (name string, ok bool) {
+	a.annotsAt(at, annotName, func(n int, note *annotation) {
 		if ok {
 			a.failNote(note, "@name annotation: multiple %s names", what)
 		}

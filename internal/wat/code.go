@@ -33,7 +33,7 @@ type localRun struct {
 // label is a block that is open.
 type label struct {
 	name string
-	tok  uint32 // of its identifier
+	tok  uint32 // of its identifier, 0 for none
 	prev int32  // label of the same name around it, -1 for none
 }
 
@@ -122,12 +122,13 @@ func (a *assembler) addRun(t wasm.ValType) {
 	c.runs = append(c.runs, localRun{1, t})
 }
 
-// pushLabel opens a block with an optional identifier, whose token is tok; 0 for none.
-func (a *assembler) pushLabel(tok uint32) {
+// pushLabel opens a block whose optional identifier and name annotation are at token at.
+func (a *assembler) pushLabel(at uint32) {
 	c := &a.code
-	l := label{tok: tok, prev: -1}
-	if l.tok != 0 {
-		l.name = a.idName(tok)
+	l := label{prev: -1}
+	if a.toks[at].kind == tokID {
+		l.tok, l.name = at, a.idName(at)
+		at++
 		if c.labelAt == nil {
 			c.labelAt = map[string]int32{}
 		}
@@ -135,9 +136,13 @@ func (a *assembler) pushLabel(tok uint32) {
 			l.prev = at
 		}
 		c.labelAt[l.name] = int32(len(c.labels))
-		if c.inFunc {
-			c.curNames = append(c.curNames, entryName{c.numLabel, l.name})
-		}
+	}
+	name, noted := a.nameAnnotAt(at, "label")
+	if !noted {
+		name = l.name
+	}
+	if c.inFunc && (noted || l.tok != 0) {
+		c.curNames = append(c.curNames, entryName{c.numLabel, name})
 	}
 	c.numLabel++
 	c.labels = append(c.labels, l)

@@ -26,7 +26,7 @@ type frame struct {
 	kind  frameKind
 	hint  int8   // branch hint of a pending instruction, -1 for none
 	start uint32 // of the frame's pending bytes
-	label uint32 // token of an if's identifier, 0 for none
+	label uint32 // token where an if's identifier is or could be
 	word  uint32 // token of a pending instruction's keyword
 }
 
@@ -133,13 +133,13 @@ func (a *assembler) flat(top *frame) {
 	}
 }
 
-// labelID passes over a block's optional identifier and returns its token, 0 for none.
-func (a *assembler) labelID() uint32 {
-	if a.kind() != tokID {
-		return 0
+// labelID passes over a block's optional identifier and returns the token where it is or could be.
+func (a *assembler) labelID() (at uint32) {
+	at = a.i
+	if a.kind() == tokID {
+		a.i++
 	}
-	a.i++
-	return a.i - 1
+	return at
 }
 
 // checkLabel reads the optional identifier after else or end, which must be the block's (specification 6.5.1).

@@ -15,9 +15,10 @@ type PrintOptions struct {
 	NoNames bool
 }
 
-// Print writes a decoded module, validated or not, as text that Assemble turns back into the same module: the same but for the
-// widths of LEB128 numbers, the grouping of locals, a data count section that no instruction needs, and what a name section says
-// about things that aren't there, empty names of labels included. Errors are those of w and of malformed function bodies.
+// Print writes a decoded module as text that Assemble turns back into the same module; of an invalid one, what the text can say
+// of it. What has no meaning and no form in the text is not kept: the widths of LEB128 numbers, the grouping of locals, a data count section that no instruction
+// needs, empty sections, the place of the name section among custom sections, and what is malformed in it, said twice or about
+// things that aren't there. Errors are those of w and of malformed function bodies.
 func Print(w io.Writer, m *wasm.Module, opts PrintOptions) error {
 	p := &printer{w: bufio.NewWriterSize(w, 1<<16), m: m, names: &wasm.Names{}}
 	if !opts.NoNames {

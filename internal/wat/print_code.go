@@ -252,11 +252,15 @@ func (p *printer) instr(in *wasm.Instr) {
 func (p *printer) block(in *wasm.Instr) {
 	b := &p.body
 	p.str(in.Op.String())
-	l := openBlock{isIf: in.Op == wasm.OpIf, number: b.ordinal, name: b.names[b.ordinal]}
+	name, named := b.names[b.ordinal]
+	l := openBlock{isIf: in.Op == wasm.OpIf, number: b.ordinal, name: name}
 	b.ordinal++
-	if l.name != "" {
+	switch {
+	case name != "":
 		p.str(" ")
-		p.str(identifier(l.name))
+		p.str(identifier(name))
+	case named: // no identifier is empty
+		p.str(` (@name "")`)
 	}
 	switch {
 	case in.Block.Index >= 0:

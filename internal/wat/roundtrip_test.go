@@ -197,16 +197,6 @@ func normalNames(m *wasm.Module, n *normal) wasm.Names {
 		}
 		return blocks
 	})
-	for fn, list := range labels {
-		for x, s := range list {
-			if s == "" { // no identifier is empty, and labels have no name annotations
-				delete(list, x)
-			}
-		}
-		if len(list) == 0 {
-			delete(labels, fn)
-		}
-	}
 	return wasm.Names{
 		Module: names.Module,
 		Funcs:  below(names.Funcs, len(m.Funcs)),
