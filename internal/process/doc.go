@@ -6,7 +6,9 @@
 //  1. The cause is recorded under Group.mu; the first one wins.
 //  2. With it the group is latched: a spawn that has not registered its thread yet is refused.
 //  3. Every registered thread is told to stop. It unwinds at its next safepoint, or out of what it is blocked in.
-//  4. A thread that has left is closed and taken out of the group. Wait returns when all have left.
+//  4. A thread that has left is closed and taken out of the group, and idle workers end. Wait returns when all have left.
+//
+// Threads run on workers: goroutines which, until the group ends, keep what a thread leaves for the next one.
 //
 // Lock order: Group.mu, then vm.Thread.mu.
 package process
