@@ -38,6 +38,7 @@ func (p *Process) NewMemory(t MemoryType) (*Memory, error) {
 var errSharedMax = errors.New("a shared memory needs Shared and a maximum")
 
 // NewSharedMemory makes a shared memory that modules of several Processes may import. They keep it alive; Close gives back the caller's own hold on it.
+// The Runtime's WithMaxMemory bounds it, also while no Process has it; each Process that imports it counts it in its own bound.
 func (r *Runtime) NewSharedMemory(t MemoryType) (*Memory, error) {
 	if !t.Shared || !t.HasMax {
 		return nil, errSharedMax

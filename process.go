@@ -19,7 +19,7 @@ type Config struct {
 	Imports Imports
 	// Entry is the export that Start runs; the default is "_start".
 	Entry string
-	// MaxMemory and StackSize override the Runtime's if they are not 0.
+	// MaxMemory and StackSize override the Runtime's if they are not 0; see WithMaxMemory.
 	MaxMemory uint64
 	StackSize int
 	// MaxThreads bounds the threads beside the main one that live at the same time; 0 means DefaultMaxThreads, less than 0 none.
@@ -105,6 +105,9 @@ func (r *Runtime) newProcess(ctx context.Context, cfg Config) (*Process, error) 
 	p.caller.p, p.caller.t = p, t
 	t.HostData = &p.caller
 	p.labels = newLabels(ctx, &p.cfg)
+	if n := p.maxMemory(); n != 0 {
+		t.Store.SetBudget(vm.NewBudget(n))
+	}
 	p.group = process.New(t, process.Config{
 		MaxThreads: cfg.MaxThreads, StackSize: cfg.ThreadStackSize, Limits: p.memoryLimits(),
 		Adopt:     func(t *vm.Thread) { t.HostData = &Caller{p: p, t: t} },
@@ -287,13 +290,16 @@ func (p *Process) mainInstance(idx uint32) *Instance {
 	return p.all[idx]
 }
 
-func (p *Process) memoryLimits() vm.MemoryLimits {
-	n := p.cfg.MaxMemory
-	if n == 0 {
-		n = p.rt.maxMemory
+// maxMemory is the bound of the Process's memories together, 0 for none.
+func (p *Process) maxMemory() uint64 {
+	if p.cfg.MaxMemory != 0 {
+		return p.cfg.MaxMemory
 	}
-	return memoryLimits(n)
+	return p.rt.maxMemory
 }
+
+// memoryLimits are those of each of them, so that none is reserved larger than it can become.
+func (p *Process) memoryLimits() vm.MemoryLimits { return memoryLimits(p.maxMemory()) }
 
 func memoryLimits(n uint64) vm.MemoryLimits {
 	return vm.MemoryLimits{MaxPages: n / wasm.PageSize, Limited: n != 0}

@@ -43,8 +43,10 @@ type Option func(*Runtime)
 // WithFeatures sets the features that modules may use; the default is AllFeatures.
 func WithFeatures(f Features) Option { return func(r *Runtime) { r.features = f } }
 
-// WithMaxMemory bounds each linear memory of each Process to n bytes (rounded down to whole pages of 64 KiB); 0 means no
-// bound but the module's own. A module that needs more at its start is refused with a LimitError; memory.grow fails.
+// WithMaxMemory bounds the linear memories that a Process has, all of them together, to n bytes (rounded down to whole pages of 64 KiB); 0 means no
+// bound but the modules' own. A shared memory counts once in each Process that imports it, however many threads and instances of the Process use it, and
+// when it grows it must fit into the bound of each of them; a thread's unshared memories count for each thread. What is larger than that at its start is
+// refused with a LimitError, of an import inside a LinkError; memory.grow fails. Also bounds each memory of NewSharedMemory.
 func WithMaxMemory(n uint64) Option { return func(r *Runtime) { r.maxMemory = n } }
 
 // WithStackSize sets the size in bytes of guest stacks; the default of 8 MiB holds more than 100,000 simple frames.

@@ -71,7 +71,7 @@ The exit code is the guest's. Others: 134 the guest trapped (its backtrace is sh
 	flags.StringArrayVar(&f.listen, "tcplisten", nil, "give the guest a socket that listens on `ADDRESS`: descriptors after the directories")
 	flags.StringVar(&f.invoke, "invoke", "", "call the exported `FUNCTION` with the arguments, print its results")
 	flags.DurationVar(&f.timeout, "timeout", 0, "stop after this `TIME`, such as 500ms or 2m")
-	flags.Var(&f.maxMemory, "max-memory", "largest `SIZE` of each linear memory, such as 64MiB")
+	flags.Var(&f.maxMemory, "max-memory", "largest `SIZE` of all linear memories together, such as 64MiB")
 	flags.Var(&f.maxStack, "max-stack", "`SIZE` of the guest's stack (8MiB if not given)")
 	flags.IntVar(&f.maxThreads, "max-threads", spindle.DefaultMaxThreads, "at most `N` guest threads beside the main one")
 	flags.BoolVar(&f.noCheck, "no-stack-check", false, "let C functions overrun their stack in linear memory")

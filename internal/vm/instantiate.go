@@ -74,6 +74,11 @@ func (i *Instance) link(resolve Resolver) error {
 		if msg := i.bind(im, x); msg != "" {
 			return &LinkError{im.Module, im.Name, "incompatible import type: " + msg, nil}
 		}
+		if x.Kind == wasm.ExternMemory && x.Memory.Shared() {
+			if err := i.Store.hold(x.Memory); err != nil {
+				return &LinkError{im.Module, im.Name, err.Error(), err}
+			}
+		}
 		i.binds = append(i.binds, x)
 	}
 	return nil
@@ -111,13 +116,7 @@ func (i *Instance) bind(im *wasm.Import, x Extern) string {
 		if !limitsMatch(mm.Pages(), mm.Type.Limits, im.Memory.Limits) {
 			return "memory limits differ"
 		}
-		switch {
-		case mm.Type.Shared:
-			if !mm.retain() {
-				return errMemoryClosed.Error()
-			}
-			i.Store.memories = append(i.Store.memories, mm)
-		case mm.owner != i.Store:
+		if !mm.Type.Shared && mm.owner != i.Store {
 			return "the memory belongs to another store"
 		}
 		i.Memories = append(i.Memories, mm)
@@ -191,10 +190,9 @@ func (ms memories) make(s *Store, t wasm.MemoryType, k int) (*Memory, error) {
 		return s.AddMemory(t, ms.limits)
 	case t.Shared:
 		mm := ms.of.Memories[k]
-		if !mm.retain() {
-			return nil, errMemoryClosed
+		if err := s.hold(mm); err != nil {
+			return nil, err
 		}
-		s.memories = append(s.memories, mm)
 		return mm, nil
 	}
 	// Only its type counts: each thread makes one of its own.

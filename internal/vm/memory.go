@@ -22,11 +22,12 @@ type Memory struct {
 	mu     sync.Mutex  // serialises grow, and close
 	region *mem.Region // guarded by mu
 	refs   int         // guarded by mu; stores and host handles that keep a shared memory
+	payers payers      // guarded by mu; each for as many pages as the memory has
 	owner  *Store      // of an unshared memory
 	waits  waitQueues  // of a shared memory
 }
 
-// MemoryLimits bound what a module may ask for.
+// MemoryLimits bound each memory that is made; see Budget for their sum.
 type MemoryLimits struct {
 	MaxPages uint64
 	Limited  bool // MaxPages counts; otherwise the system is the only limit
@@ -92,12 +93,17 @@ func (m *Memory) Grow(delta uint64) (old uint64, ok bool) {
 	if delta == 0 {
 		return old, true
 	}
+	if m.payers.charge(delta) != nil {
+		return old, false
+	}
 	n := int((old + delta) * wasm.PageSize)
 	if n > m.region.Size() {
-		if !m.moveLocked(n) {
-			return old, false
-		}
-	} else if m.region.Commit(n) != nil {
+		ok = m.moveLocked(n)
+	} else {
+		ok = m.region.Commit(n) == nil
+	}
+	if !ok {
+		m.payers.refund(delta)
 		return old, false
 	}
 	atomic.StoreUint64(&m.Desc.Len, uint64(n))
@@ -125,21 +131,50 @@ func (m *Memory) moveLocked(n int) bool {
 	return true
 }
 
-// retain keeps a shared memory for one more store; it reports false if the memory is closed.
-func (m *Memory) retain() bool {
+// hold keeps a shared memory for the store as well. Errors: errMemoryClosed, *LimitError.
+func (s *Store) hold(m *Memory) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.region == nil {
-		return false
+		return errMemoryClosed
+	}
+	if err := m.payLocked(s.budget); err != nil {
+		return err
 	}
 	m.refs++
-	return true
+	s.memories = append(s.memories, m)
+	return nil
 }
 
-// Close takes back one use; the last one gives the memory back. Preconditions: the user does not touch it any more.
-func (m *Memory) Close() {
+func (m *Memory) payLocked(b *Budget) error {
+	if b == nil {
+		return nil
+	}
+	if p := m.payers.find(b); p != nil {
+		p.holds++
+		return nil
+	}
+	if err := b.charge(m.Pages()); err != nil {
+		return err
+	}
+	m.payers = append(m.payers, payer{b, 1})
+	return nil
+}
+
+// Close takes back one use by a host handle; the last use of all gives the memory back. Preconditions: the user does not touch it any more.
+func (m *Memory) Close() { m.drop(nil) }
+
+// drop takes back one use by a store with that budget.
+func (m *Memory) drop(b *Budget) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if p := m.payers.find(b); p != nil {
+		if p.holds--; p.holds == 0 {
+			b.refund(m.Pages())
+			*p = m.payers[len(m.payers)-1]
+			m.payers = m.payers[:len(m.payers)-1]
+		}
+	}
 	if m.refs--; m.refs == 0 {
 		m.pools.put(m.region, int(m.Len()))
 		m.region = nil
@@ -149,9 +184,17 @@ func (m *Memory) Close() {
 
 // AddMemory makes a memory that belongs to the store, for its modules to import.
 func (s *Store) AddMemory(t wasm.MemoryType, lim MemoryLimits) (*Memory, error) {
+	// The pages are paid before they are there, so that what all threads make at once stays within the budget.
+	if err := s.budget.charge(t.Min); err != nil {
+		return nil, err
+	}
 	m, err := NewMemory(s.thread.pools, t, lim)
 	if err != nil {
+		s.budget.refund(t.Min)
 		return nil, err
+	}
+	if s.budget != nil {
+		m.payers = payers{{s.budget, 1}}
 	}
 	if !t.Shared {
 		m.owner = s

@@ -49,6 +49,7 @@ func NewPlan(main *Thread, lim MemoryLimits) (*Plan, error) {
 		return nil, err
 	}
 	t.NoStackCheck = main.NoStackCheck
+	t.Store.budget = main.Store.budget
 	p := &Plan{t: t, limits: lim}
 	for k, from := range main.Store.Instances {
 		if err := p.add(k, from); err != nil {
@@ -228,7 +229,7 @@ func (p *Plan) moved(t *Thread, addr uintptr) uintptr {
 // wire makes a store's tables and instances, and what in them depends on where the thread's blocks are or is never changed.
 func (p *Plan) wire(t *Thread) {
 	from, s := p.t.Store, t.Store
-	s.types = from.types
+	s.types, s.budget = from.types, from.budget
 	// Tables first: instances refer to them.
 	tables := make([]Table, len(from.tables))
 	descs := make([]TableDesc, len(from.tables))
@@ -320,10 +321,9 @@ func (p *Plan) memories(t *Thread) error {
 		if !m.Shared() {
 			continue
 		}
-		if !m.retain() {
-			return errMemoryClosed
+		if err := t.Store.hold(m); err != nil {
+			return err
 		}
-		t.Store.memories = append(t.Store.memories, m)
 	}
 	for k := range t.Store.Instances {
 		if err := p.ownMemories(t, k); err != nil {

@@ -19,7 +19,8 @@ type Store struct {
 	hostFuncs []*HostFunc // by FuncDesc.Func of host functions
 	hostRefs  map[*HostFunc]Ref
 	tables    []*Table  // owned
-	memories  []*Memory // owned: the unshared ones
+	memories  []*Memory // owned: the unshared ones. Shared ones are held
+	budget    *Budget   // of the memories; nil: no bound
 	globals   []*Global // made by the host
 	externs   handles
 	exns      exceptions
@@ -38,6 +39,9 @@ func newStore(t *Thread, arena *mem.Region) *Store {
 
 // Thread returns the thread that owns the store.
 func (s *Store) Thread() *Thread { return s.thread }
+
+// SetBudget bounds the memories of the store, and of those of threads that are made after it (Plan). Preconditions: the store is empty.
+func (s *Store) SetBudget(b *Budget) { s.budget = b }
 
 // commitStep is how much of the region becomes accessible at once.
 const commitStep = 64 << 10
@@ -152,7 +156,7 @@ func (s *Store) close() {
 		t.close()
 	}
 	for _, m := range s.memories {
-		m.Close()
+		m.drop(s.budget)
 	}
 	s.dropArena()
 }

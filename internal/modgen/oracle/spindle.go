@@ -11,7 +11,7 @@ import (
 	"github.com/spindle-wasm/spindle/internal/wasm"
 )
 
-// MaxMemory bounds each memory: modules without a maximum could grow them for ever.
+// MaxMemory bounds the memories of a run: modules without a maximum could grow them for ever.
 const MaxMemory = 16 << 20
 
 // Options change how Spindle runs a module, none of which must change what it does.
