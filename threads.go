@@ -26,6 +26,9 @@ type PlanError = vm.PlanError
 // threadEntry is the export that a new thread runs (wasi-threads).
 const threadEntry = "wasi_thread_start"
 
+// NumThreads returns how many guest threads there are, the main one included.
+func (p *Process) NumThreads() int { return p.group.Len() }
+
 // SpawnThread starts a guest thread as wasi-threads says: the modules of the Process are instantiated again in it, with the
 // same imports and shared memories, their start functions run, and then the calling module's export wasi_thread_start with the new
 // thread's identifier and arg. It returns that identifier, between 1 and 0x1FFFFFFF.

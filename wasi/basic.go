@@ -76,24 +76,9 @@ func (s *System) clock(id uint32) (uint64, errno) {
 	case clockMonotonic:
 		return uint64(s.monotonic()), success
 	case clockProcessCPU, clockThreadCPU:
-		return s.cpuTime(), success
+		return s.cpu.time(s.monotonic()), success
 	}
 	return 0, vfs.EINVAL
-}
-
-// cpuTime is the time that the guest has not spent waiting in a call. The host's own CPU clocks say nothing about one guest of
-// many, whose threads wander between the system's.
-func (s *System) cpuTime() uint64 {
-	now := int64(s.monotonic()) - s.blocked.Load()
-	for {
-		last := s.cpu.Load()
-		if now <= last {
-			return uint64(last)
-		}
-		if s.cpu.CompareAndSwap(last, now) {
-			return uint64(now)
-		}
-	}
 }
 
 func clockTimeGet(e env, a []uint64) errno {

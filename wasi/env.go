@@ -95,7 +95,7 @@ func (e env) stopped() bool {
 // returns, and no guest code sees what.
 func (e env) block(ch, done <-chan struct{}, timer <-chan time.Time) errno {
 	stopped := e.c.Stopped()
-	start := time.Now()
+	e.s.cpu.begin(e.s.monotonic(), e.s.threads())
 	err := e.c.Block(func() {
 		select {
 		case <-ch:
@@ -104,7 +104,7 @@ func (e env) block(ch, done <-chan struct{}, timer <-chan time.Time) errno {
 		case <-stopped:
 		}
 	})
-	e.s.blocked.Add(int64(time.Since(start)))
+	e.s.cpu.end(e.s.monotonic())
 	if err != nil {
 		return vfs.EINTR
 	}

@@ -30,8 +30,7 @@ type System struct {
 	random    io.Reader // guarded by randomMu, unless it is the system's
 	realtime  func() time.Time
 	monotonic func() time.Duration
-	blocked   atomic.Int64 // nanoseconds that calls have waited
-	cpu       atomic.Int64 // last CPU time told: it never goes back
+	cpu       cpuClock
 
 	process atomic.Pointer[spindle.Process]
 	closing sync.Once
@@ -92,6 +91,14 @@ func (s *System) bind(p *spindle.Process) bool {
 		return true
 	}
 	return s.process.Load() == p
+}
+
+// threads returns how many threads the guest has.
+func (s *System) threads() int {
+	if p := s.process.Load(); p != nil {
+		return p.NumThreads()
+	}
+	return 1
 }
 
 // Close closes all files. It is for a System that no Process came to own; with one it is the Process's business. Calls in

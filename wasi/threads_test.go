@@ -101,6 +101,7 @@ const threadGuest = `(module
 	(import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
 	(import "wasi_snapshot_preview1" "sock_accept" (func $accept (param i32 i32 i32) (result i32)))
 	(import "wasi_snapshot_preview1" "sock_recv" (func $recv (param i32 i32 i32 i32 i32 i32) (result i32)))
+	(import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))
 	(import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
 	(import "test" "begin" (func $begin))                  ;; has waits counted, and those that have waited held
 	(import "test" "blocked" (func $blocked (param i32)))  ;; returns when so many waits have begun
@@ -315,5 +316,25 @@ func TestWaitsUnderThreads(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// TestCPUTimeUnderThreads: the CPU clock of a thread that computes goes on while others sleep most of the time.
+func TestCPUTimeUnderThreads(t *testing.T) {
+	const guest = `
+		(func $waits (param i32) (result i32)
+			(i64.store (i32.const 0x218) (i64.const 1000000))
+			(loop $l (call $check (call $poll (i32.const 0x200) (i32.const 0x300) (i32.const 1) (i32.const 0x84))) (br $l))
+			unreachable)
+		(func $cpu (result i64)
+			(call $check (call $clock (i32.const 2) (i64.const 0) (i32.const 0x90)))
+			(i64.load (i32.const 0x90)))
+		(func (export "_start") (local $end i64)
+			(call $must (i32.gt_s (call $spawn (i32.const 0)) (i32.const 0)) (i32.const 100))
+			(call $must (i32.gt_s (call $spawn (i32.const 0)) (i32.const 0)) (i32.const 100))
+			(local.set $end (i64.add (call $cpu) (i64.const 30000000)))
+			(loop $l (br_if $l (i64.lt_u (call $cpu) (local.get $end))))))`
+	if got := runThreads(t, newSpy(t, Config{}), threadGuest+guest, nil); got != 0 {
+		t.Errorf("exit code %d", got)
 	}
 }

@@ -166,6 +166,13 @@ func (g *Group) Wait() {
 	}
 }
 
+// Len returns how many threads live, main and those that are being made included.
+func (g *Group) Len() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.threads) + 1
+}
+
 // Threads returns the live threads, main first, others by no order.
 func (g *Group) Threads() []*vm.Thread {
 	g.mu.Lock()
