@@ -23,8 +23,8 @@
 // references as opaque words made and read by the Process ([Process.ExternRef], [Func.Ref]). Of a slot for 32 bits, references included, the
 // upper half does not matter in what goes in and is zero in what comes out. [I32], [F64] and their like convert.
 //
-// A reference that the embedder holds is good for as long as guest code can reach it, or the host function runs that got or made it; the
-// results of a call, until guest code runs again.
+// A reference that the embedder holds is good for as long as guest code can reach it. One that guest code cannot reach is good until guest code
+// runs again, in a host function until that returns.
 //
 // # Errors
 //

@@ -136,8 +136,8 @@ func (p *Process) FuncRef(ref uint64) *Func {
 	return p.newFunc(p.thread.Store.FuncOf(vm.Ref(ref)))
 }
 
-// ExternRef returns the externref for a host value, in slot form; nil is null. The Process keeps the value alive as long as
-// guest code can reach the reference; a comparable value has one reference at a time.
+// ExternRef returns the externref for a host value, in slot form; nil is null. The Process keeps the value alive as long as guest code can
+// reach the reference, at least until guest code runs again (see the package's words on values). A comparable value has one reference at a time.
 func (p *Process) ExternRef(v any) uint64 { return uint64(p.thread.Store.HostRef(v)) }
 
 // ExternValue returns the host value of an externref in slot form; ok is false if the reference is not one to a host value.

@@ -74,6 +74,9 @@ func (e *Engine) Call(t *vm.Thread, inst *vm.Instance, fn uint32, slots []uint64
 			return err
 		}
 	}
+	if t.Store.CollectDue() && len(t.Activations) == 0 {
+		t.Store.CollectWith(t.Store.Types().Def(inst.FuncTypeID(fn)).Func.Params, slots)
+	}
 	d := inst.Code.(*Code).desc(fn)
 	fp := t.Top
 	entry := loadEntry(d)
@@ -171,6 +174,9 @@ func poll(t *vm.Thread) error {
 	}
 	if e, ok := t.Engine.(*Engine); ok && e.onPoll != nil {
 		e.onPoll(t)
+	}
+	if t.Store.CollectDue() {
+		t.Store.Collect()
 	}
 	return t.Poll()
 }

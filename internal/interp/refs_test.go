@@ -227,6 +227,68 @@ func TestReferenceMaps(t *testing.T) {
 	}
 }
 
+// TestHostValuesAreCollected: values that a guest gets and forgets are freed while it runs, those that it keeps are not; those of arguments are
+// freed by calls that are too short for a safepoint; those that the host has made for later calls are not freed before.
+func TestHostValuesAreCollected(t *testing.T) {
+	const n, most = 100_000, 20_000
+	w := newWorld(t, 0)
+	made := 0
+	w.host("make", nil, []wasm.ValType{wasm.ExternRef}, func(th *vm.Thread, s []uint64) error {
+		made++
+		s[0] = uint64(th.Store.HostRef(made))
+		return nil
+	})
+	m := w.instance("m", `(module
+		(import "host" "make" (func $make (result externref)))
+		(table (export "t") 2 externref)
+		(func (export "loop") (param $n i32) (result externref) (local $x externref)
+			(table.set (i32.const 1) (call $make))
+			(local.set $x (call $make))
+			(loop $l
+				(drop (call $make))
+				(br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+			(local.get $x))
+		(func (export "keep") (param externref) (table.set (i32.const 0) (local.get 0))))`)
+	s := w.thread.Store
+	live := func(when string) {
+		t.Helper()
+		if l := s.LiveHandles(); l > most {
+			t.Errorf("%s: %d values are live", when, l)
+		}
+	}
+	value := func(r vm.Ref, want int) {
+		t.Helper()
+		if v, ok := s.HostValue(r); !ok || v != want {
+			t.Errorf("reference %#x leads to %v (%v), want %d", r, v, ok, want)
+		}
+	}
+	res, err := w.call(m, "loop", n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	live("a loop that drops them")
+	table := m.Tables[0].Refs()
+	value(table[1], 1)
+	value(vm.Ref(res[0]), 2)
+	for i := range n {
+		if _, err := w.call(m, "keep", uint64(s.HostRef(-i))); err != nil {
+			t.Fatal(err)
+		}
+		if i%5000 == 0 {
+			value(table[0], -i)
+		}
+	}
+	live("arguments of calls")
+	value(table[1], 1)
+	var batch []vm.Ref
+	for i := range most {
+		batch = append(batch, s.HostRef(1_000_000+i))
+	}
+	for i, r := range batch {
+		value(r, 1_000_000+i)
+	}
+}
+
 // program is a random program over references with its own interpreter: lines of text, and what they do to a state.
 type program struct {
 	r     *rand.Rand

@@ -9,6 +9,7 @@ type handles struct {
 	index   map[any]uint32 // of comparable values, so that one value has one reference
 	marked  []bool
 	sinceGC int
+	due     bool // for a collection, see CollectDue
 }
 
 // HostRef returns the reference for a host value; nil is the null reference.
@@ -24,8 +25,10 @@ func (s *Store) HostRef(v any) Ref {
 			return i<<2 | 2
 		}
 	}
-	if h.sinceGC++; h.sinceGC >= max(4096, len(h.vals)) && s.atSafepoint() {
-		s.Collect()
+	if h.sinceGC++; h.sinceGC >= max(4096, len(h.vals)/2) && !h.due {
+		// Not now: whoever asks may hold other references that nothing tells of.
+		h.due = true
+		s.thread.Yield()
 	}
 	var i uint32
 	if n := len(h.free); n > 0 {
@@ -61,14 +64,18 @@ func (s *Store) HostValue(r Ref) (v any, ok bool) {
 // LiveHandles counts the host values that the store holds; for tests.
 func (s *Store) LiveHandles() int { return len(s.externs.vals) - len(s.externs.free) }
 
-// atSafepoint reports whether all live references are known: no host function of this thread holds one in its Go variables.
-func (s *Store) atSafepoint() bool { return s.thread.InHost() == nil && s.thread.State() == StateIdle }
+// CollectDue reports whether so many host values were made that the engine should collect when it next can: at a safepoint that meets
+// a flag, or before a call from the host, when all references are on the stack or among the arguments.
+func (s *Store) CollectDue() bool { return s.externs.due }
 
 // Collect frees the exceptions and host values that nothing refers to any more. Roots: the guest stack by its exact
 // reference maps, globals, tables, and the fields of live exceptions.
 // Host values stay while a host function is in flight, which may hold references that no map tells of.
 // Preconditions: the thread is outside of guest code with its exit state set, and host functions in flight hold no exceptions of their own.
-func (s *Store) Collect() {
+func (s *Store) Collect() { s.CollectWith(nil, nil) }
+
+// CollectWith is Collect with further roots: values in slot form, of canonical types.
+func (s *Store) CollectWith(types []wasm.ValType, slots []uint64) {
 	h, x := &s.externs, &s.exns
 	h.marked = make([]bool, len(h.vals))
 	var work []Ref
@@ -92,6 +99,12 @@ func (s *Store) Collect() {
 		if x.recs[i].pinned > 0 || x.recs[i].tag != nil && !x.recs[i].escaped {
 			mark(Ref(i), wasm.ExnRef)
 		}
+	}
+	for _, t := range types {
+		if t.IsRef() {
+			mark(Ref(slots[0]), t)
+		}
+		slots = slots[t.Slots():]
 	}
 	s.VisitRoots(func(slot *uint64, t wasm.ValType) { mark(Ref(*slot), t) }, func(refs []Ref, t wasm.ValType) {
 		for _, r := range refs {
@@ -125,7 +138,7 @@ func (s *Store) Collect() {
 			h.free = append(h.free, uint32(i))
 		}
 	}
-	x.sinceGC, h.sinceGC = 0, 0
+	x.sinceGC, h.sinceGC, h.due = 0, 0, false
 }
 
 // VisitRoots visits every live reference of the store outside of exceptions: slots (stack, globals) and tables, each with its
