@@ -37,11 +37,16 @@ type refRun struct {
 // square of the body's size.
 const maxMapEntries = 1 << 20
 
-// recordMap notes which of the first n operands are references in their homes.
-func (l *lowerer) recordMap(at int, when moment, n int) {
+// recordMap notes which of the first n operands, and of the popped ones that the instruction still needs, are references in their homes.
+func (l *lowerer) recordMap(at int, when moment, n int, popped ...operand) {
 	var slots []refSlot
 	for _, i := range l.refOps {
 		if o := &l.stack[i]; i < n && o.where == inHome {
+			slots = append(slots, refSlot{uint16(o.home), l.m.Canon(o.typ)})
+		}
+	}
+	for _, o := range popped {
+		if o.typ.IsRef() && o.where == inHome {
 			slots = append(slots, refSlot{uint16(o.home), l.m.Canon(o.typ)})
 		}
 	}

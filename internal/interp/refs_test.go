@@ -227,6 +227,47 @@ func TestReferenceMaps(t *testing.T) {
 	}
 }
 
+// TestCalleeIsLive: a call by reference may have to begin again at its safepoint, so the reference is live there, and no more while the callee
+// runs.
+func TestCalleeIsLive(t *testing.T) {
+	for _, op := range []string{"call_ref", "return_call_ref"} {
+		w := newWorld(t, 0)
+		var polls, listed, later int
+		var inst *vm.Instance
+		count := func(th *vm.Thread) (n int) {
+			w.engine.StackRefs(th, func(slot *uint64, typ wasm.ValType) {
+				if w.types.TopOf(typ) == wasm.HeapFunc && *slot == uint64(inst.FuncRef(2)) {
+					n++
+				}
+			})
+			return n
+		}
+		w.engine.onPoll = func(th *vm.Thread) {
+			polls++
+			listed = count(th)
+		}
+		w.host("look", nil, nil, func(th *vm.Thread, _ []uint64) error {
+			later = count(th)
+			return nil
+		})
+		w.host("arm", nil, nil, func(th *vm.Thread, _ []uint64) error {
+			th.Yield()
+			return nil
+		})
+		inst = w.instance("m", `(module
+			(import "host" "look" (func $look)) (import "host" "arm" (func $arm))
+			(type $t (func (param i32) (result i32)))
+			(func $f (type $t) (call $look) (local.get 0))
+			(func (export "run") (result i32)
+				(i32.const 5) (block (result (ref $t)) (ref.func $f)) (call $arm)
+				(`+op+` $t)) (elem declare func $f))`)
+		w.want(inst, 5, "run")
+		if polls != 1 || listed != 1 || later != 0 {
+			t.Errorf("%s: %d safepoints, listed %d times there and %d times later", op, polls, listed, later)
+		}
+	}
+}
+
 // TestHostValuesAreCollected: values that a guest gets and forgets are freed while it runs, those that it keeps are not; those of arguments are
 // freed by calls that are too short for a safepoint; those that the host has made for later calls are not freed before.
 func TestHostValuesAreCollected(t *testing.T) {

@@ -31,8 +31,8 @@ func (l *lowerer) args(ft *wasm.FuncType) (first, slots int) {
 	return first, l.top - first
 }
 
-// emitCall emits a call whose operands are the arguments, then drop operands that only the instruction itself uses.
-func (l *lowerer) emitCall(in Instr, ft *wasm.FuncType) {
+// emitCall emits a call whose operands are the arguments. A callee that is an operand, too, has been popped.
+func (l *lowerer) emitCall(in Instr, ft *wasm.FuncType, callee ...operand) {
 	first, slots := l.args(ft)
 	in.a, in.b = uint16(first), uint16(first+slots)
 	if p := l.last(); p != nil && !l.plain && p.op == opConst && in.op == opCall && slots > 0 && p.a == in.b-1 && p.imm <= 0xFFFF {
@@ -40,7 +40,7 @@ func (l *lowerer) emitCall(in Instr, ft *wasm.FuncType) {
 		l.unemit()
 	}
 	at := l.emit(in)
-	l.recordMap(at, atInstr, len(l.stack))
+	l.recordMap(at, atInstr, len(l.stack), callee...)
 	l.recordMap(at, inCall, len(l.stack)-len(ft.Params))
 	l.truncate(len(l.stack) - len(ft.Params))
 	for _, t := range ft.Results {
@@ -57,9 +57,16 @@ func lowerCall(l *lowerer, _ *rule) {
 	l.emitCall(Instr{op: opCall, imm: uint64(l.c.FuncAddr(fn))}, l.m.FuncType(fn))
 }
 
-// calleeSlot takes the operand on top, which tells what to call, to a slot that is not among the arguments'.
-// The callee's operand is popped before the arguments are settled; its home is above theirs, so it stays intact.
-func (l *lowerer) calleeSlot() uint16 { return l.use32(l.pop()) }
+// popCallee pops the operand that tells what to call, and puts it into a slot that is not among the arguments': its home is above theirs, so it
+// stays intact when they are settled.
+func (l *lowerer) popCallee() (slot uint16, o operand) {
+	o = l.pop()
+	slot = l.use32(o)
+	if !o.ready() {
+		o.where = inHome
+	}
+	return slot, o
+}
 
 // indirectImm packs the immediates of call_indirect; the high 16 bits are free for the own header.
 func (l *lowerer) indirectImm() uint64 {
@@ -74,19 +81,21 @@ func lowerCallIndirect(l *lowerer, _ *rule) {
 	if l.m.Tables[l.in.Index2].Type.Is64 {
 		o = opCallIndirect64
 	}
-	l.emitCall(Instr{op: o, c: l.calleeSlot(), imm: l.indirectImm()}, &l.m.Types[l.in.Index].Func)
+	slot, _ := l.popCallee()
+	l.emitCall(Instr{op: o, c: slot, imm: l.indirectImm()}, &l.m.Types[l.in.Index].Func)
 }
 
 func lowerCallRef(l *lowerer, _ *rule) {
-	l.emitCall(Instr{op: opCallRef, c: l.calleeSlot()}, &l.m.Types[l.in.Index].Func)
+	slot, callee := l.popCallee()
+	l.emitCall(Instr{op: opCallRef, c: slot}, &l.m.Types[l.in.Index].Func, callee)
 }
 
 // emitTailCall emits a tail call; the caller has put in what tells the callee and, where it wants it, the own header.
-func (l *lowerer) emitTailCall(in Instr, ft *wasm.FuncType) {
+func (l *lowerer) emitTailCall(in Instr, ft *wasm.FuncType, callee ...operand) {
 	first, slots := l.args(ft)
 	in.a, in.b = uint16(first), uint16(slots)
 	at := l.emit(in)
-	l.recordMap(at, atInstr, len(l.stack))
+	l.recordMap(at, atInstr, len(l.stack), callee...)
 	l.recordMap(at, inCall, len(l.stack)-len(ft.Params))
 	l.kill()
 }
@@ -105,9 +114,11 @@ func lowerTailCallIndirect(l *lowerer, _ *rule) {
 	if l.m.Tables[l.in.Index2].Type.Is64 {
 		o = opTailCallIndirect64
 	}
-	l.emitTailCall(Instr{op: o, c: l.calleeSlot(), imm: l.indirectImm() | uint64(l.header)<<48}, &l.m.Types[l.in.Index].Func)
+	slot, _ := l.popCallee()
+	l.emitTailCall(Instr{op: o, c: slot, imm: l.indirectImm() | uint64(l.header)<<48}, &l.m.Types[l.in.Index].Func)
 }
 
 func lowerTailCallRef(l *lowerer, _ *rule) {
-	l.emitTailCall(Instr{op: opTailCallRef, c: l.calleeSlot(), imm: uint64(l.header) << 48}, &l.m.Types[l.in.Index].Func)
+	slot, callee := l.popCallee()
+	l.emitTailCall(Instr{op: opTailCallRef, c: slot, imm: uint64(l.header) << 48}, &l.m.Types[l.in.Index].Func, callee)
 }
