@@ -104,6 +104,9 @@ func TestAnyThreadEndsAll(t *testing.T) {
 	mod, imports := endsModule(t, rt)
 	for tid, who := range []string{"main", "thread"} {
 		for how, ok := range endsHows {
+			if testing.Short() && (how == "zero" || how == "exhaust" || how == "indirect") {
+				continue
+			}
 			for _, what := range endsWhats {
 				t.Run(fmt.Sprintf("%s %s while others are %s", who, how, what), func(t *testing.T) {
 					p := startEnds(t, t.Context(), rt, mod, imports, nil, who, how, what)
@@ -117,7 +120,7 @@ func TestAnyThreadEndsAll(t *testing.T) {
 }
 
 // The embedder ends it: by the context of Start, by a deadline, or by Close.
-func TestOutsideEndsAll(t *testing.T) {
+func TestEmbedderEndsAllThreads(t *testing.T) {
 	rt := newRuntime(t)
 	mod, imports := endsModule(t, rt)
 	enough := errors.New("enough")

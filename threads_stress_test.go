@@ -204,9 +204,9 @@ func residentBytes() int64 {
 
 var garbage []byte
 
-// TestGoCollectsBesideSpinningGuests has Go's collector stop the world while guests spin, which must stop for it, and go on. (Not by runtime.GC,
+// TestGoCollectsBesideSpinningThreads has Go's collector stop the world while guests spin, which must stop for it, and go on. (Not by runtime.GC,
 // which gives way to every other goroutine after each span that it sweeps.)
-func TestGoCollectsBesideSpinningGuests(t *testing.T) {
+func TestGoCollectsBesideSpinningThreads(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(20))
 	for _, procs := range []int{1, 2} {
 		func() {

@@ -1,6 +1,7 @@
 ;; Globals, tables, unshared memories and dropped segments are each thread's own, and as the module says when it begins: what other threads have
 ;; done to theirs before does not show, nor does what they do later.
 ;; ends: exit 22
+;; max-threads: 100
 (module
   (import "wasi" "thread-spawn" (func $spawn (param i32) (result i32)))
   (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
@@ -14,6 +15,7 @@
   (global $v128 (mut v128) (v128.const i64x2 1 2))
   (global $func (mut funcref) (ref.func $one))
   (global $extern (mut externref) (ref.null extern))
+  (global $exn (mut exnref) (ref.null exn)) (tag $t (param i32))
   (global $const i32 (i32.const 6))
   (global $sum (mut i32) (i32.add (global.get $const) (i32.const 7)))
   (table $small 3 10 funcref) (elem $se (table $small) (i32.const 0) func $one $two)
@@ -24,7 +26,12 @@
   (func $two (result i32) (i32.const 2))
 
   (func $no (param $bad i32) (param $code i32) (if (local.get $bad) (then (call $exit (local.get $code)))))
+  (func $deep (param i32) (result i32)
+    (if (result i32) (local.get 0)
+      (then (i32.add (call $deep (i32.sub (local.get 0) (i32.const 1))) (i32.const 1)))
+      (else (i32.const 0))))
   (func $check
+    (call $no (i32.eqz (ref.is_null (global.get $exn))) (i32.const 18))
     (call $no (i32.ne (global.get $i32) (i32.const 5)) (i32.const 1))
     (call $no (i64.ne (global.get $i64) (i64.const 0x123456789ABCDEF)) (i32.const 2))
     (call $no (f32.ne (global.get $f32) (f32.const 1.5)) (i32.const 3))
@@ -60,8 +67,11 @@
     (table.set $init (i32.const 3) (ref.func $one))
     (drop (memory.grow $own (i32.const 1)))
     (i32.store $own (i32.const 16) (i32.const 0))
-    (data.drop $passive) (elem.drop $pe))
+    (data.drop $passive) (elem.drop $pe)
+    (global.set $exn (block $h (result exnref) (try_table (catch_all_ref $h) (throw $t (i32.const 1))) (unreachable)))
+    (call $no (i32.ne (call $deep (i32.const 5000)) (i32.const 5000)) (i32.const 30)))
   (func $changed
+    (call $no (ref.is_null (global.get $exn)) (i32.const 39))
     (call $no (i32.ne (global.get $i32) (i32.const 15)) (i32.const 31))
     (call $no (i32.ne (table.size $small) (i32.const 5)) (i32.const 32))
     (call $no (i32.ne (call_indirect $small (type $r) (i32.const 0)) (i32.const 2)) (i32.const 33))
@@ -79,12 +89,15 @@
     (if (i32.and (local.get 1) (i32.const 1)) (then (drop (memory.atomic.wait32 (i32.const 8) (i32.const 0) (i64.const -1))))))
   (func (export "_start") (local $i i32) (local $have i32)
     (call $check) (call $change)
-    (loop $l
-      (if (i32.le_s (call $spawn (local.get $i)) (i32.const 0)) (then (call $exit (i32.const 40))))
-      (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 20))))
-    (loop $l
-      (local.set $have (i32.atomic.load (i32.const 0)))
-      (if (i32.ne (local.get $have) (i32.const 20)) (then
-        (drop (memory.atomic.wait32 (i32.const 0) (local.get $have) (i64.const -1))) (br $l))))
+    ;; Four times twenty threads: those that come later may be made of what earlier ones left.
+    (loop $round
+      (loop $l
+        (if (i32.le_s (call $spawn (local.get $i)) (i32.const 0)) (then (call $exit (i32.const 40))))
+        (br_if $l (i32.rem_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 20))))
+      (loop $l
+        (local.set $have (i32.atomic.load (i32.const 0)))
+        (if (i32.ne (local.get $have) (local.get $i)) (then
+          (drop (memory.atomic.wait32 (i32.const 0) (local.get $have) (i64.const -1))) (br $l))))
+      (br_if $round (i32.lt_u (local.get $i) (i32.const 80))))
     (call $changed)
     (call $exit (i32.const 22))))
