@@ -5,8 +5,8 @@ import (
 	"math/bits"
 )
 
-// constantOps are the instructions of constant expressions (specification 3.4.12) with the feature that allows them there, on
-// top of the one that the instruction itself needs.
+// constantOps are the instructions of constant expressions (specification: Validation, Constant Expressions) with the feature
+// that allows them there, on top of the one that the instruction itself needs.
 var constantOps = []struct {
 	op      Opcode
 	feature Features
@@ -82,7 +82,7 @@ func (m *Module) declare(x uint32) {
 }
 
 // declareFuncs finishes DeclaredFuncs: besides those of constant expressions, exported functions and those in segments
-// (specification 3.5.19). Start and the bodies do not count.
+// (specification: Validation, Modules). Start and the bodies do not count.
 func declareFuncs(m *Module) {
 	for i := range m.Exports {
 		if m.Exports[i].Kind == ExternFunc {

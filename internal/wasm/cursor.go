@@ -130,7 +130,7 @@ func (c *cursor) fixed(size int) uint64 {
 	return binary.LittleEndian.Uint64(b)
 }
 
-// heapType reads a heap type: a type index or one of the single-byte abstract types (specification 5.3.2).
+// heapType reads a heap type: a type index or one of the single-byte abstract types (specification: Binary Format, Heap Types).
 func (c *cursor) heapType() HeapType {
 	if c.pos < len(c.code) {
 		if b := c.code[c.pos]; b&0xC0 == 0x40 {
@@ -165,7 +165,7 @@ func abstractHeap(b byte) (HeapType, bool) {
 	return h, h >= HeapExn && h <= HeapNoExn
 }
 
-// valType reads a value type (specification 5.3.3).
+// valType reads a value type (specification: Binary Format, Value Types).
 func (c *cursor) valType() ValType {
 	if t, ok := c.tryValType(); ok {
 		return t

@@ -52,7 +52,7 @@ func (o DecodeOptions) withDefaults() DecodeOptions {
 	return o
 }
 
-// Decode reads a module in the binary format (specification 5). The error is a *MalformedError, *FeatureError or *LimitError.
+// Decode reads a module in the binary format (specification: Binary Format). The error is a *MalformedError, *FeatureError or *LimitError.
 // The module keeps b, which must not change any more.
 //
 // Everything but the instructions of function bodies is checked for being well-formed: those are read once only, by Validate,
@@ -141,7 +141,7 @@ func (d *decoder) vector(name string, have int, most uint32, size int) int {
 // room is a capacity to start with for n items of typically size bytes each, without trusting n.
 func (d *decoder) room(n, size int) int { return min(n, (len(d.code)-d.pos)/size+1) }
 
-// sectionOrder has the place of each section in the module, by its id (specification 5.5.16).
+// sectionOrder has the place of each section in the module, by its id (specification: Binary Format, Modules).
 var sectionOrder = [...]uint8{
 	SectionType: 1, SectionImport: 2, SectionFunction: 3, SectionTable: 4, SectionMemory: 5, SectionTag: 6, SectionGlobal: 7,
 	SectionExport: 8, SectionStart: 9, SectionElement: 10, SectionDataCount: 11, SectionCode: 12, SectionData: 13,
@@ -215,7 +215,7 @@ func (d *decoder) module() error {
 	return d.finish()
 }
 
-// finish checks what relates sections to each other (specification 5.5.16).
+// finish checks what relates sections to each other (specification: Binary Format, Modules).
 func (d *decoder) finish() error {
 	m := d.m
 	end := uint32(len(m.Bytes))
@@ -231,7 +231,7 @@ func (d *decoder) finish() error {
 	return nil
 }
 
-// name reads a name (specification 5.2.4).
+// name reads a name (specification: Binary Format, Names).
 func (d *decoder) name() string {
 	b := d.bytes(d.u32())
 	if d.msg == "" && !utf8.Valid(b) {

@@ -1,7 +1,7 @@
 package wasm
 
-// elementSection reads element segments (specification 5.5.12). Of the flags, bit 0 is set for passive and declarative
-// segments; bit 1 announces a table index, or declarative; bit 2 expressions in place of function indices.
+// elementSection reads element segments (specification: Binary Format, Element Section). Of the flags, bit 0 is set for passive
+// and declarative segments; bit 1 announces a table index, or declarative; bit 2 expressions in place of function indices.
 func (d *decoder) elementSection() {
 	m := d.m
 	n := d.vector("element segments", 0, d.opts.MaxElemSegments, 2)
@@ -59,7 +59,7 @@ func (d *decoder) elemSegment() ElemSegment {
 	return e
 }
 
-// dataSection reads data segments (specification 5.5.14).
+// dataSection reads data segments (specification: Binary Format, Data Section).
 func (d *decoder) dataSection() {
 	m := d.m
 	n := d.vector("data segments", 0, d.opts.MaxDataSegments, 2)
@@ -88,7 +88,7 @@ func (d *decoder) dataSection() {
 	}
 }
 
-// codeSection cuts the section into bodies (specification 5.5.13).
+// codeSection cuts the section into bodies (specification: Binary Format, Code Section).
 func (d *decoder) codeSection() {
 	m := d.m
 	// The count is compared to the function section's first, so that it needs no limit of its own.

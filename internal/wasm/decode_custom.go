@@ -1,6 +1,6 @@
 package wasm
 
-// decodeBranchHints reads a metadata.code.branch_hint section (branch hinting, appendix A.4.3 of the specification). It is
+// decodeBranchHints reads a metadata.code.branch_hint section (specification: Appendix, Custom Sections). It is
 // advice: what is malformed ends the reading, and no error comes of it.
 func decodeBranchHints(b []byte) map[uint32][]BranchHint {
 	c := cursor{code: b}

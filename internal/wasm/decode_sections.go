@@ -62,7 +62,7 @@ func (d *decoder) tableSection() {
 	n := d.vector("tables", len(m.Tables), d.opts.MaxTables, 3)
 	for ; n > 0 && !d.failed(); n-- {
 		d.item()
-		// A table with an initialiser starts with 0x40 0x00 (specification 5.5.7).
+		// A table with an initialiser starts with 0x40 0x00 (specification: Binary Format, Table Section).
 		if d.peek() != 0x40 {
 			m.Tables = append(m.Tables, Table{Type: d.tableType()})
 			continue

@@ -2,7 +2,7 @@ package wasm
 
 import "slices"
 
-// Encodings of the type section (specification 5.3.4 to 5.3.8).
+// Encodings of the type section (specification: Binary Format, Composite Types, Recursive Types).
 const (
 	encRec      = 0x4E
 	encSubFinal = 0x4F
@@ -149,7 +149,7 @@ func (d *decoder) mutability() bool {
 	return b == 1
 }
 
-// limits reads the limits of a memory or table (specification 5.3.11); bit 1 of the flags is the threads proposal's.
+// limits reads the limits of a memory or table (specification: Binary Format, Limits); bit 1 of the flags is the threads proposal's.
 func (d *decoder) limits(shareable bool) (l Limits, shared bool) {
 	start := d.pos
 	flags := d.byte()

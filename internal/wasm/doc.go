@@ -18,6 +18,8 @@
 // Locks: TypeSpace.mu is the only one that is held while other code runs (the check of a new recursion group, which takes no
 // lock); nothing else is locked under it.
 //
+// Comments cite the specification (WebAssembly 3.0) by chapter and title, as the numbers of its sections change between editions.
+//
 // Adding an instruction: a line in instructions.txt and `go generate`; if its type is not in the table, a step in rules_*.go; if
 // its immediates are new, an Imm with a case in InstrReader.read.
 package wasm

@@ -2,8 +2,8 @@ package wasm
 
 import "encoding/binary"
 
-// Encoders of the binary format's small pieces (specification 5.2 to 5.4), for whoever writes modules. Each appends to b; integers are as
-// short as they can be.
+// Encoders of the binary format's small pieces (specification: Binary Format, Values, Types, Instructions), for whoever writes
+// modules. Each appends to b; integers are as short as they can be.
 
 // AppendSigned appends a signed integer (LEB128).
 func AppendSigned(b []byte, v int64) []byte {

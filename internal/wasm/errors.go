@@ -27,7 +27,7 @@ func (e *ValidationError) Error() string {
 	return fmt.Sprintf("invalid module: %s (%s)", e.Msg, place(e.Func, e.Offset))
 }
 
-// LimitError says that a module asks for more than this implementation takes (specification, appendix A.2).
+// LimitError says that a module asks for more than this implementation takes (specification: Appendix, Implementation Limitations).
 type LimitError struct {
 	Limit  string // name of the limit
 	Max    uint64

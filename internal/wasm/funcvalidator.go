@@ -6,7 +6,7 @@ import (
 	"sort"
 )
 
-// FuncValidator checks one function body, instruction by instruction, with the algorithm of the specification's appendix A.3,
+// FuncValidator checks one function body, instruction by instruction, with the specification's algorithm (Appendix, Validation Algorithm),
 // and shows the operand types and labels on the way: it is the typed view of a body for engines. Use:
 //
 //	v.Reset(m, fn)
@@ -33,7 +33,7 @@ type FuncValidator struct {
 	locals    []ValType
 	runs      []localsFrom
 	numLocals uint64
-	// Locals without a default value start unset (specification 3.4.7.1): unset counts those that are unset now, isUnset has a
+	// Locals without a default value start unset (specification: Validation, Local Types): unset counts those that are unset now, isUnset has a
 	// bit for each local (if unset was not 0 at the start), and setLog lists the locals in the order in which they were set, so
 	// that the end of a block can undo what was set in it.
 	unset   uint64

@@ -33,7 +33,7 @@ type BlockType struct {
 	Type  ValType // result if Index < 0; Bottom for none
 }
 
-// CatchKind is the kind of a try_table clause (specification 5.4.1).
+// CatchKind is the kind of a try_table clause (specification: Binary Format, Control Instructions).
 type CatchKind uint8
 
 const (

@@ -1,6 +1,6 @@
 package wasm
 
-// LEB128 integers (specification 5.2.2). The functions return the value and the position after it, or one of the negative
+// LEB128 integers (specification: Binary Format, Integers). The functions return the value and the position after it, or one of the negative
 // codes below in place of the position.
 const (
 	lebEnd   = -1 - iota // the bytes end inside of the integer

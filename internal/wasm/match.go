@@ -1,7 +1,7 @@
 package wasm
 
-// Matching of types (specification 3.3). The functions work on definitions indexed by whatever the concrete heap types hold:
-// type indices with Module.defs, TypeIDs with the definitions of a TypeSpace.
+// Matching of types (specification: Validation, Matching). The functions work on definitions indexed by whatever the concrete
+// heap types hold: type indices with Module.defs, TypeIDs with the definitions of a TypeSpace.
 
 // matchVal reports whether sub is a subtype of super; packed types match themselves only.
 func matchVal(defs []*typeDef, sub, super ValType) bool {
@@ -79,7 +79,8 @@ func (m *Module) Top(h HeapType) HeapType { return topHeap(m.defs, h) }
 // Precondition: the module is validated.
 func (m *Module) Matches(sub, super ValType) bool { return matchVal(m.defs, sub, super) }
 
-// matchFunc is the subtype order of function types: parameters contravariant, results covariant (specification 3.3.9).
+// matchFunc is the subtype order of function types: parameters contravariant, results covariant (specification: Validation,
+// Matching, Function Types).
 func matchFunc(defs []*typeDef, sub, super *FuncType) bool {
 	if len(sub.Params) != len(super.Params) || len(sub.Results) != len(super.Results) {
 		return false
@@ -104,7 +105,7 @@ func matchAll(defs []*typeDef, sub, super []ValType) bool {
 	return true
 }
 
-// matchField: mutable fields are invariant, immutable ones covariant (specification 3.3.11).
+// matchField: mutable fields are invariant, immutable ones covariant (specification: Validation, Matching, Field Types).
 func matchField(defs []*typeDef, sub, super FieldType) bool {
 	if sub.Mutable != super.Mutable || !matchVal(defs, sub.Type, super.Type) {
 		return false
@@ -112,7 +113,7 @@ func matchField(defs []*typeDef, sub, super FieldType) bool {
 	return !sub.Mutable || matchVal(defs, super.Type, sub.Type)
 }
 
-// matchComp is the subtype order of composite types (specification 3.3.10).
+// matchComp is the subtype order of composite types (specification: Validation, Matching, Composite Types).
 func matchComp(defs []*typeDef, sub, super *SubType) bool {
 	if sub.Kind != super.Kind {
 		return false

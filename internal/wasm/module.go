@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// ExternKind is the kind of an import or export (specification 5.5.5).
+// ExternKind is the kind of an import or export (specification: Binary Format, Import Section).
 type ExternKind uint8
 
 const (
@@ -53,7 +53,7 @@ type Module struct {
 
 	// Used are the features that the module needs, found while it is decoded and validated.
 	Used Features
-	// DeclaredFuncs are the functions that ref.func may name (specification 3.5.19: C.refs), sorted. They are those
+	// DeclaredFuncs are the functions that ref.func may name (specification: Validation, Modules, C.refs), sorted. They are those
 	// which can escape as references; engines need a reference identity for these only.
 	DeclaredFuncs []uint32
 	// Enabled are the features that the module was decoded with.

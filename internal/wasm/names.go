@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// Names are the contents of the name section (specification, appendix A.4.1; fields and tags by the GC and exception handling
+// Names are the contents of the name section (specification: Appendix, Name Section; fields and tags by the GC and exception handling
 // proposals), as far as they are well-formed: what cannot be read is left out. Maps are nil where there is nothing.
 type Names struct {
 	Module   string

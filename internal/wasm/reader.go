@@ -3,8 +3,8 @@ package wasm
 // InstrReader reads instructions from a byte slice, one at a time and without allocating once the slices of the Instr have
 // grown. It knows the encoding only: indices, nesting and types are the validator's business, so it can run over any bytes.
 //
-// Constant expressions are read with it too. Every instruction that is allowed in one (specification 3.4.12) pushes one
-// value after popping its operands, the last `end` leaves exactly one, so a small stack evaluates them.
+// Constant expressions are read with it too. Every instruction that is allowed in one (specification: Validation, Constant
+// Expressions) pushes one value after popping its operands, the last `end` leaves exactly one, so a small stack evaluates them.
 type InstrReader struct{ cursor }
 
 // Reset makes the reader start at the first byte of code, which stands at the given offset in the module.
@@ -184,7 +184,7 @@ func (r *InstrReader) read(in *Instr, imm Imm) error {
 	return nil
 }
 
-// memArg reads a memory argument (specification 5.4.6): bit 6 of the alignment announces a memory index.
+// memArg reads a memory argument (specification: Binary Format, Memory Instructions): bit 6 of the alignment announces a memory index.
 func (r *InstrReader) memArg(m *MemArg) {
 	start := r.pos
 	flags := r.u32()

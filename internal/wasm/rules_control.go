@@ -33,7 +33,7 @@ func stepUnreachable(v *FuncValidator, _ *Instr, _ *rule) error {
 	return nil
 }
 
-// blockType resolves a block type (specification 3.2.16).
+// blockType resolves a block type (specification: Validation, Block Types).
 func (v *FuncValidator) blockType(b BlockType) (params, results []ValType, err error) {
 	if b.Index >= 0 {
 		if err := v.need(FeatureMultiValue, "a block type with parameters or several results"); err != nil {
@@ -134,7 +134,7 @@ func stepTryTable(v *FuncValidator, in *Instr, _ *rule) error {
 	if err != nil {
 		return err
 	}
-	// The clauses' labels are those around the try_table (specification 3.4.8.8).
+	// The clauses' labels are those around the try_table (specification: Validation, Control Instructions).
 	for _, c := range in.Catch {
 		l, err := v.label(c.Label)
 		if err != nil {
@@ -238,7 +238,7 @@ func stepReturn(v *FuncValidator, _ *Instr, _ *rule) error {
 	return nil
 }
 
-// call applies a function type; tail calls end the block (specification 3.4.8.14).
+// call applies a function type; tail calls end the block (specification: Validation, Control Instructions).
 func (v *FuncValidator) call(t *FuncType, op Opcode) error {
 	if err := v.popAll(t.Params); err != nil {
 		return err

@@ -108,7 +108,7 @@ func (v *FuncValidator) memory(x uint32) (*MemoryType, error) {
 	return &v.m.Memories[x], nil
 }
 
-// access checks a memory argument and returns the address type (specification 3.4.10.1).
+// access checks a memory argument and returns the address type (specification: Validation, Memory Instructions).
 func (v *FuncValidator) access(a *MemArg, maxAlign uint8) (ValType, error) {
 	mem, err := v.memory(a.Memory)
 	if err != nil {
@@ -208,7 +208,7 @@ func lesser(a, b ValType) ValType {
 }
 
 // data checks a data segment index. Bodies that name one need the data count section, since they come before the segments
-// (specification 5.5.16).
+// (specification: Binary Format, Data Count Section).
 func (v *FuncValidator) data(x uint32) error {
 	if v.m.DataCount < 0 {
 		return v.malformed(msgDataCount)

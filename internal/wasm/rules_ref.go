@@ -93,7 +93,7 @@ func (v *FuncValidator) branchWith(l *Label, depth uint32, t ValType) error {
 	return v.retype(target[:n])
 }
 
-// stepRefTest: the operand may be of any type of the target's hierarchy (specification 3.4.9.6).
+// stepRefTest: the operand may be of any type of the target's hierarchy (specification: Validation, Reference Instructions).
 func stepRefTest(v *FuncValidator, in *Instr, _ *rule) error {
 	if err := v.valType(in.Ref); err != nil {
 		return err
@@ -124,7 +124,7 @@ func stepBrOnCast(v *FuncValidator, in *Instr, _ *rule) error {
 	if !matchVal(v.m.defs, to, from) {
 		return v.errorf("type mismatch: cast from %s to %s, which is not below", from, to)
 	}
-	// What is left if the cast fails: null only if the cast would not have taken it (specification 3.3.6, difference).
+	// What is left if the cast fails: null only if the cast would not have taken it (specification: Structure, Reference Types, difference).
 	rest := from
 	if to.Nullable() {
 		rest = from.WithNull(false)

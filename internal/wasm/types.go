@@ -3,7 +3,7 @@ package wasm
 import "fmt"
 
 // HeapType is the s33 of the binary format: a type index if it is not negative, an abstract heap type otherwise
-// (specification 5.3.3).
+// (specification: Binary Format, Heap Types).
 type HeapType int32
 
 const (
@@ -71,7 +71,7 @@ func RefTo(h HeapType, null bool) ValType {
 	return t
 }
 
-// Shorthands of the text format (specification 6.4.3).
+// Shorthands of the text format (specification: Text Format, Reference Types).
 var (
 	FuncRef   = RefTo(HeapFunc, true)
 	ExternRef = RefTo(HeapExtern, true)
@@ -98,7 +98,7 @@ func (t ValType) Heap() HeapType { return HeapType(int32(uint32(t >> 32))) }
 // WithNull returns the reference type t with the given nullability.
 func (t ValType) WithNull(null bool) ValType { return RefTo(t.Heap(), null) }
 
-// Defaultable reports whether a local of the type starts with a default value (specification 3.2.17).
+// Defaultable reports whether a local of the type starts with a default value (specification: Validation, Defaultable Types).
 func (t ValType) Defaultable() bool { return !t.IsRef() || t.Nullable() }
 
 // Unpacked returns the type that a field of storage type t has on the operand stack.
@@ -181,7 +181,7 @@ type FuncType struct {
 	Results []ValType
 }
 
-// SubType is one defined type (specification 2.3.9): a composite type with its place in the subtype order.
+// SubType is one defined type (specification: Structure, Recursive Types): a composite type with its place in the subtype order.
 type SubType struct {
 	Kind   CompKind
 	Final  bool

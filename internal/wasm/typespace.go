@@ -8,7 +8,7 @@ import (
 )
 
 // TypeID is the canonical identity of a defined type within one TypeSpace: equal exactly if the types are equivalent
-// (iso-recursive equality of their recursion groups, specification 3.3.13), whatever module they came from.
+// (iso-recursive equality of their recursion groups, specification: Validation, Conventions), whatever module they came from.
 type TypeID uint32
 
 // TypeSpace gives every defined type of the modules that were validated with it a TypeID. A Runtime owns one; types are
@@ -78,7 +78,7 @@ func (ts *TypeSpace) Supers(id TypeID) []TypeID { return ts.def(id).display }
 // the recursion group. It must not be written to.
 func (ts *TypeSpace) Def(id TypeID) *SubType { return &ts.def(id).sub }
 
-// Matches reports whether the canonical type sub is a subtype of the canonical type super (specification 3.3); Module.Canon
+// Matches reports whether the canonical type sub is a subtype of the canonical type super (specification: Validation, Matching); Module.Canon
 // makes types canonical.
 func (ts *TypeSpace) Matches(sub, super ValType) bool {
 	return sub == super || matchVal(*ts.defs.Load(), sub, super)
@@ -145,7 +145,7 @@ func newTypeDef(m *Module, t SubType, id TypeID) *typeDef {
 }
 
 // groupKey appends a recursion group's identity: its types with outer references as TypeIDs and inner ones relative to the
-// group (specification 3.3.13: rolling up).
+// group (specification: Validation, Conventions, rolling).
 func groupKey(key []byte, m *Module, g RecGroup) []byte {
 	const (
 		inner      = 1 << 9 // beside kind and nullability of a ValType

@@ -71,7 +71,7 @@ func TestSubtypes(t *testing.T) {
 	}
 }
 
-// TestAbstractOrder compares the order of abstract heap types to the lines that the specification gives (3.3.4).
+// TestAbstractOrder compares the order of abstract heap types to the lines that the specification gives (Validation, Matching, Heap Types).
 func TestAbstractOrder(t *testing.T) {
 	ts := wasm.NewTypeSpace()
 	m := validated(t, ts, `(module (type (func)) (type (struct)) (type (array i8)))`)

@@ -13,7 +13,7 @@ type ValidateOptions struct {
 	Workers int
 }
 
-// Validate checks a decoded module (specification 3.5.19) and completes it: TypeIDs, DeclaredFuncs and Used are set. It has to
+// Validate checks a decoded module (specification: Validation, Modules) and completes it: TypeIDs, DeclaredFuncs and Used are set. It has to
 // be called once, before the module is shared. The error is a *ValidationError, *MalformedError (instructions are read here
 // for the first time), *FeatureError or *LimitError; a malformed module is reported as such even if it is invalid before the
 // malformed place. Among function bodies the first one in the module that fails decides, whatever the number of workers.
@@ -113,7 +113,7 @@ func validateFuncs(m *Module, _ *FuncValidator) error {
 	return nil
 }
 
-// validateLimits: specification 3.2.14.
+// validateLimits checks limits against a range (specification: Validation, Limits).
 func validateLimits(l Limits, most uint64, message string) error {
 	if l.Min > most || l.HasMax && l.Max > most {
 		return invalid(0, "%s", message)
@@ -142,7 +142,7 @@ func validateTables(m *Module, v *FuncValidator) error {
 		switch {
 		case err != nil:
 		case t.Init != nil:
-			// Tables come before globals: only imported ones can be named (specification 3.5.19).
+			// Tables come before globals: only imported ones can be named (specification: Validation, Modules).
 			err = v.constant(t.Init, t.Type.Elem, uint32(m.NumImportedGlobals))
 		case !t.Type.Elem.Defaultable():
 			err = invalid(0, "type mismatch: table of non-nullable references needs an initialiser")

@@ -3,7 +3,7 @@ package wasm
 // maxSubtypeDepth is the JS API's limit on the length of a chain of supertypes.
 const maxSubtypeDepth = 63
 
-// validateTypes checks the type section group by group (specification 3.2.10, 3.2.13) and interns each group.
+// validateTypes checks the type section group by group (specification: Validation, Recursive Types) and interns each group.
 func validateTypes(m *Module, _ *FuncValidator) error {
 	n := len(m.Types)
 	m.TypeIDs = make([]TypeID, 0, n)

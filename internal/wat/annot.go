@@ -152,8 +152,8 @@ type customAnnot struct {
 	data []byte
 }
 
-// readCustoms reads the @custom annotations at the cursor, which is between module fields (specification, appendix, "Custom
-// Annotations").
+// readCustoms reads the @custom annotations at the cursor, which is between module fields (specification: Appendix, Custom
+// Annotations).
 func (a *assembler) readCustoms() {
 	a.annotsAt(a.i, annotCustom, func(n int, note *annotation) {
 		c := a.content(note)

@@ -54,7 +54,7 @@ func (a *assembler) resetLocals() {
 
 func (a *assembler) bindLocal() { a.bind(&a.code.locals) }
 
-// funcField reads a function (specification 6.6.5).
+// funcField reads a function (specification: Text Format, Functions).
 func (a *assembler) funcField(f field) {
 	c := &a.code
 	if a.inlineHead(f, wasm.ExternFunc) {

@@ -1,4 +1,4 @@
-// Package wat is the text format (specification chapter 6): Assemble turns a text module into the binary format, ParseScript reads
+// Package wat is the text format (specification: Text Format): Assemble turns a text module into the binary format, ParseScript reads
 // the .wast scripts of the official suites, Print turns a decoded module back into text.
 //
 // The text is read in four steps. The lexer (lex.go) makes one flat slice of tokens in which each opening parenthesis knows its

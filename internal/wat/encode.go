@@ -26,7 +26,7 @@ func (a *assembler) resetOutput() {
 	a.code.localNames, a.code.labelNames = nil, nil
 }
 
-// order is the order of sections in a module (specification 5.5.2), custom sections apart.
+// order is the order of sections in a module (specification: Binary Format, Modules), custom sections apart.
 var order = [...]wasm.SectionID{
 	wasm.SectionType, wasm.SectionImport, wasm.SectionFunction, wasm.SectionTable, wasm.SectionMemory, wasm.SectionTag,
 	wasm.SectionGlobal, wasm.SectionExport, wasm.SectionStart, wasm.SectionElement, wasm.SectionDataCount, wasm.SectionCode,

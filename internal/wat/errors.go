@@ -20,7 +20,7 @@ type Pos struct{ Line, Col int }
 
 func (p Pos) String() string { return fmt.Sprintf("%d:%d", p.Line, p.Col) }
 
-// posOf returns the position of a byte offset. A line ends with LF, CR, or CR LF (specification 6.3.3).
+// posOf returns the position of a byte offset. A line ends with LF, CR, or CR LF (specification: Text Format, White Space).
 func posOf(src []byte, off int) Pos {
 	head := src[:min(off, len(src))]
 	return Pos{Line: 1 + lineEnds(head), Col: column(head)}

@@ -199,7 +199,7 @@ func (a *assembler) dataBytes() (b []byte) {
 	return b
 }
 
-// activeData writes an active data segment (specification 5.5.14).
+// activeData writes an active data segment (specification: Binary Format, Data Section).
 func (a *assembler) activeData(memory uint32, offset, data []byte) {
 	s := a.sec(wasm.SectionData)
 	if memory == 0 {
@@ -352,8 +352,8 @@ func (a *assembler) funcElems(e *elemSegment) {
 	}
 }
 
-// writeElem encodes a segment (specification 5.5.12). Bit 0 of the kind says passive or declarative, bit 1 that a table index
-// or declarative follows, bit 2 that the items are expressions.
+// writeElem encodes a segment (specification: Binary Format, Element Section). Bit 0 of the kind says passive or declarative,
+// bit 1 that a table index or declarative follows, bit 2 that the items are expressions.
 func (a *assembler) writeElem(e *elemSegment) {
 	s := a.sec(wasm.SectionElement)
 	kind := byte(0)

@@ -29,7 +29,7 @@ func (a *assembler) plain(b []byte, op wasm.Opcode) []byte {
 }
 
 // immediates has a reader for every kind of immediates of the instruction table that plain instructions have. Each appends the
-// encoding (specification 5.4) to b.
+// encoding (specification: Binary Format, Instructions) to b.
 var immediates [wasm.ImmFence + 1]func(a *assembler, b []byte, info *wasm.InstrInfo) []byte
 
 func init() { // not a composite literal: the functions refer to the table through plain
@@ -183,8 +183,8 @@ func (a *assembler) selectInstr(b []byte) []byte {
 	return wasm.AppendValTypes(append(b, byte(wasm.OpSelectT)), results)
 }
 
-// memarg reads offset and alignment (specification 6.5.9) and encodes them with the memory (5.4.7: bit 6 says that its index
-// follows).
+// memarg reads offset and alignment (specification: Text Format, Memory Instructions) and encodes them with the memory (Binary
+// Format: bit 6 says that its index follows).
 func (a *assembler) memarg(b []byte, info *wasm.InstrInfo, memory uint32) []byte {
 	offset, align := uint64(0), uint64(info.Width)
 	if v, ok := a.keyValue("offset="); ok {

@@ -142,7 +142,7 @@ func (a *assembler) labelID() (at uint32) {
 	return at
 }
 
-// checkLabel reads the optional identifier after else or end, which must be the block's (specification 6.5.1).
+// checkLabel reads the optional identifier after else or end, which must be the block's (specification: Text Format, Control Instructions).
 func (a *assembler) checkLabel() {
 	if a.kind() != tokID {
 		return
@@ -264,7 +264,7 @@ var catchKinds = map[string]wasm.CatchKind{
 	"catch": wasm.CatchTag, "catch_ref": wasm.CatchTagRef, "catch_all": wasm.CatchAll, "catch_all_ref": wasm.CatchAllRef,
 }
 
-// catches reads the clauses of a try_table, whose labels are those around it (specification 6.5.1).
+// catches reads the clauses of a try_table, whose labels are those around it (specification: Text Format, Control Instructions).
 func (a *assembler) catches(out []byte) []byte {
 	n := uint64(0)
 	var b []byte

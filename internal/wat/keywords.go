@@ -53,14 +53,14 @@ func knownWord(w []byte) bool {
 	return isNumber(w)
 }
 
-// heapTypes are the abstract heap types (specification 6.4.2).
+// heapTypes are the abstract heap types (specification: Text Format, Heap Types).
 var heapTypes = map[string]wasm.HeapType{
 	"any": wasm.HeapAny, "eq": wasm.HeapEq, "i31": wasm.HeapI31, "struct": wasm.HeapStruct, "array": wasm.HeapArray, "none": wasm.HeapNone,
 	"func": wasm.HeapFunc, "nofunc": wasm.HeapNoFunc, "extern": wasm.HeapExtern, "noextern": wasm.HeapNoExtern,
 	"exn": wasm.HeapExn, "noexn": wasm.HeapNoExn,
 }
 
-// valTypes are the value types of one word, abbreviations included (specification 6.4.1, 6.4.3).
+// valTypes are the value types of one word, abbreviations included (specification: Text Format, Number Types, Reference Types).
 var valTypes = map[string]wasm.ValType{
 	"i32": wasm.I32, "i64": wasm.I64, "f32": wasm.F32, "f64": wasm.F64, "v128": wasm.V128,
 	"anyref": wasm.AnyRef, "eqref": wasm.EqRef, "i31ref": wasm.I31Ref, "structref": wasm.StructRef, "arrayref": wasm.ArrayRef,

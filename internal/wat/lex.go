@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// tokenKind is the kind of a token (specification 6.3.1). Number tokens and keywords are checked where they are read.
+// tokenKind is the kind of a token (specification: Text Format, Tokens). Number tokens and keywords are checked where they are read.
 type tokenKind uint8
 
 const (
@@ -32,7 +32,7 @@ type source struct {
 	annots []annotation // ordered by at
 }
 
-// annotKind tells the annotations that mean something here (specification, appendix "Custom Sections and Annotations").
+// annotKind tells the annotations that mean something here (specification: Appendix, Custom Sections and Annotations).
 type annotKind uint8
 
 const (
@@ -199,7 +199,7 @@ func (l *lexer) blockComment() {
 	failAt(l.src, start, "unclosed comment")
 }
 
-// run reads the longest token that is neither space nor parenthesis (specification 6.3.1: reserved) and finds its kind.
+// run reads the longest token that is neither space nor parenthesis (specification: Text Format, Tokens, reserved) and finds its kind.
 func (l *lexer) run() {
 	src, start := l.src, l.i
 	strings, mixed := 0, false
@@ -264,8 +264,8 @@ loop:
 	l.toks = append(l.toks, token{off: uint32(start), end: uint32(l.i), kind: kind})
 }
 
-// string passes over a string literal (specification 6.3.3) and checks it. A string that isn't closed or has control characters
-// is reported in the words of what, if given.
+// string passes over a string literal (specification: Text Format, Strings) and checks it. A string that isn't closed or has
+// control characters is reported in the words of what, if given.
 func (l *lexer) string(what string) {
 	start, src := l.i, l.src
 	bad := func(msg string) {
@@ -301,7 +301,7 @@ func (l *lexer) string(what string) {
 	bad("unclosed string literal")
 }
 
-// annotation passes over "(@id ...)" and keeps those that are known (specification 6.3.5).
+// annotation passes over "(@id ...)" and keeps those that are known (specification: Text Format, Annotations).
 func (l *lexer) annotation() {
 	src, start := l.src, l.i
 	l.i += 2

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// escapeLen returns the length of the escape sequence that b begins with, 0 if there is none (specification 6.3.3).
+// escapeLen returns the length of the escape sequence that b begins with, 0 if there is none (specification: Text Format, Strings).
 func escapeLen(b []byte) int {
 	if len(b) < 2 {
 		return 0
@@ -103,7 +103,7 @@ const (
 	numTooBig           // a number that the type can't hold
 )
 
-// parseNat reads an unsigned integer (specification 6.3.2).
+// parseNat reads an unsigned integer (specification: Text Format, Integers).
 func parseNat(b []byte) (uint64, numStatus) {
 	base := uint64(10)
 	if len(b) > 2 && b[0] == '0' && b[1] == 'x' {
@@ -139,7 +139,7 @@ func parseInt(b []byte, width uint) (uint64, numStatus) {
 	neg := false
 	if len(b) > 0 && (b[0] == '-' || b[0] == '+') {
 		neg = b[0] == '-'
-		// Specification 6.3.2, sN: a sign bounds the magnitude.
+		// A sign bounds the magnitude.
 		limit >>= 1
 		if neg {
 			limit++
@@ -158,7 +158,7 @@ func parseInt(b []byte, width uint) (uint64, numStatus) {
 	return v & (math.MaxUint64 >> (64 - width)), numOK
 }
 
-// parseFloat reads a float of 32 or 64 bits as its bit pattern, rounded once, to nearest even (specification 6.3.2).
+// parseFloat reads a float of 32 or 64 bits as its bit pattern, rounded once, to nearest even (specification: Text Format, Floating-Point).
 func parseFloat(b []byte, width int) (uint64, numStatus) {
 	mantissa, sign := 52, uint64(0)
 	if width == 32 {

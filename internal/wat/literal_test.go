@@ -109,7 +109,7 @@ func TestFloatsPrint(t *testing.T) {
 	}
 }
 
-// TestNaNPatterns checks the patterns of the script language (specification, "NaN Propagation").
+// TestNaNPatterns checks the patterns of the script language (specification: Execution, NaN Propagation).
 func TestNaNPatterns(t *testing.T) {
 	for _, c := range []struct {
 		bits                  uint64

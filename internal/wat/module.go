@@ -38,8 +38,10 @@ type assembler struct {
 
 	out output
 
-	code    codeState
-	usesDat bool // an instruction names a data segment, so that a data count section is needed (specification 5.5.16)
+	code codeState
+	// usesDat says that an instruction names a data segment, so that a data count section is needed (specification: Binary Format, Data
+	// Count Section).
+	usesDat bool
 
 	customs   []customAnnot
 	annotUsed []bool
@@ -154,7 +156,7 @@ func (a *assembler) externKind() wasm.ExternKind {
 
 // bindFields finds the module fields up to token end and gives the identifiers of all index spaces their indices.
 func (a *assembler) bindFields(end uint32) {
-	defined := "" // the last definition, which no import may follow (specification 6.6.13)
+	defined := "" // the last definition, which no import may follow (specification: Text Format, Modules)
 	started := false
 	importAt := func(tok uint32) {
 		if defined != "" {

@@ -6,7 +6,7 @@ import (
 	"github.com/spindle-wasm/spindle/internal/wasm"
 )
 
-// Subsections of the name section: those of the specification (appendix, "Name Section"), and those of the extended name
+// Subsections of the name section: those of the specification (Appendix, Name Section), and those of the extended name
 // section proposal for the other index spaces.
 const (
 	nameModule = iota

@@ -116,7 +116,7 @@ func (p *parser) bytes(dst []byte) []byte {
 	return unquote(dst, p.word(p.i-1))
 }
 
-// name reads a string that must be UTF-8 (specification 6.3.4).
+// name reads a string that must be UTF-8 (specification: Text Format, Names).
 func (p *parser) name() string {
 	b := p.bytes(nil)
 	if !utf8.Valid(b) {

@@ -77,7 +77,7 @@ func newIdents(names map[uint32]string, n int) idents {
 	return t
 }
 
-// identifier spells a name as an identifier (specification 6.3.6).
+// identifier spells a name as an identifier (specification: Text Format, Identifiers).
 func identifier(name string) string {
 	for i := range len(name) {
 		if charClass[name[i]] != chID {
@@ -334,7 +334,8 @@ func (p *printer) dataField(x uint32, d *wasm.DataSegment) {
 }
 
 // customs writes the custom sections that aren't shown in another way, each with its place among the others. The first name
-// section is shown as identifiers; there should be no second one (specification 7.4.1), and text could not tell it from the first.
+// section is shown as identifiers; there should be no second one (specification: Appendix, Name Section), and text could not
+// tell it from the first.
 func (p *printer) customs() {
 	for i := range p.m.Customs {
 		c := &p.m.Customs[i]

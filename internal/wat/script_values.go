@@ -25,7 +25,7 @@ const (
 	ResultEither                   // one of Either
 )
 
-// NaN is a pattern for not-a-number results (specification, "NaN Propagation").
+// NaN is a pattern for not-a-number results (specification: Execution, NaN Propagation).
 type NaN uint8
 
 const (

@@ -44,7 +44,7 @@ func (a *assembler) defineTypes() {
 		a.rparen()
 		members := a.typeGroups
 		a.typeGroups = group
-		if n != 1 { // a group of one is written as its type (specification 5.3.11)
+		if n != 1 { // a group of one is written as its type (specification: Binary Format, Recursive Types)
 			a.typeGroups = appendU(append(a.typeGroups, 0x4E), uint64(n))
 		} else {
 			a.addImplicit(start, members)
@@ -57,8 +57,8 @@ func (a *assembler) defineTypes() {
 	a.explicit = len(a.defs)
 }
 
-// addImplicit makes type index x known to type uses if its encoding is a plain function type (specification 6.4.9: a type use
-// stands for a final function type without supertypes, alone in its group).
+// addImplicit makes type index x known to type uses if its encoding is a plain function type (specification: Text Format, Type
+// Uses: a type use stands for a final function type without supertypes, alone in its group).
 func (a *assembler) addImplicit(x uint32, enc []byte) {
 	if enc[0] != 0x60 {
 		return
@@ -82,7 +82,7 @@ func (a *assembler) typeDef(alone bool) {
 		for a.peekIndex() {
 			supers = append(supers, a.index(&a.types))
 		}
-		// Specification 5.3.11: a final type without supertypes is written as its composite type.
+		// A final type without supertypes is written as its composite type.
 		if !final || len(supers) > 0 {
 			kind := byte(0x50)
 			if final {
@@ -155,7 +155,7 @@ func (a *assembler) structType(x uint32, d *typeDef) {
 	}
 }
 
-// fieldType reads a field type (specification 6.4.7) and appends its encoding.
+// fieldType reads a field type (specification: Text Format, Aggregate Types) and appends its encoding.
 func (a *assembler) fieldType(b []byte) []byte {
 	if a.takeList("mut") {
 		b = append(wasm.AppendValType(b, a.storageType()), 1)
@@ -184,7 +184,7 @@ func (a *assembler) peekType() bool {
 	return a.peekList("ref")
 }
 
-// valType reads a value type (specification 6.4.4).
+// valType reads a value type (specification: Text Format, Value Types).
 func (a *assembler) valType() wasm.ValType {
 	if a.kind() == tokKeyword {
 		if t, ok := valTypes[string(a.word(a.i))]; ok {
@@ -225,7 +225,7 @@ func (a *assembler) heapType() wasm.HeapType {
 	return wasm.HeapType(x)
 }
 
-// appendFuncType encodes a function type (specification 5.3.9).
+// appendFuncType encodes a function type (specification: Binary Format, Composite Types).
 func appendFuncType(b []byte, params, results []wasm.ValType) []byte {
 	return wasm.AppendValTypes(wasm.AppendValTypes(append(b, 0x60), params), results)
 }
@@ -280,7 +280,7 @@ type typeUse struct {
 	params int
 }
 
-// useType reads a type use (specification 6.4.9).
+// useType reads a type use (specification: Text Format, Type Uses).
 func (a *assembler) useType(mode paramNames) typeUse {
 	at, explicit, x := a.explicitType()
 	params, results := a.signature(mode)
