@@ -59,7 +59,8 @@ type Mount struct {
 	Guest string
 	// Host is a directory of the host. No path, symbolic link or rename leads out of it.
 	Host string
-	// FS is a file system of package io/fs, which is always read-only.
+	// FS is a file system of package io/fs, which is always read-only. It is called by several threads at the same time, though each open file by one, and
+	// must not block: a stop does not reach it.
 	FS fs.FS
 	// Mem is a file system in memory.
 	Mem *MemFS

@@ -8,6 +8,8 @@ import (
 	"github.com/spindle-wasm/spindle/wasi/internal/vfs"
 )
 
+var errCount = errors.New("an io.Reader returned an invalid number of bytes")
+
 // readSize is how much a Reader asks its source for.
 const readSize = 16 << 10
 
@@ -75,7 +77,10 @@ func (s *Reader) fetchLocked() {
 	}
 	go func() {
 		n, err := s.r.Read(s.buf)
-		if n == 0 && err == nil {
+		switch {
+		case n < 0 || n > len(s.buf): // here a panic would be nobody's to recover
+			n, err = 0, errCount
+		case n == 0 && err == nil:
 			err = io.ErrNoProgress // a Reader must not; waiting for it to do better would spin
 		}
 		s.mu.Lock()

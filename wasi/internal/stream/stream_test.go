@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"testing"
 
 	"github.com/spindle-wasm/spindle/wasi/internal/vfs"
@@ -61,6 +62,21 @@ func TestReader(t *testing.T) {
 		wait(s, vfs.Readable)
 		if n, err := s.Read(p); string(p[:n]) != c.s || vfs.ErrnoOf(err) != c.want {
 			t.Errorf("read %q, %v, want %v", p[:n], err, c)
+		}
+	}
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// TestReaderCounts: a reader that says that it has read what cannot be is an error of the guest's read, no crash of everything.
+func TestReaderCounts(t *testing.T) {
+	for _, n := range []int{-1, readSize + 1, math.MaxInt} {
+		s := NewReader(readerFunc(func([]byte) (int, error) { return n, nil }))
+		wait(s, vfs.Readable)
+		if got, err := s.Read(make([]byte, 4)); got != 0 || vfs.ErrnoOf(err) != vfs.EIO {
+			t.Errorf("%d bytes: read %d, %v", n, got, err)
 		}
 	}
 }
