@@ -194,16 +194,18 @@ type file struct {
 	readable bool
 
 	mu   sync.Mutex
-	f    fs.File
-	off  int64  // guarded by mu
-	at   int64  // guarded by mu: where f itself stands
-	all  []byte // guarded by mu: everything, if it had to be read
-	have bool   // guarded by mu: all is valid
+	f    fs.File // guarded by mu
+	off  int64   // guarded by mu
+	at   int64   // guarded by mu: where f itself stands
+	all  []byte  // guarded by mu: everything, if it had to be read
+	have bool    // guarded by mu: all is valid
 }
 
 func (f *file) Type() vfs.FileType { return f.typ }
 
 func (f *file) Stat() (vfs.Stat, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	fi, err := f.f.Stat()
 	if err != nil {
 		return vfs.Stat{}, err

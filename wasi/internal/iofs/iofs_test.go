@@ -3,6 +3,7 @@ package iofs
 import (
 	"io"
 	"io/fs"
+	"sync"
 	"testing"
 	"testing/fstest"
 
@@ -114,4 +115,41 @@ func TestEntries(t *testing.T) {
 			t.Errorf("from %d: %q, %v", c, names, err)
 		}
 	}
+}
+
+// lonely is a file that must not be used by two at the same time: the race detector sees who does.
+type lonely struct{ n int }
+
+func (f *lonely) Stat() (fs.FileInfo, error) { f.n++; return fs.Stat(files, "a/b/f") }
+func (f *lonely) Read(p []byte) (int, error) { f.n++; return 0, io.EOF }
+func (f *lonely) Close() error               { return nil }
+
+// lonelyFS has lonely for its one file.
+type lonelyFS struct{ fs.FS }
+
+func (l lonelyFS) Open(name string) (fs.File, error) {
+	if name == "a/b/f" {
+		return &lonely{}, nil
+	}
+	return l.FS.Open(name)
+}
+
+// TestOneAtATime: files of an io/fs.FS need no lock of their own.
+func TestOneAtATime(t *testing.T) {
+	f, err := Mount(lonelyFS{files}).Open("a/b/f", vfs.OpenFlags{Read: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var wg sync.WaitGroup
+	for _, use := range []func(){
+		func() { _, _ = f.Stat() }, func() { _, _ = f.Read(make([]byte, 1)) }, func() { _, _ = f.ReadAt(make([]byte, 1), 1) }, func() { _, _ = f.Seek(0, io.SeekEnd) },
+	} {
+		wg.Go(func() {
+			for range 100 {
+				use()
+			}
+		})
+	}
+	wg.Wait()
 }
