@@ -296,3 +296,28 @@ func TestHostMadeTypes(t *testing.T) {
 		}
 	}
 }
+
+// Host values that a host function holds are not collected while guest code that it called runs, also if the embedder called the host function without a guest.
+func TestHostValuesOfHostFunctionsInFlight(t *testing.T) {
+	rt := newRuntime(t)
+	inst := mustInstantiate(t, rt, `(module (import "env" "h" (func $h)) (export "direct" (func $h)) (func (export "guest") (call $h))
+		(func (export "loop") (local i32) (loop $l (br_if $l (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const 100))))))`,
+		hostModule(map[string]spindle.Extern{"h": spindle.Proc0(func(c *spindle.Caller) {
+			p := c.Process()
+			held := p.ExternRef("held")
+			for i := range 20_000 {
+				p.ExternRef(i) // a collection is due
+			}
+			if _, err := c.Instance().Call(c.Context(), "loop"); err != nil {
+				t.Error(err)
+			}
+			if v, ok := p.ExternValue(held); !ok || v != "held" {
+				t.Errorf("the value is %v, %v", v, ok)
+			}
+		})}))
+	for _, name := range []string{"direct", "guest"} {
+		if _, err := inst.Call(context.Background(), name); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -128,7 +128,7 @@ func (s *Store) CollectWith(types []wasm.ValType, slots []uint64) {
 			s.freeException(Ref(i))
 		}
 	}
-	inHost := s.thread.InHost() != nil || len(s.thread.Activations) > 1
+	inHost := s.thread.hostInFlight()
 	for i, v := range h.vals {
 		if v != nil && !h.marked[i] && !inHost {
 			if comparable_(v) {

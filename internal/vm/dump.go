@@ -99,12 +99,14 @@ func (t *Thread) leaveHost(f, outer *HostFunc, err *error) {
 // safepoint word is set, before it changes anything that describes frames.
 func (t *Thread) EnterGuest() (host *HostFunc) {
 	host = t.inHost.Swap(nil)
+	t.nestings++
 	t.dumpEdge()
 	return host
 }
 
 // LeaveGuest ends what EnterGuest began. The exit state must be again as it was then.
 func (t *Thread) LeaveGuest(host *HostFunc) {
+	t.nestings--
 	t.inHost.Store(host)
 	if t.Ctx.Flag() != 0 {
 		t.settle()

@@ -55,14 +55,15 @@ type Thread struct {
 	// HostData belongs to the embedding API (its Caller).
 	HostData any
 
-	owned   atomic.Bool
-	state   atomic.Uint32
-	inHost  atomic.Pointer[HostFunc]
-	stack   *mem.Region
-	ending  atomic.Bool
-	pools   *Pools
-	callCtx context.Context
-	waiter  waiter
+	owned    atomic.Bool
+	state    atomic.Uint32
+	inHost   atomic.Pointer[HostFunc]
+	nestings int // guest runs that host functions asked for: EnterGuest less LeaveGuest. The owner's
+	stack    *mem.Region
+	ending   atomic.Bool
+	pools    *Pools
+	callCtx  context.Context
+	waiter   waiter
 
 	mu        sync.Mutex
 	stopCause error         // guarded by mu; set while FlagTerminate is
@@ -441,6 +442,9 @@ func (t *Thread) endHost(f, outer *HostFunc, err *error) {
 		t.leaveHost(f, outer, err)
 	}
 }
+
+// hostInFlight reports whether the thread is in a host function, or in guest code that one called. The owner calls it.
+func (t *Thread) hostInFlight() bool { return t.nestings > 0 || t.inHost.Load() != nil }
 
 // InHost returns the host function that the thread is in, nil if it is in none, or in guest code that it called.
 func (t *Thread) InHost() *HostFunc { return t.inHost.Load() }
