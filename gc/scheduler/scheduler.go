@@ -1,0 +1,294 @@
+package scheduler
+
+import (
+	"errors"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Config configures a Scheduler.
+type Config struct {
+	// Workers is how many workers there are, at least 1.
+	Workers int
+	// Begin adds a collection's first packets. It runs on a worker, with no lock held.
+	Begin func(w *Worker)
+	// Done is told that a collection is over, when all of its packets are done and before the next goal. No lock is held, all workers
+	// but the calling one are parked.
+	Done func()
+	// Trace, if set, is told of each packet that was done. It runs on the workers, at the same time.
+	Trace func(worker int, packet string, start time.Time, took time.Duration)
+}
+
+// Errors of wrong orders of calls. They change nothing.
+var (
+	ErrStopped    = errors.New("gc: the workers are stopped")
+	ErrNotStopped = errors.New("gc: the workers are not stopped")
+)
+
+// Scheduler runs the collections of one heap. It is safe for concurrent use.
+type Scheduler struct {
+	cfg     Config
+	n       int
+	workers []*Worker
+	buckets [numStages]bucket
+
+	parked atomic.Int32 // written under mu; read without to know whether a wake-up is due
+
+	mu         sync.Mutex
+	wake       sync.Cond // of mu: workers
+	idle       sync.Cond // of mu: those that wait for the end of a collection
+	running    int       // guarded by mu; goroutines
+	requested  bool      // guarded by mu; the goal to collect
+	stopping   bool      // guarded by mu; the goal to stop
+	stopped    bool      // guarded by mu
+	collecting bool      // guarded by mu
+	finishing  bool      // guarded by mu; Config.Done runs
+	stage      Stage     // guarded by mu; the last one that is open
+	count      uint64    // guarded by mu; collections that are over
+
+	exited sync.WaitGroup
+}
+
+// New makes a scheduler; no goroutine runs before the first collection.
+func New(cfg Config) *Scheduler {
+	s := &Scheduler{cfg: cfg, n: max(cfg.Workers, 1)}
+	s.wake.L, s.idle.L = &s.mu, &s.mu
+	for i := range s.n {
+		s.workers = append(s.workers, &Worker{ID: i, s: s, stats: map[reflect.Type]PacketStats{}})
+	}
+	s.buckets[Unconstrained].open.Store(true)
+	return s
+}
+
+// Workers returns the workers, for setting their Data and reading it outside of collections.
+func (s *Scheduler) Workers() []*Worker { return s.workers }
+
+// Add puts packets into a stage's bucket. Within a collection only packets add packets.
+func (s *Scheduler) Add(stage Stage, ps ...Packet) {
+	b := &s.buckets[stage]
+	b.add(ps...)
+	if b.open.Load() {
+		s.wakeAll()
+	}
+}
+
+// SetSentinel sets the packet that runs when a stage's bucket is drained, before the next stage opens. It may add packets to the stage, and set the sentinel again.
+func (s *Scheduler) SetSentinel(stage Stage, p Packet) {
+	b := &s.buckets[stage]
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sentinel = p
+}
+
+// Request asks for a collection, which begins as soon as the workers get to it, and returns its number: Wait for it. Requests made
+// before it begins are for the same one. The error is ErrStopped.
+func (s *Scheduler) Request() (number uint64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped || s.stopping {
+		return 0, ErrStopped
+	}
+	number = s.count + 1
+	if s.collecting {
+		number++ // the running one began before
+	}
+	s.requested = true
+	s.startLocked()
+	s.wake.Broadcast()
+	return number, nil
+}
+
+// Wait waits until the collection of that number is over.
+func (s *Scheduler) Wait(number uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.count < number {
+		s.idle.Wait()
+	}
+}
+
+// Collections returns how many collections are over.
+func (s *Scheduler) Collections() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.count
+}
+
+// startLocked starts the workers' goroutines unless they run.
+func (s *Scheduler) startLocked() {
+	if s.running > 0 {
+		return
+	}
+	s.running = s.n
+	s.exited.Add(s.n)
+	for _, w := range s.workers {
+		go w.run()
+	}
+}
+
+// Stop finishes what is requested, ends the workers, and returns when their goroutines have ended. What is in the Workers stays.
+// The error is ErrStopped if that was done already.
+func (s *Scheduler) Stop() error {
+	s.mu.Lock()
+	if s.stopped || s.stopping {
+		s.mu.Unlock()
+		return ErrStopped
+	}
+	s.stopping = true
+	s.wake.Broadcast()
+	s.mu.Unlock()
+	s.exited.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopping, s.stopped = false, true
+	return nil
+}
+
+// Start takes a Stop back; goroutines start again at the next collection.
+func (s *Scheduler) Start() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.stopped {
+		return ErrNotStopped
+	}
+	s.stopped = false
+	return nil
+}
+
+// Running returns how many goroutines the workers have.
+func (s *Scheduler) Running() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.running
+}
+
+func (s *Scheduler) wakeAll() {
+	if s.parked.Load() > 0 {
+		s.mu.Lock()
+		s.wake.Broadcast()
+		s.mu.Unlock()
+	}
+}
+
+func (s *Scheduler) wakeOne() {
+	if s.parked.Load() > 0 {
+		s.mu.Lock()
+		s.wake.Signal()
+		s.mu.Unlock()
+	}
+}
+
+// park returns when there may be a packet for w. The last worker to park decides what comes next. It reports false if the worker is to end.
+func (s *Scheduler) park(w *Worker) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.parked.Add(1)
+	// A worker that looks for packets is not parked: the last to park knows that nobody holds one.
+	defer s.parked.Add(-1)
+	for {
+		if s.anyPacket() {
+			return true
+		}
+		if int(s.parked.Load()) == s.running && !s.finishing {
+			if s.nextLocked() {
+				s.wake.Broadcast()
+				return true
+			}
+			if s.stopping && !s.requested {
+				s.running--
+				s.wake.Broadcast() // the next one is the last to park now
+				return false
+			}
+			if s.requested {
+				continue
+			}
+		}
+		s.wake.Wait()
+	}
+}
+
+// nextLocked opens the next stage that has packets, of this collection or of one that is requested. It reports false if there is none.
+func (s *Scheduler) nextLocked() bool {
+	if !s.collecting {
+		if !s.requested {
+			return false
+		}
+		s.requested, s.collecting, s.stage = false, true, Unconstrained
+		s.buckets[Unconstrained].add(begin{})
+		return true
+	}
+	for {
+		if s.buckets[s.stage].rearm() {
+			return true
+		}
+		if s.stage++; s.stage == numStages {
+			break
+		}
+		b := &s.buckets[s.stage]
+		b.open.Store(true)
+		if b.n.Load() > 0 {
+			return true
+		}
+	}
+	for i := Prepare; i < numStages; i++ {
+		s.buckets[i].open.Store(false)
+	}
+	s.finishing = true
+	s.mu.Unlock()
+	s.cfg.Done()
+	s.mu.Lock()
+	s.collecting, s.finishing = false, false
+	s.count++
+	s.idle.Broadcast()
+	return false
+}
+
+func (s *Scheduler) anyPacket() bool {
+	for i := range s.buckets {
+		if b := &s.buckets[i]; b.open.Load() && b.n.Load() > 0 {
+			return true
+		}
+	}
+	for _, w := range s.workers {
+		if w.n.Load() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// begin is a collection's first packet.
+type begin struct{}
+
+func (begin) Run(w *Worker) { w.s.cfg.Begin(w) }
+
+// PacketStats counts what packets of one type took.
+type PacketStats struct {
+	Count int
+	Time  time.Duration
+	Max   time.Duration
+}
+
+// Stats returns what the packets of each type took since the last ResetStats, over all workers. Call it outside of collections.
+func (s *Scheduler) Stats() map[string]PacketStats {
+	all := map[string]PacketStats{}
+	for _, w := range s.workers {
+		for t, st := range w.stats {
+			sum := all[t.String()]
+			sum.Count += st.Count
+			sum.Time += st.Time
+			sum.Max = max(sum.Max, st.Max)
+			all[t.String()] = sum
+		}
+	}
+	return all
+}
+
+// ResetStats forgets the statistics. Call it outside of collections.
+func (s *Scheduler) ResetStats() {
+	for _, w := range s.workers {
+		clear(w.stats)
+	}
+}
