@@ -64,6 +64,14 @@ func (r *Region) Discard(off int) error {
 	return discard(r, page, r.committed-page)
 }
 
+// DiscardRange is Discard for n committed bytes from off, both whole pages.
+func (r *Region) DiscardRange(off, n int) error {
+	if off < 0 || n < 0 || off > r.committed || n > r.committed-off || off%PageSize() != 0 || n%PageSize() != 0 {
+		return fmt.Errorf("mem: discard of %d bytes at %d of %d committed ones", n, off, r.committed)
+	}
+	return discard(r, off, n)
+}
+
 // Release gives the reservation back. The region must not be used afterwards.
 func (r *Region) Release() error {
 	var err error

@@ -1,0 +1,72 @@
+package heap
+
+import (
+	"sync/atomic"
+	"unsafe"
+)
+
+// All accesses to a heap's memory are here. Invariant: the offset lies in a block that is in use, or in the metadata of any block, and the
+// Memory is not closed. The memory is off the Go heap; Go's collector ignores pointers into it.
+
+// ptr turns an address outside of the Go heap into a pointer. The indirection keeps the conversion within the rules that vet checks.
+func ptr(addr uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&addr)) }
+
+// Slot is the place of a 32-bit word in the object area.
+func (m *Memory) Slot(off uint32) *uint32 { return (*uint32)(unsafe.Add(m.objects, uintptr(off))) }
+
+// Word is the place of a 64-bit word in the object area; off is a multiple of 8.
+func (m *Memory) Word(off uint32) *uint64 { return (*uint64)(unsafe.Add(m.objects, uintptr(off))) }
+
+// Bytes views n bytes of the object area.
+func (m *Memory) Bytes(off uint32, n int) []byte {
+	return unsafe.Slice((*byte)(unsafe.Add(m.objects, uintptr(off))), n)
+}
+
+// Slots views n 32-bit words of the object area.
+func (m *Memory) Slots(off uint32, n int) []uint32 {
+	return unsafe.Slice((*uint32)(unsafe.Add(m.objects, uintptr(off))), n)
+}
+
+// Bits is a bit for each 8 bytes of the object area.
+type Bits struct{ base unsafe.Pointer }
+
+func (b Bits) word(r Ref) *uint32 { return (*uint32)(unsafe.Add(b.base, uintptr(r>>8)<<2)) }
+
+func mask(r Ref) uint32 { return 1 << (r >> 3 & 31) }
+
+// Test reads a bit.
+func (b Bits) Test(r Ref) bool { return atomic.LoadUint32(b.word(r))&mask(r) != 0 }
+
+// Set sets a bit while others may set theirs, and reports whether this call did it.
+func (b Bits) Set(r Ref) bool {
+	w, m := b.word(r), mask(r)
+	return atomic.LoadUint32(w)&m == 0 && atomic.OrUint32(w, m)&m == 0
+}
+
+// Unset clears a bit while others may change theirs, and reports whether this call did it.
+func (b Bits) Unset(r Ref) bool {
+	w, m := b.word(r), mask(r)
+	return atomic.LoadUint32(w)&m != 0 && atomic.AndUint32(w, ^m)&m != 0
+}
+
+// Clear clears the bits of n bytes from off, both multiples of 256, while nobody else touches them.
+func (b Bits) Clear(off, n uint32) { clear(b.words(off, n)) }
+
+// Fill sets them.
+func (b Bits) Fill(off, n uint32) {
+	words := b.words(off, n)
+	for i := range words {
+		words[i] = ^uint32(0)
+	}
+}
+
+func (b Bits) words(off, n uint32) []uint32 { return unsafe.Slice(b.word(off), n>>8) }
+
+// Table is a byte for each unit (line, block) of the object area.
+type Table struct{ base unsafe.Pointer }
+
+// At is the place of a unit's byte.
+func (t Table) At(i uint32) *byte { return (*byte)(unsafe.Add(t.base, uintptr(i))) }
+
+// Range views n bytes from that of unit i.
+func (t Table) Range(i, n uint32) []byte { return unsafe.Slice(t.At(i), n) }

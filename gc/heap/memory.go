@@ -1,0 +1,219 @@
+package heap
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/bits"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/spindle-wasm/spindle/internal/mem"
+)
+
+// Sizes of the units.
+const (
+	LogBlock      = 15
+	BlockSize     = 1 << LogBlock
+	LogLine       = 8
+	LineSize      = 1 << LogLine
+	LinesPerBlock = BlockSize / LineSize
+
+	maxBlocks = 1 << (32 - LogBlock)
+)
+
+// MaxBytes is the largest object area: what 32-bit references reach.
+const MaxBytes = 1 << 32
+
+// SpaceID names the space that a block belongs to; 0 is none.
+type SpaceID = uint8
+
+// Memory is a heap's memory. Blocks are taken and given back by any goroutine; everything else is as its user synchronises it.
+type Memory struct {
+	Types *Types
+	// Mark tells which objects are alive; Log which ones' next write is to be remembered; Pin which ones must not move.
+	Mark, Log, Pin Bits
+	// Lines is the state of each line; Spaces the SpaceID of each block of the largest object area, so that no word read as a reference
+	// is beyond it; States and Data are for a block's space.
+	Lines, Spaces, States Table
+
+	region  *mem.Region
+	objects unsafe.Pointer
+	meta    int // bytes before the object area
+	blocks  uint32
+
+	inUse atomic.Int64 // blocks
+
+	mu    sync.Mutex
+	taken []uint64 // guarded by mu; a bit for each block
+	dirty []uint64 // guarded by mu; a bit for each block that is not known to be zero
+	next  uint32   // guarded by mu; where to look first
+}
+
+// NewMemory reserves a heap of at most size bytes of objects, rounded up to blocks.
+func NewMemory(types *Types, size int64) (*Memory, error) {
+	if size <= 0 || size > MaxBytes {
+		return nil, fmt.Errorf("gc: a heap has up to %d bytes, not %d", int64(MaxBytes), size)
+	}
+	blocks := uint32((size + BlockSize - 1) >> LogBlock)
+	blocks = min(blocks+1, maxBlocks) // block 0 is never used: a small offset is no object
+	m := &Memory{Types: types, blocks: blocks, next: 1}
+	area := int64(blocks) << LogBlock
+	// Every table at a page of its own: they are touched at different times.
+	page := int64(mem.PageSize())
+	var at int64
+	place := func(n int64) (off int64) {
+		off = at
+		at += (n + page - 1) / page * page
+		return off
+	}
+	mark, log, pin := place(area/64), place(area/64), place(area/64)
+	lines, spaces, states := place(area/LineSize), place(maxBlocks), place(int64(blocks))
+	m.meta = int(at)
+	if at+area > math.MaxInt {
+		return nil, fmt.Errorf("gc: %d bytes of heap are more than this system's address space", size)
+	}
+	r, err := mem.Reserve(int(at + area))
+	if err != nil {
+		return nil, fmt.Errorf("gc: heap: %w", err)
+	}
+	if err := r.Commit(m.meta); err != nil {
+		return nil, errors.Join(fmt.Errorf("gc: heap metadata: %w", err), r.Release())
+	}
+	m.region = r
+	base := ptr(r.Base())
+	m.objects = unsafe.Add(base, at)
+	m.Mark, m.Log, m.Pin = Bits{unsafe.Add(base, mark)}, Bits{unsafe.Add(base, log)}, Bits{unsafe.Add(base, pin)}
+	m.Lines, m.Spaces, m.States = Table{unsafe.Add(base, lines)}, Table{unsafe.Add(base, spaces)}, Table{unsafe.Add(base, states)}
+	m.taken = make([]uint64, (blocks+63)/64)
+	m.dirty = make([]uint64, (blocks+63)/64)
+	m.taken[0] = 1
+	for b := blocks; b%64 != 0; b++ {
+		m.taken[b/64] |= 1 << (b % 64)
+	}
+	return m, nil
+}
+
+// Close gives everything back.
+func (m *Memory) Close() error { return m.region.Release() }
+
+// Blocks returns how many blocks the object area has; valid numbers are 1 to that, exclusive.
+func (m *Memory) Blocks() uint32 { return m.blocks }
+
+// InUse returns how many blocks belong to spaces.
+func (m *Memory) InUse() int64 { return m.inUse.Load() }
+
+// SpaceOf returns the space of the block that a word read as a reference points into, 0 for none.
+func (m *Memory) SpaceOf(r Ref) SpaceID { return *m.Spaces.At(r >> LogBlock) }
+
+// ErrFull says that the object area has no room.
+var ErrFull = errors.New("gc: the heap is full")
+
+// Take gives a space n adjacent blocks, zeroed, and returns the first one's number. Errors are ErrFull and the system's.
+func (m *Memory) Take(n uint32, space SpaceID) (uint32, error) {
+	m.mu.Lock()
+	b, ok := m.find(n)
+	if !ok {
+		m.mu.Unlock()
+		return 0, ErrFull
+	}
+	if err := m.region.Commit(m.meta + int(b+n)<<LogBlock); err != nil {
+		m.mu.Unlock()
+		return 0, fmt.Errorf("gc: heap: %w", err)
+	}
+	zero := true
+	for k := b; k < b+n; k++ {
+		m.taken[k/64] |= 1 << (k % 64)
+		zero = zero && m.dirty[k/64]&(1<<(k%64)) == 0
+		m.dirty[k/64] |= 1 << (k % 64)
+		*m.Spaces.At(k) = space
+	}
+	m.next = b + n
+	m.mu.Unlock()
+	m.inUse.Add(int64(n))
+	if !zero {
+		clear(m.Bytes(b<<LogBlock, int(n)<<LogBlock))
+	}
+	return b, nil
+}
+
+// find looks for n free blocks in a row, from next on and then from the start.
+func (m *Memory) find(n uint32) (uint32, bool) {
+	for _, from := range [2]uint32{m.next, 1} {
+		if n == 1 {
+			if b, ok := m.findOne(from); ok {
+				return b, true
+			}
+			continue
+		}
+		run := uint32(0)
+		for b := from; b < m.blocks; b++ {
+			if m.taken[b/64]&(1<<(b%64)) != 0 {
+				run = 0
+			} else if run++; run == n {
+				return b - n + 1, true
+			}
+		}
+	}
+	return 0, false
+}
+
+func (m *Memory) findOne(from uint32) (uint32, bool) {
+	for i := from / 64; i < uint32(len(m.taken)); i++ {
+		free := ^m.taken[i]
+		if i == from/64 {
+			free &^= 1<<(from%64) - 1
+		}
+		if free != 0 {
+			return i*64 + uint32(bits.TrailingZeros64(free)), true
+		}
+	}
+	return 0, false
+}
+
+// Give takes n blocks back from their space. Their metadata must have been cleared.
+func (m *Memory) Give(b, n uint32) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for k := b; k < b+n; k++ {
+		m.taken[k/64] &^= 1 << (k % 64)
+		*m.Spaces.At(k) = 0
+	}
+	// Low blocks first: the heap stays dense, and what is above can go back to the system.
+	m.next = min(m.next, b)
+	m.inUse.Add(-int64(n))
+}
+
+// Trim gives the memory of free blocks back to the system, but for keep blocks of them.
+func (m *Memory) Trim(keep int) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for b := uint32(1); b < m.blocks; {
+		n := uint32(0)
+		for b+n < m.blocks && m.taken[(b+n)/64]&(1<<((b+n)%64)) == 0 && m.dirty[(b+n)/64]&(1<<((b+n)%64)) != 0 {
+			n++
+		}
+		if n == 0 {
+			b++
+			continue
+		}
+		if k := min(uint32(keep), n); k > 0 {
+			keep, b, n = keep-int(k), b+k, n-k
+		}
+		if n > 0 {
+			if err := m.region.DiscardRange(m.meta+int(b)<<LogBlock, int(n)<<LogBlock); err != nil {
+				return err
+			}
+			for k := b; k < b+n; k++ {
+				m.dirty[k/64] &^= 1 << (k % 64)
+			}
+			b += n
+		}
+	}
+	return nil
+}
+
+// spin lets another worker go on for a moment.
+func spin() { runtime.Gosched() }

@@ -1,0 +1,131 @@
+package heap
+
+import (
+	"fmt"
+	"math"
+	"sync"
+	"sync/atomic"
+)
+
+// Ref is a reference to an object: its offset in the object area, a multiple of 8; 0 is null. A word whose lowest two bits are not
+// both 0 refers to nothing in the heap: those are the VM's own immediates and handles.
+type Ref = uint32
+
+// IsObject reports whether a word of a reference field or root refers to an object.
+func IsObject(r Ref) bool { return r&3 == 0 && r != 0 }
+
+// TypeID is an index in the heap's Types.
+type TypeID uint32
+
+// Type is what a collector must know of an object.
+type Type struct {
+	Name string // for dumps
+	// Size in bytes of a struct with its header; 0 for an array.
+	Size uint32
+	// Elem is the size in bytes of an array's elements: 1, 2, 4, 8 or 16.
+	Elem uint32
+	// Refs are the offsets of a struct's reference fields from the start of the object.
+	Refs []uint32
+	// ElemRef tells that an array's elements are references (Elem is 4).
+	ElemRef bool
+	// Foreign are fields that refer to something outside of the heap (a VM's tables), which the VM is told of when the object is found alive.
+	// Of an array, Class is that of its elements and Offset is 0.
+	Foreign []ForeignField
+}
+
+// ForeignField is a 32-bit word that refers into a table of the VM.
+type ForeignField struct {
+	Offset uint32
+	Class  uint8 // which table: the VM's own numbers
+}
+
+// Header layout. The type is the lower half, an array's length the upper one.
+const (
+	HeaderSize = 8
+	// LengthOffset is the array length's place in an object.
+	LengthOffset = 4
+)
+
+// MaxSize bounds an object.
+const MaxSize = 1 << 31
+
+// Types are the types of a heap. They are only ever added, and safe for concurrent use; heaps may share them.
+type Types struct {
+	mu  sync.Mutex
+	all atomic.Pointer[[]Type]
+}
+
+// TypeError says what is wrong with a type.
+type TypeError struct {
+	Name string
+	Msg  string
+}
+
+func (e *TypeError) Error() string { return fmt.Sprintf("gc: type %s: %s", e.Name, e.Msg) }
+
+// Add adds a type.
+func (t *Types) Add(typ Type) (TypeID, error) {
+	if err := typ.check(); err != nil {
+		return 0, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	old := t.All()
+	if len(old) >= math.MaxInt32 {
+		return 0, &TypeError{typ.Name, "too many types"}
+	}
+	// Readers keep what they have: appending beyond its length is not seen by them.
+	all := append(old, typ)
+	t.all.Store(&all)
+	return TypeID(len(old)), nil
+}
+
+// All returns the types by TypeID.
+func (t *Types) All() []Type {
+	if p := t.all.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+func (t *Type) check() error {
+	fail := func(msg string) error { return &TypeError{t.Name, msg} }
+	switch t.Elem {
+	case 0:
+		if t.Size < HeaderSize || t.Size > MaxSize || t.Size%8 != 0 {
+			return fail("the size of a struct is a multiple of 8, header included")
+		}
+	case 1, 2, 4, 8, 16:
+		if t.Size != 0 || len(t.Refs) > 0 {
+			return fail("an array has neither a size nor fields")
+		}
+	default:
+		return fail("elements have 1, 2, 4, 8 or 16 bytes")
+	}
+	if t.ElemRef && t.Elem != 4 {
+		return fail("a reference has 4 bytes")
+	}
+	for _, off := range t.Refs {
+		if off < HeaderSize || off%4 != 0 || off+4 > t.Size {
+			return fail("a reference field lies outside of the object")
+		}
+	}
+	for _, f := range t.Foreign {
+		if t.Elem == 0 && (f.Offset < HeaderSize || f.Offset%4 != 0 || f.Offset+4 > t.Size) || t.Elem != 0 && (t.Elem != 4 || f.Offset != 0) {
+			return fail("a foreign field lies outside of the object")
+		}
+	}
+	return nil
+}
+
+// Bytes returns the size of an object of the type, 0 if it is larger than MaxSize.
+func (t *Type) Bytes(length uint32) uint32 {
+	if t.Elem == 0 {
+		return t.Size
+	}
+	n := (HeaderSize + uint64(length)*uint64(t.Elem) + 7) &^ 7
+	if n > MaxSize {
+		return 0
+	}
+	return uint32(n)
+}
