@@ -13,6 +13,8 @@ type Instance struct {
 	mod  *Module
 	inst *vm.Instance
 	name string
+	// started is closed when the start function has ended, however; nil if there is none, and for further threads' instances.
+	started chan struct{}
 }
 
 // instanceOf returns the API's view of an instance of any thread.

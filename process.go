@@ -242,6 +242,10 @@ func (p *Process) link(m *Module, name string) (*Instance, func(context.Context)
 	}
 	inst := &Instance{p: p, mod: m, inst: vi, name: name}
 	vi.Data = inst
+	limits, start := m.m.CStack().SetLimits, m.m.Start
+	if start >= 0 || limits >= 0 {
+		inst.started = make(chan struct{})
+	}
 	p.mu.Lock()
 	for len(p.all) <= int(vi.Index) {
 		p.all = append(p.all, nil)
@@ -251,11 +255,11 @@ func (p *Process) link(m *Module, name string) (*Instance, func(context.Context)
 	if name != "" {
 		p.Register(name, inst)
 	}
-	limits, start := m.m.CStack().SetLimits, m.m.Start
-	if start < 0 && limits < 0 {
+	if inst.started == nil {
 		return inst, nil, nil
 	}
 	return inst, func(ctx context.Context) error {
+		defer close(inst.started)
 		if limits >= 0 {
 			if err := inst.fn(uint32(limits)).CallSlots(ctx, p.stackLimits(p.thread, vi)); err != nil {
 				return err

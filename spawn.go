@@ -82,7 +82,7 @@ var ErrThreadReference = errors.New("references do not pass between threads")
 //
 // As for a thread that the guest starts, the modules of the Process are instantiated again in it (those that it had at its first
 // spawn): shared memories are the same in all threads, while globals, tables and unshared memories are the thread's own and fresh. The start functions
-// run in it. Its tid comes from the same set, and Config.MaxThreads counts it. How it ends is the Process's end too unless it returns:
+// run in it, once those of the main thread's instances have run. Its tid comes from the same set, and Config.MaxThreads counts it. How it ends is the Process's end too unless it returns:
 // with a trap, an exit, an uncaught exception, or because ctx is done, as a thread that is stopped leaves its locks held (but see SpawnConfig.Contain).
 // A Process made by Start ends its threads when its entry returns; another one when it is closed.
 //

@@ -173,6 +173,17 @@ func findGlobal(m *wasm.Module, name string, t wasm.ValType) (uint32, bool) {
 
 // setUp gives a new thread its stacks and runs its start functions, which also need one if they use C's.
 func (s *spawned) setUp(t *vm.Thread) error {
+	if err := s.p.awaitStarts(t); err != nil {
+		return err
+	}
+	for _, inst := range t.Store.Instances {
+		if slices.ContainsFunc(s.stacks, func(a *auxStack) bool { return a.inst == inst.Index }) {
+			continue
+		}
+		if err := s.p.tellAuxStack(t, inst); err != nil {
+			return err
+		}
+	}
 	if len(s.stacks) == 0 {
 		return runStarts(t)
 	}
@@ -186,6 +197,32 @@ func (s *spawned) setUp(t *vm.Thread) error {
 	}
 	for _, b := range s.blocks {
 		if err := b.use(s.p, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// awaitStarts waits until the start functions of the main thread's instances have run. A module over shared memory takes the first thread that
+// runs its start function for the main one, and lets that one fill the memory; so does wasm-ld's.
+func (p *Process) awaitStarts(t *vm.Thread) error {
+	for k := range t.Store.Instances {
+		inst := p.mainInstance(uint32(k))
+		if inst == nil || inst.started == nil {
+			continue
+		}
+		select {
+		case <-inst.started:
+			continue
+		default:
+		}
+		stopped := t.Stopped()
+		if err := t.Block(func() {
+			select {
+			case <-inst.started:
+			case <-stopped:
+			}
+		}); err != nil {
 			return err
 		}
 	}
