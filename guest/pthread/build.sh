@@ -5,6 +5,8 @@
 #   clang-22 --config=guest/pthread/build/threads.cfg -O2 prog.c -o prog.wasm
 #   clang++-22 --config=guest/pthread/build/threads.cfg -O2 prog.cc -o prog.wasm
 #
+# host.cfg beside it is for programs into which the host may start threads of its own.
+#
 # It needs Go, the Debian packages clang-22, lld-22 and llvm-22 (or others that $CLANG and $AR name), and npm, with which
 # it gets the C and C++ libraries for wasm32-wasip1 out of the package @yowasp/clang: 27 MB, kept in $SPINDLE_CACHE.
 set -eu
@@ -73,6 +75,13 @@ wrap() { for f; do printf '$-Wl,--wrap=%s\n' "$f"; done; }
 	# end.c, endstdio.c
 	wrap exit __wasm_call_dtors atexit __cxa_atexit __stdio_exit
 } >"$out/threads.cfg"
+
+# For programs into whose exports the host may start threads.
+cat >"$out/host.cfg" <<-'CFG'
+	@threads.cfg
+	$-Wl,-u,__host_thread_begin
+	$-Wl,--export=__stack_pointer,--export=__wasm_init_tls,--export=__tls_size,--export=__tls_align
+CFG
 
 rm -rf "$out/include" "$out/obj"
 mkdir -p "$out/obj"

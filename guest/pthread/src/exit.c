@@ -13,6 +13,8 @@ void __do_cleanup_pop(struct __ptcb *cb) { __spt_self->cleanup = cb->__next; }
 
 _Noreturn void pthread_exit(void *result) {
 	struct __pthread *self = __spt_self;
+	if (self->claim == HOSTED) // its frames up to the host's call cannot be left
+		__spt_die("pthread: pthread_exit in a thread that the host has started\n");
 	for (struct __ptcb *cb; (cb = self->cleanup);) {
 		self->cleanup = cb->__next;
 		cb->__f(cb->__x);

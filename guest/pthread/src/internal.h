@@ -70,7 +70,7 @@ HIDDEN void __spt_await_visitors(word *v);
 // The states of a descriptor. start.s stores DONE; keep them in step.
 enum { FREE = 0, LIVE = 1, DONE = 2 };
 // Who may still ask for a thread's result, and takes its memory away: see thread.c.
-enum { JOINABLE, JOINING, DETACHED, ENDED };
+enum { JOINABLE, JOINING, DETACHED, ENDED, HOSTED };
 
 // A thread's descriptor. Descriptors are only ever reused as descriptors, never freed: the last thing that a thread does
 // is to wake its joiner at state, which may then be the state of the next thread that has this descriptor.
@@ -95,7 +95,14 @@ struct __pthread {
 extern HIDDEN _Thread_local struct __pthread *__spt_self;
 extern HIDDEN struct __pthread __spt_main;
 extern HIDDEN word __spt_live;     // threads besides the main one that have not ended
-extern HIDDEN word __spt_threaded; // has there ever been another thread?
+extern HIDDEN word __spt_threaded; // has there ever been another thread, or can there be at any time?
+
+// The libc's lazy set-ups, to be done before there is a second thread.
+HIDDEN void __spt_before_threads(void);
+// A thread's begin and end, whoever has made it.
+HIDDEN void __spt_begin_thread(struct __pthread *t, int tid);
+HIDDEN void __spt_end_thread(struct __pthread *t);
+HIDDEN _Noreturn void __spt_die(const char *message); // writes it to standard error, and traps
 
 // Called at the end of a thread, if the program has what they clean up.
 WEAK HIDDEN void __spt_run_cxx_destructors(void);

@@ -1,7 +1,7 @@
 // Waiting with deadlines, and the lock that everything else is made of. SPDX-License-Identifier: Apache-2.0
 #include "internal.h"
 
-HIDDEN word __spt_threaded;
+WEAK HIDDEN word __spt_threaded; // 1 from the start in programs with host.c
 
 HIDDEN int __spt_wait_until(word *p, int seen, deadline d) {
 	if (!d.at) {

@@ -8,6 +8,7 @@
 // claim says who takes the block away:
 //   JOINABLE -> JOINING    join, which waits for DONE and frees
 //   JOINABLE -> DETACHED   detach or the attribute; at its end the thread puts itself in the list
+//   HOSTED                 a thread that the host has started: nobody's to join or detach
 //   JOINABLE -> ENDED      the thread's end; then join -> JOINING, or detach -> DETACHED, which puts it in the list
 #include "internal.h"
 #include <sched.h>
@@ -33,9 +34,16 @@ static struct __pthread *unused, *volatile detached;
 static int kept; // blocks that unused descriptors have kept, for threads of the same size to come
 enum { KEEP = 8 };
 
-// The libc's lazy set-ups, where the program has them: done before there is a second thread.
+// Where the program has them.
 WEAK void __wasilibc_ensure_environ(void);
 WEAK void __wasilibc_populate_preopens(void);
+
+HIDDEN void __spt_before_threads(void) {
+	if (__wasilibc_ensure_environ)
+		__wasilibc_ensure_environ();
+	if (__wasilibc_populate_preopens)
+		__wasilibc_populate_preopens();
+}
 
 // Guards of the stack's low end: looked at when the thread ends. A host that watches the stack pointer says more, sooner.
 static const uint64_t guard = 0x5ca1ab1e0ddba11;
@@ -123,10 +131,7 @@ int pthread_create(pthread_t *restrict out, const pthread_attr_t *restrict attr,
 	__spt_init_attr(attr, &size, &stack, &detach);
 	reap();
 	if (!load(&__spt_threaded)) {
-		if (__wasilibc_ensure_environ)
-			__wasilibc_ensure_environ();
-		if (__wasilibc_populate_preopens)
-			__wasilibc_populate_preopens();
+		__spt_before_threads();
 		store(&__spt_threaded, 1);
 	}
 	struct __pthread *t = new_descriptor();
@@ -154,7 +159,6 @@ int pthread_create(pthread_t *restrict out, const pthread_attr_t *restrict attr,
 	t->tls = (char *)(((uintptr_t)(stack ? t->block : t->stack_top) + align - 1) & ~(uintptr_t)(align - 1));
 	if (stack)
 		t->stack_top = (char *)((uintptr_t)t->stack_top & ~(uintptr_t)15);
-	memcpy((void *)(((uintptr_t)t->stack_low + 7) & ~(uintptr_t)7), &guard, sizeof guard);
 	t->fn = fn;
 	t->arg = arg;
 	store(&t->claim, detach ? DETACHED : JOINABLE);
@@ -177,22 +181,36 @@ static void run_destructors(void) {
 		__spt_run_key_destructors();
 }
 
-// __spt_thread_main is what start.s calls. After it returns the thread has no use for its stack any more.
-HIDDEN void __spt_thread_main(int tid, struct __pthread *t) {
+static uint64_t *guard_of(struct __pthread *t) { return (uint64_t *)(((uintptr_t)t->stack_low + 7) & ~(uintptr_t)7); }
+
+HIDDEN void __spt_begin_thread(struct __pthread *t, int tid) {
 	__spt_self = t;
 	t->tid = tid;
-	t->result = __spt_call(t->fn, t->arg);
+	*guard_of(t) = guard;
+}
+
+// A thread counts among the living until nothing of the program's runs on it any more.
+HIDDEN void __spt_end_thread(struct __pthread *t) {
 	run_destructors();
-	if (memcmp((void *)(((uintptr_t)t->stack_low + 7) & ~(uintptr_t)7), &guard, sizeof guard) != 0) {
-		static const char message[] = "pthread: a thread has overrun its stack\n";
-		write(2, message, sizeof message - 1);
-		__builtin_trap();
-	}
+	if (*guard_of(t) != guard)
+		__spt_die("pthread: a thread has overrun its stack\n");
 	reap();
 	if (cas(&t->claim, JOINABLE, ENDED) == DETACHED)
 		list_detached(t);
 	if (add(&__spt_live, -1) == 1)
 		wake(&__spt_live, ALL);
+}
+
+HIDDEN _Noreturn void __spt_die(const char *message) {
+	write(2, message, strlen(message));
+	__builtin_trap();
+}
+
+// __spt_thread_main is what start.s calls. After it returns the thread has no use for its stack any more.
+HIDDEN void __spt_thread_main(int tid, struct __pthread *t) {
+	__spt_begin_thread(t, tid);
+	t->result = __spt_call(t->fn, t->arg);
+	__spt_end_thread(t);
 }
 
 // __spt_end_main is pthread_exit of the main thread: the process lives as long as any thread does.
@@ -279,5 +297,5 @@ int pthread_getname_np(pthread_t t, char *name, size_t size) {
 int pthread_getattr_np(pthread_t t, pthread_attr_t *a) {
 	pthread_attr_init(a);
 	pthread_attr_setstack(a, t->stack_low, (size_t)(t->stack_top - t->stack_low));
-	return pthread_attr_setdetachstate(a, load(&t->claim) == DETACHED ? PTHREAD_CREATE_DETACHED : PTHREAD_CREATE_JOINABLE);
+	return pthread_attr_setdetachstate(a, load(&t->claim) == DETACHED || t->claim == HOSTED ? PTHREAD_CREATE_DETACHED : PTHREAD_CREATE_JOINABLE);
 }
