@@ -106,7 +106,7 @@ func (d *decoder) codeSection() {
 	for ; n > 0; n-- {
 		d.body()
 		if err := d.err(); err != nil {
-			d.other = inFunc(err, uint32(m.NumImportedFuncs+len(m.Bodies)))
+			d.other = InFunc(err, uint32(m.NumImportedFuncs+len(m.Bodies)))
 			return
 		}
 	}

@@ -63,8 +63,8 @@ func malformed(offset uint32, format string, args ...any) *MalformedError {
 	return &MalformedError{Func: -1, Offset: offset, Msg: fmt.Sprintf(format, args...)}
 }
 
-// inFunc puts the function into an error that what reads or checks a body returned.
-func inFunc(err error, fn uint32) error {
+// InFunc puts the function into an error that an InstrReader returned for its body.
+func InFunc(err error, fn uint32) error {
 	switch e := err.(type) {
 	case *MalformedError:
 		e.Func = int64(fn)

@@ -50,7 +50,7 @@ var shortImm = func() (t [256]Imm) {
 var legacyNames = map[byte]string{0x06: "try", 0x07: "catch", 0x09: "rethrow", 0x18: "delegate", 0x19: "catch_all"}
 
 // Next reads the next instruction into in. The error is a *MalformedError, or a *FeatureError for a legacy exception
-// instruction, without a function; after an error the reader's position is undefined.
+// instruction, without a function (see InFunc); after an error the reader's position is undefined.
 func (r *InstrReader) Next(in *Instr) error {
 	code, p := r.code, r.pos
 	if uint(p) >= uint(len(code)) {

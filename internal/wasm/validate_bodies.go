@@ -116,14 +116,14 @@ func (v *FuncValidator) body(m *Module, i uint32, r *InstrReader, in *Instr) err
 	r.Reset(b.Code, b.Offset)
 	for r.More() {
 		if err := r.Next(in); err != nil {
-			return inFunc(err, uint32(v.fn))
+			return InFunc(err, uint32(v.fn))
 		}
 		if err := v.Step(in); err != nil {
 			return err
 		}
 	}
 	if !v.Done() {
-		return inFunc(missingEnd(m, b), uint32(v.fn))
+		return InFunc(missingEnd(m, b), uint32(v.fn))
 	}
 	return nil
 }
@@ -150,7 +150,7 @@ func scanBodies(m *Module) error {
 		b := &m.Bodies[i]
 		r.Reset(b.Code, b.Offset)
 		if err := scanBody(m, b, &r, &in); err != nil {
-			return inFunc(err, uint32(m.NumImportedFuncs+i))
+			return InFunc(err, uint32(m.NumImportedFuncs+i))
 		}
 	}
 	return nil

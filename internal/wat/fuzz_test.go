@@ -64,7 +64,7 @@ func FuzzAssemble(f *testing.F) {
 	}
 	if fuzzing() {
 		suiteModules(400, func(m *Module) {
-			if s := m.Source(); s != nil {
+			if s := m.source(); s != nil {
 				f.Add(s)
 			}
 		})
@@ -106,7 +106,7 @@ func FuzzScript(f *testing.F) {
 			if c.Module == nil || c.Module.Kind == ModuleBinary {
 				continue
 			}
-			if bin, err := c.Module.Bytes(); err == nil {
+			if bin, err := c.Module.Assemble(Options{}); err == nil {
 				decodeAssembled(t, bin)
 			} else if c.Module.Kind == ModuleText {
 				checkSyntaxError(t, src, err)
@@ -124,7 +124,7 @@ func FuzzRoundTrip(f *testing.F) {
 	}
 	if fuzzing() {
 		suiteModules(600, func(m *Module) {
-			if bin, err := m.Bytes(); err == nil {
+			if bin, err := m.Assemble(Options{}); err == nil {
 				f.Add(bin)
 			}
 		})

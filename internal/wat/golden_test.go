@@ -134,7 +134,7 @@ func dumpCommands(out *strings.Builder, cmds []Command, indent string) {
 	for _, c := range cmds {
 		fmt.Fprintf(out, "%s%v %v name=%q of=%q as=%q message=%q shared=%q\n", indent, c.Pos, c.Kind, c.Name, c.Of, c.As, c.Message, c.Shared)
 		if m := c.Module; m != nil {
-			bin, err := m.Bytes()
+			bin, err := m.Assemble(Options{})
 			fmt.Fprintf(out, "%s  module %v kind=%d name=%q definition=%v bytes=%x err=%v\n", indent, m.Pos, m.Kind, m.Name, m.Definition, bin, err)
 		}
 		if a := c.Action; a != nil {

@@ -32,7 +32,7 @@ var keywords = sync.OnceValue(func() map[string]bool {
 		start offset item declare module table memory global tag elem data import export shared
 		script register invoke get definition instance binary quote assert_malformed assert_invalid assert_unlinkable
 		assert_return assert_trap assert_exception assert_exhaustion assert_malformed_custom assert_invalid_custom
-		thread wait either ref.extern ref.host ref.struct ref.array ref.any nan:canonical nan:arithmetic input output
+		thread wait either ref.extern ref.host ref.struct ref.array ref.any ref.exn nan:canonical nan:arithmetic input output
 		inf nan`) {
 		m[w] = true
 	}

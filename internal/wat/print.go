@@ -2,7 +2,6 @@ package wat
 
 import (
 	"bufio"
-	"fmt"
 	"io"
 	"strconv"
 
@@ -18,7 +17,7 @@ type PrintOptions struct {
 // Print writes a decoded module as text that Assemble turns back into the same module; of an invalid one, what the text can say
 // of it. What has no meaning and no form in the text is not kept: the widths of LEB128 numbers, the grouping of locals, a data count section that no instruction
 // needs, empty sections, the place of the name section among custom sections, and what is malformed in it, said twice or about
-// things that aren't there. Errors are those of w and of malformed function bodies.
+// things that aren't there. Errors are those of w and, about malformed function bodies, those of package wasm.
 func Print(w io.Writer, m *wasm.Module, opts PrintOptions) error {
 	p := &printer{w: bufio.NewWriterSize(w, 1<<16), m: m, names: &wasm.Names{}}
 	if !opts.NoNames {
@@ -160,9 +159,9 @@ func (p *printer) ref(t *idents, x uint32) {
 	}
 }
 
-func (p *printer) fail(format string, args ...any) {
+func (p *printer) fail(err error) {
 	if p.err == nil {
-		p.err = fmt.Errorf(format, args...)
+		p.err = err
 	}
 }
 

@@ -128,19 +128,10 @@ func (p *printer) function(fn uint32, body *wasm.Body) {
 		}
 	})
 	if p.err != nil {
-		p.err = &FuncError{Func: fn, Err: p.err}
+		p.err = wasm.InFunc(p.err, fn)
 	}
 	p.str(")")
 }
-
-// FuncError says that a function body can't be printed as it is malformed.
-type FuncError struct {
-	Func uint32
-	Err  error
-}
-
-func (e *FuncError) Error() string { return "printing function " + itoa(e.Func) + ": " + e.Err.Error() }
-func (e *FuncError) Unwrap() error { return e.Err }
 
 // expr writes a constant expression: in parentheses if it is one instruction; otherwise flat, within "(wrap ...)" if given.
 func (p *printer) expr(wrap string, e wasm.ConstExpr) {
@@ -150,7 +141,7 @@ func (p *printer) expr(wrap string, e wasm.ConstExpr) {
 	n := 0
 	for b.reader.More() && n < 3 {
 		if err := b.reader.Next(&b.in); err != nil {
-			p.fail("%w", err)
+			p.fail(err)
 			return
 		}
 		n++
@@ -200,7 +191,7 @@ func (p *printer) code(code []byte, offset uint32, before func(offset uint32)) {
 	b.reader.Reset(code, offset)
 	for first := true; ; first = false {
 		if err := b.reader.Next(&b.in); err != nil {
-			p.fail("%w", err)
+			p.fail(err)
 			return
 		}
 		in := &b.in
@@ -208,7 +199,7 @@ func (p *printer) code(code []byte, offset uint32, before func(offset uint32)) {
 		if in.Op == wasm.OpEnd || in.Op == wasm.OpElse {
 			if depth == 0 {
 				if in.Op == wasm.OpElse || b.reader.More() {
-					p.fail("%w", &wasm.MalformedError{Func: -1, Offset: in.Offset, Msg: "misplaced " + in.Op.String()})
+					p.misplaced(in)
 				}
 				return
 			}
@@ -225,6 +216,10 @@ func (p *printer) code(code []byte, offset uint32, before func(offset uint32)) {
 	}
 }
 
+func (p *printer) misplaced(in *wasm.Instr) {
+	p.fail(&wasm.MalformedError{Func: -1, Offset: in.Offset, Msg: "misplaced " + in.Op.String()})
+}
+
 // instr writes one instruction.
 func (p *printer) instr(in *wasm.Instr) {
 	b := &p.body
@@ -235,7 +230,7 @@ func (p *printer) instr(in *wasm.Instr) {
 	case wasm.OpElse:
 		top := &b.labels[len(b.labels)-1]
 		if !top.isIf {
-			p.fail("%w", &wasm.MalformedError{Func: -1, Offset: in.Offset, Msg: "misplaced else"})
+			p.misplaced(in)
 		}
 		top.isIf = false
 	case wasm.OpEnd:

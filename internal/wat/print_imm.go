@@ -8,8 +8,6 @@ import (
 	"github.com/spindle-wasm/spindle/internal/wasm"
 )
 
-func itoa(x uint32) string { return strconv.FormatUint(uint64(x), 10) }
-
 // immPrinters has a printer for every kind of immediates of the instruction table that plain instructions have.
 var immPrinters = [...]func(p *printer, in *wasm.Instr){
 	wasm.ImmLabel: func(p *printer, in *wasm.Instr) { p.label(in.Index) },

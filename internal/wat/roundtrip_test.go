@@ -3,6 +3,7 @@ package wat
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"reflect"
 	"testing"
 
@@ -297,4 +298,29 @@ func TestRoundTripSuite(t *testing.T) {
 		}
 		walk(script.Commands)
 	})
+}
+
+// TestPrintMalformed: a body that cannot be read is an error of package wasm with its place and function.
+func TestPrintMalformed(t *testing.T) {
+	for _, body := range []string{"\x05\x0B", "\x02\x40\x05\x0B\x0B", "\xFF\x0B", "\x01", "\x0B\x0B", "\x06\x40\x0B\x0B", "\x10"} {
+		body = "\x00" + body
+		code := "\x02\x02\x00\x0B" + string(rune(len(body))) + body
+		bin := "\x00asm\x01\x00\x00\x00\x01\x04\x01\x60\x00\x00\x03\x03\x02\x00\x00\x0A" + string(rune(len(code))) + code
+		m, err := wasm.Decode([]byte(bin), wasm.DecodeOptions{Features: wasm.AllFeatures})
+		if err != nil {
+			t.Fatalf("% x: %v", body, err)
+		}
+		fn, offset := int64(-1), uint32(0)
+		switch e := Print(io.Discard, m, PrintOptions{}).(type) {
+		case *wasm.MalformedError:
+			fn, offset = e.Func, e.Offset
+		case *wasm.FeatureError:
+			fn, offset = e.Func, e.Offset
+		default:
+			t.Errorf("% x: %v", body, e)
+		}
+		if fn != 1 || offset < m.Bodies[1].Offset || offset > uint32(len(bin)) {
+			t.Errorf("% x: in function %d at %#x", body, fn, offset)
+		}
+	}
 }

@@ -92,11 +92,8 @@ type Module struct {
 	data     []byte  // binary and quote
 }
 
-// Bytes returns the module in the binary format. Errors of text modules are *SyntaxError; those of quoted modules count lines
+// Assemble returns the module in the binary format. Errors of text modules are *SyntaxError; those of quoted modules count lines
 // within the quoted text. The binary form is returned as it stands, be it well-formed or not.
-func (m *Module) Bytes() ([]byte, error) { return m.Assemble(Options{}) }
-
-// Assemble is like Bytes, with options.
 func (m *Module) Assemble(opts Options) (bin []byte, err error) {
 	switch m.Kind {
 	case ModuleBinary:
@@ -106,17 +103,6 @@ func (m *Module) Assemble(opts Options) (bin []byte, err error) {
 	}
 	defer recoverSyntax(&err)
 	return assembleFields(m.src, m.from, m.to, m.from, opts), nil
-}
-
-// Source returns the text of a text or quoted module, nil for a binary one. A text module's is what stands within its parentheses.
-func (m *Module) Source() []byte {
-	switch m.Kind {
-	case ModuleBinary:
-		return nil
-	case ModuleQuote:
-		return m.data
-	}
-	return m.src.text[m.src.toks[m.from].off:m.src.toks[m.to].off]
 }
 
 // maxThreadDepth bounds the nesting of (thread ...) commands, the only recursion of this package.

@@ -51,7 +51,7 @@ func suiteModules(max int, f func(m *Module)) {
 				continue
 			}
 			for _, c := range script.Commands {
-				if m := c.Module; m != nil && len(m.data) <= max && len(m.Source()) <= max {
+				if m := c.Module; m != nil && len(m.data) <= max && len(m.source()) <= max {
 					f(m)
 				}
 			}
@@ -109,9 +109,9 @@ func checkCommands(t *testing.T, cmds []Command, opts Options) {
 		switch c.Kind {
 		case CmdAssertMalformed, CmdAssertMalformedCustom, CmdAssertInvalidCustom:
 			if err == nil {
-				t.Errorf("%v: assembled, want %q\n%s", c.Pos, c.Message, c.Module.Source())
+				t.Errorf("%v: assembled, want %q\n%s", c.Pos, c.Message, c.Module.source())
 			} else if msg := err.(*SyntaxError).Msg; !strings.HasPrefix(msg, c.Message) && !strings.HasSuffix(msg, c.Message) {
-				t.Errorf("%v: %v, want %q\n%s", c.Pos, err, c.Message, c.Module.Source())
+				t.Errorf("%v: %v, want %q\n%s", c.Pos, err, c.Message, c.Module.source())
 			}
 		default:
 			if err != nil {
@@ -119,4 +119,15 @@ func checkCommands(t *testing.T, cmds []Command, opts Options) {
 			}
 		}
 	}
+}
+
+// source returns the text of a text or quoted module, nil for a binary one. A text module's is what stands within its parentheses.
+func (m *Module) source() []byte {
+	switch m.Kind {
+	case ModuleBinary:
+		return nil
+	case ModuleQuote:
+		return m.data
+	}
+	return m.src.text[m.src.toks[m.from].off:m.src.toks[m.to].off]
 }
