@@ -9,7 +9,7 @@ import (
 
 func endExpr(b []byte) []byte { return append(b, byte(wasm.OpEnd)) }
 
-// visibleGlobals is the number of globals that an initialiser of the next one may name (specification 3.5.19; before
+// visibleGlobals is the number of globals that a segment's expression or an initialiser of the next global may name (specification 3.5.19; before
 // garbage collection, imported ones only).
 func (g *gen) visibleGlobals() int {
 	if g.has(wasm.FeatureGc) {
@@ -17,9 +17,6 @@ func (g *gen) visibleGlobals() int {
 	}
 	return g.numImported.globals
 }
-
-// segmentGlobals is the same for segments.
-func (g *gen) segmentGlobals() int { return g.visibleGlobals() }
 
 // constExpr makes a constant expression of the type, which may name the first globals; nil if there is none.
 func (g *gen) constExpr(t wasm.ValType, globals int) []byte {

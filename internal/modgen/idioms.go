@@ -163,14 +163,21 @@ var pairs = [][2]wasm.Opcode{
 	{wasm.OpF32x4Add, wasm.OpF32x4Mul}, {wasm.OpF64x2Add, wasm.OpF64x2Mul},
 }
 
-// pair writes a pair, either way around, and maybe the same on its result. No NaN is canonicalised between the two.
+// pair writes a pair, either way around. Now and then the two do not belong together: conversions that engines make nothing of stand between
+// them. No NaN is canonicalised between the two.
 func (b *body) pair() {
 	p := pick(b.c, pairs)
-	if b.cfg.CanonicalNaN && nanShape[p[0]] != 0 || !b.has(p[0].Info().Feature) {
+	if b.c.oneIn(6) {
+		p[1] = pick(b.c, pairs)[1]
+	}
+	if !b.has(p[1].Info().Feature) || b.cfg.CanonicalNaN && nanShape[p[0]] != 0 || !b.has(p[0].Info().Feature) {
 		return
 	}
 	outer, results := signature(p[0].Info(), wasm.I32)
-	inner, _ := signature(p[1].Info(), wasm.I32)
+	inner, between := signature(p[1].Info(), wasm.I32)
+	if (between[0] == wasm.V128) != (outer[0] == wasm.V128) {
+		return
+	}
 	first := b.c.oneIn(2)
 	if !first {
 		b.tree(outer[0], 0)
@@ -178,12 +185,39 @@ func (b *body) pair() {
 	for _, t := range inner {
 		b.tree(t, 0)
 	}
-	b.op(p[1], len(inner), outer[:1])
+	b.op(p[1], len(inner), between)
+	b.reinterpret(between[0], outer[0])
 	if first {
 		b.tree(outer[1], 0)
 	}
 	b.op(p[0], 2, results)
 	b.setLocal(pick(b.c, []wasm.Opcode{wasm.OpLocalSet, wasm.OpLocalTee}), b.localWith(results[0]))
+}
+
+// reinterpret turns a number of one type into one of another that has the same low bits.
+func (b *body) reinterpret(from, to wasm.ValType) {
+	type step struct {
+		op wasm.Opcode
+		to wasm.ValType
+	}
+	if from == to {
+		return
+	}
+	// All ways lead over the integers.
+	steps := map[wasm.ValType]step{wasm.F32: {wasm.OpI32ReinterpretF32, wasm.I32}, wasm.F64: {wasm.OpI64ReinterpretF64, wasm.I64}}
+	switch {
+	case from == wasm.I32 && to == wasm.F32:
+		steps[from] = step{wasm.OpF32ReinterpretI32, wasm.F32}
+	case from == wasm.I32:
+		steps[from] = step{wasm.OpI64ExtendI32U, wasm.I64}
+	case from == wasm.I64 && to == wasm.F64:
+		steps[from] = step{wasm.OpF64ReinterpretI64, wasm.F64}
+	case from == wasm.I64:
+		steps[from] = step{wasm.OpI32WrapI64, wasm.I32}
+	}
+	s := steps[from]
+	b.op(s.op, 1, []wasm.ValType{s.to})
+	b.reinterpret(s.to, to)
 }
 
 // quotient divides by a constant other than 0 and -1.

@@ -147,9 +147,6 @@ func (b *body) bulkMemory() {
 	}
 }
 
-// slot is the type of a table's indices with a mask that keeps most within.
-func (b *body) slot(table int) (wasm.ValType, int64) { return b.tables[table].AddrType(), 3 }
-
 // tableAccess writes table.get, set, size or grow.
 func (b *body) tableAccess() {
 	x := b.c.n(len(b.tables))

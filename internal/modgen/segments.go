@@ -19,7 +19,7 @@ func (g *gen) makeSegments() {
 // offset makes the constant expression of an active segment's start: at most most, unless the module is careless.
 func (g *gen) offset(t wasm.ValType, most int) (expr []byte, at uint64) {
 	if g.risk > 0 && !g.cfg.Peers && g.c.oneIn(4*g.risk) {
-		return g.constExpr(t, g.segmentGlobals()), 0
+		return g.constExpr(t, g.visibleGlobals()), 0
 	}
 	at = uint64(g.c.n(most + 1))
 	op := wasm.OpI32Const
@@ -83,7 +83,7 @@ func (g *gen) makeElem() {
 		return
 	} else {
 		for range n {
-			x := g.constExpr(e.typ, g.segmentGlobals())
+			x := g.constExpr(e.typ, g.visibleGlobals())
 			if x == nil {
 				break
 			}

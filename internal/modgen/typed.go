@@ -125,11 +125,10 @@ func (b *body) pickTyped(group int) wasm.Opcode {
 
 // typedGiving picks an instruction that gives a value of type t.
 func (b *body) typedGiving(t wasm.ValType) (wasm.Opcode, bool) {
-	c, ok := map[wasm.ValType]byte{wasm.I32: 'i', wasm.I64: 'I', wasm.F32: 'f', wasm.F64: 'F', wasm.V128: 'v'}[t]
-	if !ok {
+	list := giving[letter(t)]
+	if len(list) == 0 {
 		return 0, false
 	}
-	list := giving[c]
 	for range 8 {
 		op := pick(b.c, list)
 		info := op.Info()

@@ -124,7 +124,7 @@ func (t *typeTable) funcType(params, results []wasm.ValType) uint32 {
 	return x
 }
 
-// funcs lists the indices of the function types.
+// ofKind lists the indices of the types of a kind.
 func (t *typeTable) ofKind(k wasm.CompKind) (list []uint32) {
 	for i := range t.subs {
 		if t.subs[i].Kind == k {
