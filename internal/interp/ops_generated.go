@@ -865,7 +865,6 @@ const (
 	opThrowRef
 
 	numOps
-	firstCold = opShuffleMore
 )
 
 var opNames = [numOps]string{

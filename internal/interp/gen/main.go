@@ -181,7 +181,7 @@ func numbering() string {
 		}
 		fmt.Fprintf(&b, "\top%s\n", o.name)
 	}
-	fmt.Fprintf(&b, "\n\tnumOps\n\tfirstCold = op%s\n)\n\nvar opNames = [numOps]string{\n", coldOps[0].name)
+	b.WriteString("\n\tnumOps\n)\n\nvar opNames = [numOps]string{\n")
 	for _, o := range append(append([]op(nil), hotOps...), coldOps...) {
 		fmt.Fprintf(&b, "\t%q,\n", o.name)
 	}
