@@ -153,21 +153,34 @@ func describe(err error) string {
 		if p, ok := f.pos(e.Offset); ok {
 			return inText(f, p, "invalid module: "+e.Msg)
 		}
-		if e.Func >= 0 && f != nil {
-			return fmt.Sprintf("%s%v\n  in function %s", name, err, f.funcName(uint32(e.Func)))
+		return name + err.Error() + inFunction(e.Func, f)
+	case *spindle.MalformedError:
+		return name + err.Error() + inFunction(e.Func, f)
+	case *spindle.ImplementationLimitError:
+		if p, ok := f.pos(e.Offset); ok {
+			return inText(f, p, fmt.Sprintf("implementation limit: %s is %d, at most %d are supported", e.Limit, e.Got, e.Max))
 		}
+		return name + err.Error() + inFunction(e.Func, f)
 	case *spindle.FeatureError:
 		const hint = "\n  (--features and --disable-… say what a module may use)"
 		if p, ok := f.pos(e.Offset); ok {
 			return inText(f, p, fmt.Sprintf("%s needs the feature %s, which is off", e.What, e.Feature)) + hint[1:]
 		}
-		return name + err.Error() + hint
+		return name + err.Error() + inFunction(e.Func, f) + hint
 	case *spindle.LinkError:
 		if strings.HasPrefix(e.Msg, "unknown import") {
 			return fmt.Sprintf("%s%v\n  (the command supplies %s and spectest)", name, err, wasi.ModuleName)
 		}
 	}
 	return name + err.Error()
+}
+
+// inFunction names the function of an error, if it is in one.
+func inFunction(fn int64, f *file) string {
+	if fn < 0 || f == nil {
+		return ""
+	}
+	return "\n  in function " + f.funcName(uint32(fn))
 }
 
 // inText points to a place in a text.
