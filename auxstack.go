@@ -37,15 +37,9 @@ func (p *Process) stackLimits(t *vm.Thread, inst *vm.Instance) []uint64 {
 	return []uint64{high, low}
 }
 
-// startAuxStacks prepares the C stacks of a thread that the guest spawned from inst's module; arg is what the thread's entry will get.
-func (p *Process) startAuxStacks(t *vm.Thread, inst *vm.Instance, arg uint32) error {
+// findAuxStack finds the C stack of a thread that the guest spawned from inst's module; arg is what the thread's entry will get.
+func findAuxStack(t *vm.Thread, inst *vm.Instance, arg uint32) {
 	if low, high, ok := vm.ThreadStack(inst, arg); ok {
 		t.SetAuxStack(inst, low, high)
 	}
-	for _, i := range t.Store.Instances {
-		if err := p.tellAuxStack(t, i); err != nil {
-			return err
-		}
-	}
-	return nil
 }

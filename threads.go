@@ -42,9 +42,7 @@ func (c *Caller) SpawnThread(arg uint32) (tid uint32, err error) {
 	}
 	entry := inst.Index
 	return c.p.group.Spawn(c.t.CallContext(), func(t *vm.Thread) error {
-		if err := c.p.startAuxStacks(t, t.Store.Instances[entry], arg); err != nil {
-			return err
-		}
+		findAuxStack(t, t.Store.Instances[entry], arg)
 		if err := runStarts(t); err != nil {
 			return err
 		}
@@ -57,11 +55,16 @@ func isThreadEntry(ft *wasm.FuncType) bool {
 	return len(ft.Results) == 0 && len(ft.Params) == 2 && ft.Params[0] == wasm.I32 && ft.Params[1] == wasm.I32
 }
 
-// runStarts runs the start functions of a new thread's instances, in the order in which the main thread's were made.
+// runStarts runs the start functions of a new thread's instances, in the order in which the main thread's were made, each after the instance has been
+// told its C stack.
 func runStarts(t *vm.Thread) error {
+	p := t.HostData.(*Caller).p
 	for _, inst := range t.Store.Instances {
+		if err := p.tellAuxStack(t, inst); err != nil {
+			return err
+		}
 		if s := inst.Module.Start; s >= 0 {
-			if err := t.HostData.(*Caller).p.callIn(t, inst, uint32(s), nil); err != nil {
+			if err := p.callIn(t, inst, uint32(s), nil); err != nil {
 				return err
 			}
 		}

@@ -42,7 +42,7 @@ func PointerSets(m *wasm.Module, fn, sp uint32) []PointerSet {
 }
 
 // flowFuel bounds the work of PointerSets: instructions, and locals copied or compared at branches.
-const flowFuel = 1 << 24
+const flowFuel = 1 << 22
 
 // flow is an abstract interpretation of one function, repeated until the states at loop headers have settled. They can only
 // fall, from lowered or fromPointer to elsewhere.
