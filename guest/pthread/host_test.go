@@ -27,7 +27,7 @@ func startProgram(t *testing.T, cfg spindle.Config, args ...string) *program {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(cancel)
-	rt, mod := compile(t, ctx, "host")
+	rt, mod := compile(t, ctx, nil, "host")
 	pr := &program{t: t, ctx: ctx}
 	var err error
 	pr.p, err = wasi.Start(ctx, rt, mod, wasi.Config{Args: append([]string{"host"}, args...), Env: []string{"HOST_TEST=yes"}, Stdout: &pr.out, Stderr: &pr.out},
@@ -39,9 +39,9 @@ func startProgram(t *testing.T, cfg spindle.Config, args ...string) *program {
 }
 
 // compile reads and compiles one of the tests' modules.
-func compile(t *testing.T, ctx context.Context, name string) (*spindle.Runtime, *spindle.Module) {
+func compile(t *testing.T, ctx context.Context, opts []spindle.Option, name string) (*spindle.Runtime, *spindle.Module) {
 	t.Helper()
-	rt := spindle.NewRuntime()
+	rt := spindle.NewRuntime(opts...)
 	t.Cleanup(func() {
 		if err := rt.Close(); err != nil {
 			t.Error(err)
@@ -286,7 +286,7 @@ func TestHostThreadGuard(t *testing.T) {
 func TestHostThreadsInLibrary(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	rt, mod := compile(t, ctx, "hostlib")
+	rt, mod := compile(t, ctx, nil, "hostlib")
 	sys, err := wasi.New(wasi.Config{})
 	if err != nil {
 		t.Fatal(err)

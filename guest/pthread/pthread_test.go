@@ -22,9 +22,15 @@ const limit = 3 * time.Minute
 // run runs a program to its end and returns what it printed. Its memory is imported, as for all programs that are built with this layer.
 func run(t *testing.T, name string, args ...string) (output string, err error) {
 	t.Helper()
+	return runWith(t, nil, name, args...)
+}
+
+// runWith is run in a Runtime with options.
+func runWith(t *testing.T, opts []spindle.Option, name string, args ...string) (output string, err error) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	rt, mod := compile(t, ctx, name)
+	rt, mod := compile(t, ctx, opts, name)
 	imports := spindle.Imports{}
 	for im := range mod.Imports() {
 		if im.Kind != spindle.KindMemory {
@@ -58,7 +64,7 @@ func TestPrograms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	elsewhere := []string{"ends", "everywhere", "overrun", "guard", "stdio", "host", "hostlib"} // have tests of their own
+	elsewhere := []string{"ends", "everywhere", "overrun", "guard", "stack", "stdio", "host", "hostlib"} // have tests of their own
 	for _, source := range sources {
 		name := strings.TrimSuffix(filepath.Base(source), filepath.Ext(source))
 		if slices.Contains(elsewhere, name) {
@@ -147,15 +153,37 @@ func TestEndsEverywhere(t *testing.T) {
 	}
 }
 
-// A thread that overruns its stack does not get away with it.
+// A thread that overruns its stack does not get away with it: under a host that watches the stack pointer and says so, nor under one that does not.
 func TestOverrun(t *testing.T) {
 	for _, name := range []string{"overrun", "guard"} {
-		t.Run(name, func(t *testing.T) {
-			out, err := run(t, name)
-			var trap *spindle.TrapError
-			if !errors.As(err, &trap) || strings.Contains(out, "survived") {
+		for _, opts := range [][]spindle.Option{nil, {spindle.WithoutStackCheck()}} {
+			t.Run(fmt.Sprintf("%s, %d options", name, len(opts)), func(t *testing.T) {
+				out, err := runWith(t, opts, name)
+				var trap *spindle.TrapError
+				if !errors.As(err, &trap) || strings.Contains(out, "survived") || (trap.Code == spindle.TrapStackOverrun) == (opts != nil) || trap.Thread != 1 {
+					t.Errorf("ended with %v and printed %q", err, out)
+				}
+			})
+		}
+	}
+}
+
+// Stacks can be used up to their end, and the function that goes beyond it is the one that traps.
+func TestStack(t *testing.T) {
+	for thread, who := range []string{"main", "thread"} {
+		t.Run(who+" fits", func(t *testing.T) {
+			if out, err := run(t, "stack", who, "fits"); err != nil || out != "ok\n" {
 				t.Errorf("ended with %v and printed %q", err, out)
 			}
 		})
+		for how, name := range map[string]string{"recurse": "recurse", "large": "large", "alloca": "alloca_"} {
+			t.Run(who+" "+how, func(t *testing.T) {
+				out, err := run(t, "stack", who, how)
+				var trap *spindle.TrapError
+				if !errors.As(err, &trap) || trap.Code != spindle.TrapStackOverrun || trap.Thread != uint32(thread) || trap.Frames[0].Name != name || out != "" {
+					t.Errorf("ended with %v and printed %q", err, out)
+				}
+			})
+		}
 	}
 }

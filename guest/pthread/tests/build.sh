@@ -13,12 +13,17 @@ for f in ${*:-*.c *.cc}; do
 	name=${name%.*}
 	echo "$name"
 	cfg=$kit/threads.cfg
-	case $name in host*) cfg=$kit/host.cfg ;; esac
 	model=command
+	more=-s
+	case $name in
+	host*) cfg=$kit/host.cfg ;;
+	jump) more='-s -mllvm -wasm-enable-sjlj -mllvm -wasm-use-legacy-eh=false -lsetjmp' ;;
+	stack) more= ;; # names, for the test to see in a backtrace
+	esac
 	case $name in hostlib) model=reactor ;; esac
 	case $(ls "$name".c*) in
-	*.cc) "$clang" --driver-mode=g++ --config="$cfg" -mexec-model=$model -std=c++20 -O2 -fno-exceptions -fno-rtti -Wall -Wextra -Werror -s "$name.cc" -o "$name.wasm" ;;
-	*) "$clang" --config="$cfg" -std=gnu17 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -s "$name.c" -o "$name.wasm" ;;
+	*.cc) "$clang" --driver-mode=g++ --config="$cfg" -mexec-model=$model -std=c++20 -O2 -fno-exceptions -fno-rtti -Wall -Wextra -Werror "$name.cc" $more -o "$name.wasm" ;;
+	*) "$clang" --config="$cfg" -std=gnu17 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror "$name.c" $more -o "$name.wasm" ;;
 	esac
 	chmod 644 "$name.wasm"
 done
