@@ -2,6 +2,7 @@ package spindle
 
 import (
 	"math"
+	"slices"
 
 	"github.com/spindle-wasm/spindle/internal/vm"
 	"github.com/spindle-wasm/spindle/internal/wasm"
@@ -23,6 +24,19 @@ func (p *Process) tellAuxStack(t *vm.Thread, inst *vm.Instance) error {
 		return nil
 	}
 	return p.callIn(t, inst, uint32(x), p.stackLimits(t, inst))
+}
+
+// tellAuxStacks tells the modules of a new thread, but those that are told by auxBlock.use.
+func (p *Process) tellAuxStacks(t *vm.Thread, but []*auxStack) error {
+	for _, inst := range t.Store.Instances {
+		if slices.ContainsFunc(but, func(a *auxStack) bool { return a.inst == inst.Index }) {
+			continue
+		}
+		if err := p.tellAuxStack(t, inst); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // stackLimits returns the arguments for __set_stack_limits.

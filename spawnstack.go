@@ -176,13 +176,8 @@ func (s *spawned) setUp(t *vm.Thread) error {
 	if err := s.p.awaitStarts(t); err != nil {
 		return err
 	}
-	for _, inst := range t.Store.Instances {
-		if slices.ContainsFunc(s.stacks, func(a *auxStack) bool { return a.inst == inst.Index }) {
-			continue
-		}
-		if err := s.p.tellAuxStack(t, inst); err != nil {
-			return err
-		}
+	if err := s.p.tellAuxStacks(t, s.stacks); err != nil {
+		return err
 	}
 	if len(s.stacks) == 0 {
 		return runStarts(t)

@@ -43,6 +43,9 @@ func (c *Caller) SpawnThread(arg uint32) (tid uint32, err error) {
 	entry := inst.Index
 	return c.p.group.Spawn(c.t.CallContext(), func(t *vm.Thread) error {
 		findAuxStack(t, t.Store.Instances[entry], arg)
+		if err := c.p.tellAuxStacks(t, nil); err != nil {
+			return err
+		}
 		if err := runStarts(t); err != nil {
 			return err
 		}
@@ -55,14 +58,10 @@ func isThreadEntry(ft *wasm.FuncType) bool {
 	return len(ft.Results) == 0 && len(ft.Params) == 2 && ft.Params[0] == wasm.I32 && ft.Params[1] == wasm.I32
 }
 
-// runStarts runs the start functions of a new thread's instances, in the order in which the main thread's were made, each after the instance has been
-// told its C stack.
+// runStarts runs the start functions of a new thread's instances, in the order in which the main thread's were made.
 func runStarts(t *vm.Thread) error {
 	p := t.HostData.(*Caller).p
 	for _, inst := range t.Store.Instances {
-		if err := p.tellAuxStack(t, inst); err != nil {
-			return err
-		}
 		if s := inst.Module.Start; s >= 0 {
 			if err := p.callIn(t, inst, uint32(s), nil); err != nil {
 				return err
