@@ -286,6 +286,18 @@ func (v *FuncValidator) popAll(want []ValType) error {
 	return nil
 }
 
+// take is popAll for a list that is written out.
+func (v *FuncValidator) take(want ...ValType) error { return v.popAll(want) }
+
+// replace takes operands of the given types, the last one topmost, and pushes a result.
+func (v *FuncValidator) replace(result ValType, want ...ValType) error {
+	if err := v.popAll(want); err != nil {
+		return err
+	}
+	v.push(result)
+	return nil
+}
+
 // has reports whether the topmost operands are exactly of the given types, as is nearly always so.
 func (v *FuncValidator) has(want []ValType) bool {
 	n := len(v.stack) - len(want)

@@ -64,11 +64,7 @@ type special struct {
 // typed is the step of an instruction with a fixed signature of types that the instruction table has no letters for.
 func typed(result ValType, params ...ValType) func(*FuncValidator, *Instr, *rule) error {
 	return func(v *FuncValidator, _ *Instr, _ *rule) error {
-		if err := v.popAll(params); err != nil {
-			return err
-		}
-		v.push(result)
-		return nil
+		return v.replace(result, params...)
 	}
 }
 

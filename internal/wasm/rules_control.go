@@ -332,15 +332,5 @@ func stepSelectT(v *FuncValidator, in *Instr, _ *rule) error {
 	if err := v.valType(t); err != nil {
 		return err
 	}
-	if err := v.pop(I32); err != nil {
-		return err
-	}
-	if err := v.pop(t); err != nil {
-		return err
-	}
-	if err := v.pop(t); err != nil {
-		return err
-	}
-	v.push(t)
-	return nil
+	return v.replace(t, t, t, I32)
 }

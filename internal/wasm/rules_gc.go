@@ -105,11 +105,7 @@ func stepStructGet(v *FuncValidator, in *Instr, _ *rule) error {
 	if err := v.packed(f.Type, in.Op != OpStructGet); err != nil {
 		return err
 	}
-	if err := v.pop(RefTo(HeapType(in.Index), true)); err != nil {
-		return err
-	}
-	v.push(f.Type.Unpacked())
-	return nil
+	return v.replace(f.Type.Unpacked(), RefTo(HeapType(in.Index), true))
 }
 
 func stepStructSet(v *FuncValidator, in *Instr, _ *rule) error {
@@ -120,10 +116,7 @@ func stepStructSet(v *FuncValidator, in *Instr, _ *rule) error {
 	if !f.Mutable {
 		return v.errorf("immutable field %d", in.Index2)
 	}
-	if err := v.pop(f.Type.Unpacked()); err != nil {
-		return err
-	}
-	return v.pop(RefTo(HeapType(in.Index), true))
+	return v.take(RefTo(HeapType(in.Index), true), f.Type.Unpacked())
 }
 
 func stepArrayNew(v *FuncValidator, in *Instr, _ *rule) error {
@@ -131,18 +124,14 @@ func stepArrayNew(v *FuncValidator, in *Instr, _ *rule) error {
 	if err != nil {
 		return err
 	}
-	if err := v.pop(I32); err != nil {
-		return err
+	ref := RefTo(HeapType(in.Index), false)
+	switch {
+	case in.Op == OpArrayNew:
+		return v.replace(ref, f.Type.Unpacked(), I32)
+	case !f.Type.Defaultable():
+		return v.errorf("type mismatch: array elements have no default value")
 	}
-	if in.Op == OpArrayNewDefault {
-		if !f.Type.Defaultable() {
-			return v.errorf("type mismatch: array elements have no default value")
-		}
-	} else if err := v.pop(f.Type.Unpacked()); err != nil {
-		return err
-	}
-	v.push(RefTo(HeapType(in.Index), false))
-	return nil
+	return v.replace(ref, I32)
 }
 
 func stepArrayNewFixed(v *FuncValidator, in *Instr, _ *rule) error {
@@ -191,14 +180,7 @@ func stepArrayNewSegment(v *FuncValidator, in *Instr, _ *rule) error {
 	if err := v.fromSegment(f, in); err != nil {
 		return err
 	}
-	if err := v.pop(I32); err != nil {
-		return err
-	}
-	if err := v.pop(I32); err != nil {
-		return err
-	}
-	v.push(RefTo(HeapType(in.Index), false))
-	return nil
+	return v.replace(RefTo(HeapType(in.Index), false), I32, I32)
 }
 
 func stepArrayGet(v *FuncValidator, in *Instr, _ *rule) error {
@@ -209,14 +191,7 @@ func stepArrayGet(v *FuncValidator, in *Instr, _ *rule) error {
 	if err := v.packed(f.Type, in.Op != OpArrayGet); err != nil {
 		return err
 	}
-	if err := v.pop(I32); err != nil {
-		return err
-	}
-	if err := v.pop(RefTo(HeapType(in.Index), true)); err != nil {
-		return err
-	}
-	v.push(f.Type.Unpacked())
-	return nil
+	return v.replace(f.Type.Unpacked(), RefTo(HeapType(in.Index), true), I32)
 }
 
 func stepArraySet(v *FuncValidator, in *Instr, _ *rule) error {
@@ -224,7 +199,7 @@ func stepArraySet(v *FuncValidator, in *Instr, _ *rule) error {
 	if err != nil {
 		return err
 	}
-	return v.popThree(RefTo(HeapType(in.Index), true), I32, f.Type.Unpacked())
+	return v.take(RefTo(HeapType(in.Index), true), I32, f.Type.Unpacked())
 }
 
 func stepArrayFill(v *FuncValidator, in *Instr, _ *rule) error {
@@ -232,10 +207,7 @@ func stepArrayFill(v *FuncValidator, in *Instr, _ *rule) error {
 	if err != nil {
 		return err
 	}
-	if err := v.popThree(I32, f.Type.Unpacked(), I32); err != nil {
-		return err
-	}
-	return v.pop(RefTo(HeapType(in.Index), true))
+	return v.take(RefTo(HeapType(in.Index), true), I32, f.Type.Unpacked(), I32)
 }
 
 func stepArrayCopy(v *FuncValidator, in *Instr, _ *rule) error {
@@ -250,13 +222,7 @@ func stepArrayCopy(v *FuncValidator, in *Instr, _ *rule) error {
 	if !matchVal(v.m.defs, src.Type, dst.Type) {
 		return v.errorf("array types do not match: %s to %s", src.Type, dst.Type)
 	}
-	if err := v.popThree(RefTo(HeapType(in.Index2), true), I32, I32); err != nil {
-		return err
-	}
-	if err := v.pop(I32); err != nil {
-		return err
-	}
-	return v.pop(RefTo(HeapType(in.Index), true))
+	return v.take(RefTo(HeapType(in.Index), true), I32, RefTo(HeapType(in.Index2), true), I32, I32)
 }
 
 func stepArrayInitSegment(v *FuncValidator, in *Instr, _ *rule) error {
@@ -267,8 +233,5 @@ func stepArrayInitSegment(v *FuncValidator, in *Instr, _ *rule) error {
 	if err := v.fromSegment(f, in); err != nil {
 		return err
 	}
-	if err := v.popThree(I32, I32, I32); err != nil {
-		return err
-	}
-	return v.pop(RefTo(HeapType(in.Index), true))
+	return v.take(RefTo(HeapType(in.Index), true), I32, I32, I32)
 }

@@ -188,17 +188,6 @@ func stepMemory(v *FuncValidator, in *Instr, r *rule) error {
 	return v.apply(r, mem.AddrType())
 }
 
-// popThree takes three operands, c topmost.
-func (v *FuncValidator) popThree(a, b, c ValType) error {
-	if err := v.pop(c); err != nil {
-		return err
-	}
-	if err := v.pop(b); err != nil {
-		return err
-	}
-	return v.pop(a)
-}
-
 // lesser returns the address type that both a and b can hold: the type of a length between two memories or tables.
 func lesser(a, b ValType) ValType {
 	if a == I64 && b == I64 {
@@ -227,7 +216,7 @@ func stepMemoryInit(v *FuncValidator, in *Instr, _ *rule) error {
 	if err := v.data(in.Index); err != nil {
 		return err
 	}
-	return v.popThree(mem.AddrType(), I32, I32)
+	return v.take(mem.AddrType(), I32, I32)
 }
 
 func stepDataDrop(v *FuncValidator, in *Instr, _ *rule) error { return v.data(in.Index) }
@@ -242,7 +231,7 @@ func stepMemoryCopy(v *FuncValidator, in *Instr, _ *rule) error {
 		return err
 	}
 	d, s := dst.AddrType(), src.AddrType()
-	return v.popThree(d, s, lesser(d, s))
+	return v.take(d, s, lesser(d, s))
 }
 
 func stepMemoryFill(v *FuncValidator, in *Instr, _ *rule) error {
@@ -250,7 +239,7 @@ func stepMemoryFill(v *FuncValidator, in *Instr, _ *rule) error {
 	if err != nil {
 		return err
 	}
-	return v.popThree(mem.AddrType(), I32, mem.AddrType())
+	return v.take(mem.AddrType(), I32, mem.AddrType())
 }
 
 // table returns a table's type.
@@ -266,11 +255,7 @@ func stepTableGet(v *FuncValidator, in *Instr, _ *rule) error {
 	if err != nil {
 		return err
 	}
-	if err := v.pop(t.AddrType()); err != nil {
-		return err
-	}
-	v.push(t.Elem)
-	return nil
+	return v.replace(t.Elem, t.AddrType())
 }
 
 func stepTableSet(v *FuncValidator, in *Instr, _ *rule) error {
@@ -278,10 +263,7 @@ func stepTableSet(v *FuncValidator, in *Instr, _ *rule) error {
 	if err != nil {
 		return err
 	}
-	if err := v.pop(t.Elem); err != nil {
-		return err
-	}
-	return v.pop(t.AddrType())
+	return v.take(t.AddrType(), t.Elem)
 }
 
 func stepTableSize(v *FuncValidator, in *Instr, _ *rule) error {
@@ -289,8 +271,7 @@ func stepTableSize(v *FuncValidator, in *Instr, _ *rule) error {
 	if err != nil {
 		return err
 	}
-	v.push(t.AddrType())
-	return nil
+	return v.replace(t.AddrType())
 }
 
 func stepTableGrow(v *FuncValidator, in *Instr, _ *rule) error {
@@ -298,14 +279,7 @@ func stepTableGrow(v *FuncValidator, in *Instr, _ *rule) error {
 	if err != nil {
 		return err
 	}
-	if err := v.pop(t.AddrType()); err != nil {
-		return err
-	}
-	if err := v.pop(t.Elem); err != nil {
-		return err
-	}
-	v.push(t.AddrType())
-	return nil
+	return v.replace(t.AddrType(), t.Elem, t.AddrType())
 }
 
 func stepTableFill(v *FuncValidator, in *Instr, _ *rule) error {
@@ -313,7 +287,7 @@ func stepTableFill(v *FuncValidator, in *Instr, _ *rule) error {
 	if err != nil {
 		return err
 	}
-	return v.popThree(t.AddrType(), t.Elem, t.AddrType())
+	return v.take(t.AddrType(), t.Elem, t.AddrType())
 }
 
 func stepTableCopy(v *FuncValidator, in *Instr, _ *rule) error {
@@ -329,7 +303,7 @@ func stepTableCopy(v *FuncValidator, in *Instr, _ *rule) error {
 		return v.errorf("type mismatch: table.copy from elements of type %s to %s", src.Elem, dst.Elem)
 	}
 	d, s := dst.AddrType(), src.AddrType()
-	return v.popThree(d, s, lesser(d, s))
+	return v.take(d, s, lesser(d, s))
 }
 
 func (v *FuncValidator) elem(x uint32) (*ElemSegment, error) {
@@ -351,7 +325,7 @@ func stepTableInit(v *FuncValidator, in *Instr, _ *rule) error {
 	if !matchVal(v.m.defs, e.Type, t.Elem) {
 		return v.errorf("type mismatch: table.init from elements of type %s to %s", e.Type, t.Elem)
 	}
-	return v.popThree(t.AddrType(), I32, I32)
+	return v.take(t.AddrType(), I32, I32)
 }
 
 func stepElemDrop(v *FuncValidator, in *Instr, _ *rule) error {

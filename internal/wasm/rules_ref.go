@@ -98,15 +98,11 @@ func stepRefTest(v *FuncValidator, in *Instr, _ *rule) error {
 	if err := v.valType(in.Ref); err != nil {
 		return err
 	}
-	if err := v.pop(RefTo(topHeap(v.m.defs, in.Heap), true)); err != nil {
-		return err
-	}
+	result := in.Ref
 	if in.Op == OpRefTest || in.Op == OpRefTestNull {
-		v.push(I32)
-	} else {
-		v.push(in.Ref)
+		result = I32
 	}
-	return nil
+	return v.replace(result, RefTo(topHeap(v.m.defs, in.Heap), true))
 }
 
 func stepBrOnCast(v *FuncValidator, in *Instr, _ *rule) error {
