@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -145,6 +146,9 @@ func TestManyBlockedThreads(t *testing.T) {
 	threads := 100_000
 	if testing.Short() {
 		threads = 5000
+	}
+	if math.MaxInt == math.MaxInt32 {
+		threads = 500 // address space is what bounds them
 	}
 	rt := newRuntime(t)
 	base := runtime.NumGoroutine()
