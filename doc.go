@@ -15,7 +15,8 @@
 // # Concurrency
 //
 // Runtimes and Modules are safe for concurrent use. A Process's guest runs on one goroutine at a time: a call while another
-// goroutine's call is under way fails with [ErrBusy]. Process.Close, and contexts, may end a guest from any goroutine.
+// goroutine's call is under way fails with [ErrBusy]. Process.Spawn runs exports in further threads. Process.Close, and contexts, may end a guest from
+// any goroutine; so may Process.Pause stop it, and Process.ThreadDump look at it.
 //
 // # Values
 //

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"sync"
 	"time"
 
 	"github.com/spindle-wasm/spindle"
+	"github.com/spindle-wasm/spindle/wasi"
 )
 
 // compile compiles a module in the text format, for examples.
@@ -319,6 +321,59 @@ func ExampleExceptionError() {
 	// Output:
 	// true [7]
 	// [99] <nil>
+}
+
+// A dump shows where all guest threads are, here two that each wait for what the other has.
+func ExampleProcess_ThreadDump() {
+	ctx := context.Background()
+	rt := spindle.NewRuntime()
+	defer rt.Close()
+	mod := compile(rt, `(module $bank
+		(import "wasi" "thread-spawn" (func $spawn (param i32) (result i32)))
+		(import "env" "taken" (func $taken))
+		(memory 1 1 shared)
+		(func $lock (param i32)
+			(loop $l (if (i32.atomic.rmw.cmpxchg (local.get 0) (i32.const 0) (i32.const 1)) (then
+				(drop (memory.atomic.wait32 (local.get 0) (i32.const 1) (i64.const -1))) (br $l)))))
+		(func $transfer (param $from i32) (param $to i32)
+			(call $lock (local.get $from)) (call $taken) (call $lock (local.get $to)))
+		(func (export "wasi_thread_start") (param i32 i32) (call $transfer (i32.const 4) (i32.const 8)))
+		(func (export "_start") (drop (call $spawn (i32.const 0))) (call $transfer (i32.const 8) (i32.const 4))))`)
+	var both sync.WaitGroup
+	both.Add(2)
+	p, err := rt.Start(ctx, mod, spindle.Config{Name: "bank", Imports: spindle.Imports{
+		"wasi": wasi.Threads(),
+		"env":  spindle.HostModule{"taken": spindle.Proc0(func(*spindle.Caller) { both.Done(); both.Wait() })},
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	waiting := 0
+	var dump *spindle.ThreadDump
+	for waiting < 2 {
+		if dump, err = p.ThreadDump(ctx); err != nil {
+			log.Fatal(err)
+		}
+		waiting = 0
+		for _, t := range dump.Threads {
+			if t.State == spindle.ThreadWaiting {
+				waiting++
+			}
+		}
+	}
+	fmt.Println(dump)
+	// Output:
+	// guest threads of "bank": 2
+	//
+	// thread 0 (main): waiting at 0x4 of memory 0 (wait32, no timeout)
+	//    0: bank!lock (func 2, at 0x85)
+	//    1: bank!transfer (func 3, at 0x99)
+	//    2: bank!_start (func 5, at 0xb0)
+	//
+	// thread 1: waiting at 0x8 of memory 0 (wait32, no timeout)
+	//    0: bank!lock (func 2, at 0x85)
+	//    1: bank!transfer (func 3, at 0x99)
+	//    2: bank!wasi_thread_start (func 4, at 0xa2)
 }
 
 // A guest can be paused at a safepoint and resumed, from any goroutine.
