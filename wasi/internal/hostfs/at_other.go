@@ -3,6 +3,7 @@
 package hostfs
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path"
@@ -86,19 +87,28 @@ func (d *dir) Rename(path string, to vfs.Dir, newPath string) error {
 	if _, _, slash := vfs.Split(newPath); slash && !fi.IsDir() {
 		return vfs.ENOTDIR
 	}
-	if at, err := t.root.Lstat(newPath); err == nil && at.IsDir() && !os.SameFile(at, fi) {
-		if !fi.IsDir() {
-			return vfs.EISDIR
-		}
-		if err := t.root.Remove(newPath); err != nil { // Windows does not rename onto a directory
-			return vfs.ENOTEMPTY
-		}
-	}
 	root, old, new, err := d.common(t, path, newPath)
 	if err != nil {
 		return err
 	}
-	return d.m.err(root.Rename(old, new))
+	err = root.Rename(old, new)
+	at, statErr := root.Lstat(new)
+	switch {
+	case err == nil || statErr != nil || os.SameFile(at, fi) || !at.IsDir() && !fi.IsDir():
+		return d.m.err(err)
+	case !fi.IsDir():
+		return vfs.EISDIR
+	case !at.IsDir():
+		return vfs.ENOTDIR
+	}
+	// Windows does not rename onto a directory. What stands in the way is removed if it is empty, and comes back if that was not the reason.
+	if err := root.Remove(new); err != nil {
+		return vfs.ENOTEMPTY
+	}
+	if err := root.Rename(old, new); err != nil {
+		return errors.Join(d.m.err(err), root.Mkdir(new, permDir))
+	}
+	return nil
 }
 
 func (d *dir) Link(path string, to vfs.Dir, newPath string) error {
