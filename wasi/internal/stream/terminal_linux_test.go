@@ -2,17 +2,28 @@ package stream
 
 import (
 	"bytes"
+	"os"
 	"testing"
 
 	"github.com/spindle-wasm/spindle/wasi/internal/ttytest"
 	"github.com/spindle-wasm/spindle/wasi/internal/vfs"
 )
 
+func openFiles(t *testing.T) int {
+	t.Helper()
+	names, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip("nothing tells open files: ", err)
+	}
+	return len(names)
+}
+
 // TestTerminal: a terminal that nobody looks at takes what it has room for, and the mode that others see of it stays.
 func TestTerminal(t *testing.T) {
 	h := NewHub()
 	defer h.Close()
 	tty, user := ttytest.Open(t)
+	files := openFiles(t)
 	s, err := OfFile(h, tty, false)
 	if err != nil {
 		t.Fatal(err)
@@ -61,6 +72,10 @@ func TestTerminal(t *testing.T) {
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
+	}
+	h.Close()
+	if n := openFiles(t); n != files {
+		t.Errorf("%d open files, %d before", n, files)
 	}
 	if _, err := tty.Stat(); err != nil {
 		t.Errorf("the embedder's file: %v", err)
