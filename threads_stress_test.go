@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,7 +22,7 @@ import (
 	"github.com/spindle-wasm/spindle/wasi"
 )
 
-func stressModule(t *testing.T, rt *spindle.Runtime, name string) *spindle.Module {
+func stressModule(t testing.TB, rt *spindle.Runtime, name string) *spindle.Module {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata/threads/stress", name+".wat"))
 	if err != nil {
@@ -30,7 +31,7 @@ func stressModule(t *testing.T, rt *spindle.Runtime, name string) *spindle.Modul
 	return mustCompile(t, rt, string(text))
 }
 
-func newSharedMemory(t *testing.T, rt *spindle.Runtime, pages uint64) *spindle.Memory {
+func newSharedMemory(t testing.TB, rt *spindle.Runtime, pages uint64) *spindle.Memory {
 	t.Helper()
 	mem, err := rt.NewSharedMemory(spindle.MemoryType{Limits: spindle.Limits{Min: pages, Max: pages, HasMax: true}, Shared: true})
 	if err != nil {
@@ -256,4 +257,36 @@ func TestGoCollectsBesideSpinningThreads(t *testing.T) {
 			}
 		}()
 	}
+}
+
+// BenchmarkTrapToExit measures from a trap to the report of the Process's end, while 132 other threads compute, wait and read.
+func BenchmarkTrapToExit(b *testing.B) {
+	rt := newRuntime(b)
+	mod := stressModule(b, rt, "end")
+	var times []time.Duration
+	for b.Loop() {
+		mem := newSharedMemory(b, rt, 1)
+		stdin, w := io.Pipe()
+		var from time.Time
+		imports := spindle.Imports{
+			"env": spindle.HostModule{"memory": mem}, "test": spindle.HostModule{"now": spindle.Proc0(func(*spindle.Caller) { from = time.Now() })},
+		}
+		p, err := wasi.Start(b.Context(), rt, mod, wasi.Config{Stdin: stdin}, spindle.Config{Imports: imports})
+		if err != nil {
+			b.Fatal(err)
+		}
+		err = p.Wait(b.Context())
+		times = append(times, time.Since(from))
+		if !trapped(err, spindle.TrapUnreachable, 0) {
+			b.Fatalf("ended with %v", err)
+		}
+		if err := p.Close(); err != nil {
+			b.Fatal(err)
+		}
+		w.Close()
+		mem.Close()
+	}
+	slices.Sort(times)
+	b.ReportMetric(float64(times[len(times)/2].Microseconds()), "µs-median")
+	b.ReportMetric(float64(times[len(times)*99/100].Microseconds()), "µs-p99")
 }
