@@ -1,0 +1,83 @@
+package gc
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spindle-wasm/spindle/gc/heap"
+	"github.com/spindle-wasm/spindle/gc/plan"
+	"github.com/spindle-wasm/spindle/gc/plan/immix"
+	"github.com/spindle-wasm/spindle/gc/plan/nogc"
+	"github.com/spindle-wasm/spindle/gc/plan/semispace"
+	"github.com/spindle-wasm/spindle/gc/vm"
+)
+
+// Names of the parts, for users of this package only.
+type (
+	// Ref is a reference to an object; see package heap.
+	Ref = heap.Ref
+	// Type is what a collector must know of an object.
+	Type = heap.Type
+	// TypeID is a type of a heap.
+	TypeID = heap.TypeID
+	// Types are the types of one or several heaps.
+	Types = heap.Types
+	// Mutator is what one thread of the VM allocates with.
+	Mutator = plan.Mutator
+	// Collection tells of a collection that is over.
+	Collection = plan.Collection
+)
+
+// ErrOutOfMemory is returned by allocations that a last full collection has not made room for.
+var ErrOutOfMemory = plan.ErrOutOfMemory
+
+// plans by lower-case name.
+var plans = map[string]func(*plan.Base) plan.Plan{
+	"immix":     immix.New,
+	"nogc":      nogc.New,
+	"semispace": semispace.New,
+}
+
+// DefaultPlan is used if Config.Plan is empty.
+const DefaultPlan = "immix"
+
+// Plans returns the names of all plans, sorted.
+func Plans() []string { return slices.Sorted(maps.Keys(plans)) }
+
+// Config configures a Heap.
+type Config struct {
+	// Plan is the name of an algorithm, in any case; see Plans.
+	Plan string
+	plan.Options
+}
+
+// PlanError says that there is no plan of a name.
+type PlanError struct{ Name string }
+
+func (e *PlanError) Error() string {
+	return fmt.Sprintf("gc: no plan %q; there are %s", e.Name, strings.Join(Plans(), ", "))
+}
+
+// Heap is a garbage-collected heap. Its methods are safe for concurrent use where they do not say otherwise.
+type Heap struct {
+	*plan.Base
+}
+
+// New makes a heap for a VM.
+func New(b vm.Binding, cfg Config) (*Heap, error) {
+	name := cfg.Plan
+	if name == "" {
+		name = DefaultPlan
+	}
+	make, ok := plans[strings.ToLower(name)]
+	if !ok {
+		return nil, &PlanError{name}
+	}
+	base, err := plan.New(b, cfg.Options, make)
+	if err != nil {
+		return nil, err
+	}
+	return &Heap{base}, nil
+}

@@ -1,0 +1,174 @@
+package mockvm
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/spindle-wasm/spindle/gc"
+	"github.com/spindle-wasm/spindle/gc/plan"
+)
+
+func newVM(t testing.TB, name string, opts plan.Options) (*VM, []gc.TypeID) {
+	t.Helper()
+	v, err := New(gc.Config{Plan: name, Options: opts})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := v.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	types, err := Types(v.Heap.Mem.Types)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v, types
+}
+
+// Random programs find in the heap what their model says, under every plan, with several mutators and workers.
+func TestRandomPrograms(t *testing.T) {
+	for _, name := range gc.Plans() {
+		for _, workers := range []int{1, 4} {
+			t.Run(fmt.Sprintf("%s/%d", name, workers), func(t *testing.T) {
+				collections := 0
+				size := int64(5 << 20)
+				if name == "nogc" {
+					size = 1 << 30
+				}
+				v, types := newVM(t, name, plan.Options{MaxBytes: size, Workers: workers, Stats: func(gc.Collection) { collections++ }})
+				var wg sync.WaitGroup
+				for k := range 3 {
+					wg.Go(func() {
+						th := v.NewThread()
+						defer th.Exit()
+						p := NewProgram(th, types, uint64(k), 60)
+						p.Check = 5000
+						if err := p.Run(60_000); err != nil {
+							t.Error(err)
+						}
+						if err := p.Verify(); err != nil {
+							t.Error(err)
+						}
+					})
+				}
+				wg.Wait()
+				if (collections > 0) == (name == "nogc") {
+					t.Errorf("%d collections", collections)
+				}
+			})
+		}
+	}
+}
+
+// A heap full of live objects is an error to the mutator, after which it can go on.
+func TestOutOfMemory(t *testing.T) {
+	for _, name := range gc.Plans() {
+		t.Run(name, func(t *testing.T) {
+			v, types := newVM(t, name, plan.Options{MaxBytes: 8 << 20, Workers: 2})
+			th := v.NewThread()
+			defer th.Exit()
+			th.Stack = make([]uint32, 1)
+			n := 0
+			for {
+				r, err := th.Alloc(types[typePair], 0)
+				if errors.Is(err, gc.ErrOutOfMemory) {
+					break
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				th.Write(r, 16, th.Stack[0])
+				th.Stack[0] = r
+				n++
+			}
+			mem := v.Heap.Mem
+			for r := th.Stack[0]; r != 0; r = *mem.Slot(r + 16) {
+				n--
+			}
+			if n != 0 {
+				t.Errorf("%d objects are lost", n)
+			}
+			if _, err := th.Alloc(types[typeBytes], 100<<20); !errors.Is(err, gc.ErrOutOfMemory) {
+				t.Errorf("an object larger than the heap: %v", err)
+			}
+			var size *plan.SizeError
+			if _, err := th.Alloc(types[typeBytes], ^uint32(0)); !errors.As(err, &size) {
+				t.Errorf("an object larger than any: %v", err)
+			}
+			th.Stack[0] = 0
+			if name == "nogc" {
+				return
+			}
+			if _, err := th.Alloc(types[typeBytes], 2<<20); err != nil {
+				t.Errorf("after all is dropped: %v", err)
+			}
+		})
+	}
+}
+
+// Weak references are cleared when nothing else refers to their object, and follow it when it moves. Pinned objects stay in their place.
+func TestWeakAndPinned(t *testing.T) {
+	for _, name := range gc.Plans() {
+		if name == "nogc" {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			v, types := newVM(t, name, plan.Options{MaxBytes: 16 << 20, Workers: 2})
+			th := v.NewThread()
+			defer th.Exit()
+			th.Stack = make([]uint32, 200)
+			alloc := func() uint32 {
+				r, err := th.Alloc(types[typePair], 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return r
+			}
+			var weak []int
+			for i := range th.Stack {
+				th.Stack[i] = alloc()
+				*v.Heap.Mem.Word(th.Stack[i] + stampAt) = uint64(i)
+				weak = append(weak, v.NewWeak(th.Stack[i]))
+			}
+			child := alloc()
+			th.Write(th.Stack[150], 16, child)
+			*v.Heap.Mem.Word(child + stampAt) = 4711
+			th.Pins = append(th.Pins, th.Stack[150])
+			place := th.Stack[150]
+			for i := 0; i < 200; i += 2 {
+				th.Stack[i] = 0
+			}
+			for range 4 {
+				if err := v.Heap.Collect(th.Mutator); err != nil {
+					t.Fatal(err)
+				}
+				for i, w := range weak {
+					r := v.Weak(w)
+					switch {
+					case i == 150:
+						if r != place || *v.Heap.Mem.Word(r + stampAt) != 150 {
+							t.Fatalf("the pinned object is at %#x, was at %#x", r, place)
+						}
+						if c := *v.Heap.Mem.Slot(r + 16); *v.Heap.Mem.Word(c + stampAt) != 4711 {
+							t.Fatal("what the pinned object refers to is lost")
+						}
+					case i%2 == 0 && r != 0:
+						t.Fatalf("weak reference %d was not cleared", i)
+					case i%2 == 1 && (r != th.Stack[i] || *v.Heap.Mem.Word(r + stampAt) != uint64(i)):
+						t.Fatalf("weak reference %d is %#x, want %#x", i, r, th.Stack[i])
+					}
+				}
+			}
+			th.Pins = nil
+			if err := v.Heap.Collect(th.Mutator); err != nil {
+				t.Fatal(err)
+			}
+			if r := v.Weak(weak[150]); r != 0 {
+				t.Error("an object that is not pinned any more lives on")
+			}
+		})
+	}
+}

@@ -1,0 +1,152 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/spindle-wasm/spindle/gc/heap"
+	"github.com/spindle-wasm/spindle/gc/policy"
+	"github.com/spindle-wasm/spindle/gc/policy/large"
+	"github.com/spindle-wasm/spindle/gc/scheduler"
+	"github.com/spindle-wasm/spindle/gc/vm"
+)
+
+// Options size a heap.
+type Options struct {
+	// MaxBytes bounds the memory of objects; 0 means DefaultMaxBytes. Of a plan that copies it includes the room for copies.
+	MaxBytes int64
+	// Workers is the number of GC workers; 0 means one for each processor.
+	Workers int
+	// Types are the heap's types, if it shares them.
+	Types *heap.Types
+	// Stats, if set, is told of each collection when it is over.
+	Stats func(Collection)
+}
+
+// DefaultMaxBytes is used if Options.MaxBytes is 0.
+const DefaultMaxBytes = 256 << 20
+
+// Base is a heap without its plan: what every plan works on.
+type Base struct {
+	Mem    *heap.Memory
+	Budget policy.Budget
+	Sched  *scheduler.Scheduler
+	Opts   Options
+
+	vm     vm.Binding
+	plan   Plan
+	common policy.Common
+	large  *large.Space
+
+	mu       sync.Mutex
+	mutators []*Mutator // guarded by mu
+	failed   error      // guarded by mu; the heap is unusable
+	current  Collection // the running collection's; workers fill it in at its end
+}
+
+// New makes a heap whose plan make returns. make may use Mem and Budget.
+func New(b vm.Binding, opts Options, make func(*Base) Plan) (*Base, error) {
+	if opts.MaxBytes == 0 {
+		opts.MaxBytes = DefaultMaxBytes
+	}
+	if opts.Workers == 0 {
+		opts.Workers = runtime.GOMAXPROCS(0)
+	}
+	if opts.Types == nil {
+		opts.Types = &heap.Types{}
+	}
+	mem, err := heap.NewMemory(opts.Types, opts.MaxBytes)
+	if err != nil {
+		return nil, err
+	}
+	base := &Base{Mem: mem, Opts: opts, vm: b}
+	base.Budget.Mem = mem
+	base.Budget.Set(int64(mem.Blocks()) - 1)
+	base.large = large.New(largeSpace, mem)
+	base.common = policy.Common{Mem: mem, Epoch: 1, Foreign: b.Foreign, Failed: base.fail}
+	base.common.Spaces[largeSpace] = base.large
+	base.plan = make(base)
+	base.Budget.Reserve = base.plan.Reserve
+	for i, s := range base.plan.Spaces() {
+		base.common.Spaces[int(FirstSpace)+i] = s
+	}
+	base.Sched = scheduler.New(scheduler.Config{Workers: opts.Workers, Begin: base.begin, Done: base.done})
+	for _, w := range base.Sched.Workers() {
+		t := &policy.Tracer{Common: &base.common}
+		base.plan.InitTracer(t)
+		w.Data = t
+	}
+	return base, nil
+}
+
+// Plan returns the heap's plan.
+func (b *Base) Plan() Plan { return b.plan }
+
+// Epoch is what live lines are marked with in the running collection, or were in the last one. It is never 0.
+func (b *Base) Epoch() byte { return b.common.Epoch }
+
+// NextEpoch goes on to the next epoch; for plans that mark lines, in Prepare.
+func (b *Base) NextEpoch() {
+	if b.common.Epoch++; b.common.Epoch == 0 {
+		b.common.Epoch = 1
+	}
+}
+
+// NewMutator makes a mutator for a thread of the VM. No collection may begin meanwhile: the calling goroutine is one of the VM's that
+// vm.Binding.StopMutators waits for.
+func (b *Base) NewMutator(t vm.Thread) *Mutator {
+	m := &Mutator{Thread: t, base: b, maxSmall: b.plan.Constraints().MaxSmall}
+	b.plan.InitMutator(m)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.mutators = append(b.mutators, m)
+	return m
+}
+
+// Destroy ends a mutator; it must not be used any more.
+func (m *Mutator) Destroy() {
+	b := m.base
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.mutators = slices.DeleteFunc(b.mutators, func(x *Mutator) bool { return x == m })
+}
+
+// Collect runs a collection on behalf of a mutator and returns when it is over. The error is of a collection that failed. A plan that
+// does not collect does nothing.
+func (b *Base) Collect(m *Mutator) error {
+	if !b.plan.Constraints().Collects {
+		return nil
+	}
+	n, err := b.Sched.Request()
+	if err != nil {
+		return err
+	}
+	b.vm.Block(m.Thread, func() { b.Sched.Wait(n) })
+	return b.Err()
+}
+
+// Err returns why the heap is unusable, nil if it is not.
+func (b *Base) Err() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.failed
+}
+
+func (b *Base) fail(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.failed == nil {
+		b.failed = fmt.Errorf("gc: a collection failed: %w", err)
+	}
+}
+
+// Close ends the workers and gives the memory back. No mutator may be in use.
+func (b *Base) Close() error {
+	if err := b.Sched.Stop(); err != nil && !errors.Is(err, scheduler.ErrStopped) {
+		return err
+	}
+	return b.Mem.Close()
+}

@@ -1,0 +1,140 @@
+package plan
+
+import (
+	"time"
+
+	"github.com/spindle-wasm/spindle/gc/heap"
+	"github.com/spindle-wasm/spindle/gc/policy"
+	"github.com/spindle-wasm/spindle/gc/scheduler"
+)
+
+// Collection tells of a collection that is over.
+type Collection struct {
+	Number  uint64
+	Start   time.Time     // when it was begun
+	Stop    time.Duration // until all mutators stood
+	Pause   time.Duration // from then until they could go on
+	Objects uint64        // found alive
+	Bytes   uint64        // of these
+	Before  int64         // blocks in use
+	After   int64
+}
+
+// begin is the first packet of a collection.
+func (b *Base) begin(w *scheduler.Worker) {
+	b.current = Collection{Number: b.Sched.Collections() + 1, Start: time.Now()}
+	b.vm.StopMutators()
+	b.current.Stop = time.Since(b.current.Start)
+	b.current.Before = b.Mem.InUse()
+
+	b.mu.Lock()
+	mutators := b.mutators
+	b.mu.Unlock()
+	for _, m := range mutators {
+		m.reset()
+	}
+	for _, w := range b.Sched.Workers() {
+		policy.Of(w).Begin(w)
+	}
+	b.plan.Prepare()
+	for _, m := range mutators {
+		b.Sched.Add(scheduler.PinningRoots, &pinRoots{b, m})
+		b.Sched.Add(scheduler.Closure, &roots{b, m})
+	}
+	b.Sched.Add(scheduler.PinningRoots, &pinRoots{b, nil})
+	b.Sched.Add(scheduler.Closure, &roots{b, nil})
+	b.Sched.SetSentinel(scheduler.WeakRefs, &weakRefs{b})
+	b.Sched.Add(scheduler.Release, &release{b})
+	b.Sched.Add(scheduler.Final, &resume{b})
+}
+
+// pinRoots finds the roots of a mutator, or the global ones, whose objects must not move.
+type pinRoots struct {
+	b *Base
+	m *Mutator
+}
+
+func (p *pinRoots) Run(w *scheduler.Worker) {
+	pins := policy.Pins{Tracer: policy.Of(w)}
+	if p.m != nil {
+		p.b.vm.Roots(p.m.Thread, &pins)
+	} else {
+		p.b.vm.GlobalRoots(&pins)
+	}
+	pins.Close()
+}
+
+// roots traces from the roots of a mutator, or from the global ones.
+type roots struct {
+	b *Base
+	m *Mutator
+}
+
+func (p *roots) Run(w *scheduler.Worker) {
+	t := policy.Of(w)
+	if p.m != nil {
+		p.b.vm.Roots(p.m.Thread, t)
+	} else {
+		p.b.vm.GlobalRoots(t)
+	}
+	t.Drain()
+}
+
+// weakRefs lets the VM decide about what is not reachable.
+type weakRefs struct{ b *Base }
+
+func (p *weakRefs) Run(w *scheduler.Worker) {
+	t := policy.Of(w)
+	again := p.b.vm.WeakRefs(p.b.live, func(r uint32) uint32 {
+		if !heap.IsObject(r) {
+			return r
+		}
+		return t.Trace(r)
+	})
+	t.Drain()
+	if again {
+		w.Scheduler().SetSentinel(scheduler.WeakRefs, p)
+	}
+}
+
+func (b *Base) live(r uint32) bool {
+	if !heap.IsObject(r) {
+		return r != 0
+	}
+	s := b.common.Spaces[b.Mem.SpaceOf(r)]
+	return s != nil && s.Live(r)
+}
+
+// release gives back what is dead.
+type release struct{ b *Base }
+
+func (p *release) Run(*scheduler.Worker) {
+	p.b.plan.Release()
+	p.b.large.Release()
+	for _, w := range p.b.Sched.Workers() {
+		for i := range policy.Of(w).Copy {
+			policy.Of(w).Copy[i].Reset()
+		}
+	}
+}
+
+// resume lets the mutators go on.
+type resume struct{ b *Base }
+
+func (p *resume) Run(*scheduler.Worker) {
+	c := &p.b.current
+	for _, w := range p.b.Sched.Workers() {
+		t := policy.Of(w)
+		c.Objects += t.Objects
+		c.Bytes += t.Bytes
+	}
+	c.After = p.b.Mem.InUse()
+	c.Pause = time.Since(c.Start) - c.Stop
+	p.b.vm.ResumeMutators()
+}
+
+func (b *Base) done() {
+	if b.Opts.Stats != nil {
+		b.Opts.Stats(b.current)
+	}
+}

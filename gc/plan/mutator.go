@@ -1,0 +1,95 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spindle-wasm/spindle/gc/alloc"
+	"github.com/spindle-wasm/spindle/gc/heap"
+	"github.com/spindle-wasm/spindle/gc/policy"
+	"github.com/spindle-wasm/spindle/gc/vm"
+)
+
+// Mutator is what one thread of the VM allocates with. It belongs to that thread.
+type Mutator struct {
+	alloc.Bump // of small objects; engines inline its fast path
+	// Overflow takes objects larger than a line that do not fit where Bump is, so that its hole is not lost. Without a Source it is not used.
+	Overflow alloc.Bump
+	Thread   vm.Thread
+
+	base     *Base
+	maxSmall uint32
+}
+
+// ErrOutOfMemory is returned by allocations that a last full collection has not made room for.
+var ErrOutOfMemory = errors.New("gc: out of memory")
+
+// SizeError says that an object is larger than any heap allows.
+type SizeError struct {
+	Type   string
+	Length uint32
+}
+
+func (e *SizeError) Error() string {
+	return fmt.Sprintf("gc: an array of type %s cannot have %d elements", e.Type, e.Length)
+}
+
+// Alloc makes an object with all fields zero; length is an array's. It may run a collection: references that the caller holds must be roots. Errors
+// are *SizeError, ErrOutOfMemory (wrapped) and what made a collection fail.
+func (m *Mutator) Alloc(t heap.TypeID, length uint32) (heap.Ref, error) {
+	typ := &m.base.Mem.Types.All()[t]
+	size := typ.Bytes(length)
+	if size == 0 {
+		return 0, &SizeError{typ.Name, length}
+	}
+	var r heap.Ref
+	if size <= m.maxSmall && m.Limit-m.Cursor >= size {
+		r = m.Cursor
+		m.Cursor += size
+	} else {
+		var err error
+		if r, err = m.slow(size); err != nil {
+			return 0, err
+		}
+	}
+	*m.base.Mem.Word(r) = heap.Header(t, length)
+	return r, nil
+}
+
+// attempts is how many collections an allocation waits for before it gives up.
+const attempts = 3
+
+func (m *Mutator) slow(size uint32) (heap.Ref, error) {
+	for try := 0; ; try++ {
+		r, err := m.raw(size)
+		if !errors.Is(err, policy.ErrDue) {
+			return r, err
+		}
+		if try == attempts || !m.base.plan.Constraints().Collects {
+			return 0, fmt.Errorf("%w: %d bytes wanted, %d of %d bytes in use", ErrOutOfMemory, size, m.base.Mem.InUse()<<heap.LogBlock, m.base.Budget.Blocks()<<heap.LogBlock)
+		}
+		if err := m.base.Collect(m); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// raw allocates without a collection.
+func (m *Mutator) raw(size uint32) (heap.Ref, error) {
+	switch {
+	case size > m.maxSmall:
+		return m.base.large.Alloc(size, &m.base.Budget)
+	case size > heap.LineSize && m.Overflow.From != nil:
+		return m.Overflow.Alloc(size)
+	}
+	return m.Bump.Alloc(size)
+}
+
+// reset makes the allocators forget what they have; the world stands.
+func (m *Mutator) reset() {
+	m.Bump.Reset()
+	m.Overflow.Reset()
+	if r, ok := m.Bump.From.(interface{ Reset() }); ok {
+		r.Reset()
+	}
+}

@@ -1,0 +1,54 @@
+// Package plan has what all plans are made of. A plan is an algorithm: which spaces a heap has, where mutators allocate, and what a
+// collection does. Each is a folder with the same files: doc.go, plan.go (the spaces and their rules), mutator.go (allocation), collect.go (what
+// happens in a collection).
+package plan
+
+import (
+	"github.com/spindle-wasm/spindle/gc/heap"
+	"github.com/spindle-wasm/spindle/gc/policy"
+)
+
+// Barrier is what a mutator must do at a write of a reference into an object.
+type Barrier uint8
+
+const (
+	// NoBarrier: nothing.
+	NoBarrier Barrier = iota
+	// ObjectBarrier: after the write, if the object's Log bit is set, clear it and remember the object (Mutator.Remember).
+	ObjectBarrier
+)
+
+// Constraints tell an engine what code to make, as data.
+type Constraints struct {
+	Name    string
+	Moves   bool // objects may move in a collection: references in registers and stacks must be told, and change
+	Barrier Barrier
+	// MaxSmall is the size in bytes up to which a mutator's Bump may be used; larger objects go through Mutator.Alloc.
+	MaxSmall uint32
+	// Collects: false if memory never comes back.
+	Collects bool
+}
+
+// Plan is an algorithm, for one heap.
+type Plan interface {
+	Constraints() Constraints
+	// InitMutator sets a mutator's allocators.
+	InitMutator(m *Mutator)
+	// InitTracer sets a worker's copy allocators.
+	InitTracer(t *policy.Tracer)
+	// Prepare begins a collection. The world stands, and the mutators' allocators have been reset.
+	Prepare()
+	// Release ends it: what is alive has been found. Mutators' and workers' allocators may be reset. It returns blocks.
+	Release()
+	// Spaces are the plan's own spaces, by heap.SpaceID from FirstSpace on.
+	Spaces() []policy.Space
+	// Reserve is how many further blocks a collection may take for copies, of the given number in use.
+	Reserve(inUse int64) int64
+}
+
+// SpaceIDs that all plans have.
+const (
+	largeSpace heap.SpaceID = iota + 1
+	// FirstSpace is the number of a plan's first own space.
+	FirstSpace
+)

@@ -1,0 +1,22 @@
+package semispace
+
+import (
+	"github.com/spindle-wasm/spindle/gc/alloc"
+	"github.com/spindle-wasm/spindle/gc/policy"
+)
+
+// InitTracer implements plan.Plan: a copy allocator for each of the spaces.
+func (p *Plan) InitTracer(t *policy.Tracer) {
+	for _, s := range p.spaces {
+		t.Copy = append(t.Copy, alloc.Bump{From: s.Source(p.base.Mem)})
+	}
+}
+
+// Prepare implements plan.Plan.
+func (p *Plan) Prepare() {
+	p.to = 1 - p.to
+	p.spaces[1-p.to].Prepare(p.to)
+}
+
+// Release implements plan.Plan.
+func (p *Plan) Release() { p.spaces[1-p.to].Release(p.spaces[p.to]) }

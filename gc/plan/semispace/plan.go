@@ -1,0 +1,39 @@
+package semispace
+
+import (
+	"github.com/spindle-wasm/spindle/gc/heap"
+	"github.com/spindle-wasm/spindle/gc/plan"
+	"github.com/spindle-wasm/spindle/gc/policy"
+	"github.com/spindle-wasm/spindle/gc/policy/copyspace"
+)
+
+// Plan has two copying spaces, and large objects beside them.
+type Plan struct {
+	base   *plan.Base
+	spaces [2]*copyspace.Space
+	to     int // the space that mutators allocate in
+}
+
+// New makes the plan of a heap.
+func New(b *plan.Base) plan.Plan {
+	p := &Plan{base: b}
+	for i := range p.spaces {
+		p.spaces[i] = copyspace.New(plan.FirstSpace+heap.SpaceID(i), b.Mem)
+	}
+	return p
+}
+
+// Constraints implements plan.Plan.
+func (p *Plan) Constraints() plan.Constraints {
+	return plan.Constraints{Name: "SemiSpace", Moves: true, MaxSmall: heap.BlockSize / 4, Collects: true}
+}
+
+// Spaces implements plan.Plan.
+func (p *Plan) Spaces() []policy.Space { return []policy.Space{p.spaces[0], p.spaces[1]} }
+
+// Reserve implements plan.Plan: everything may be alive; copies may come in an order that leaves up to a quarter of each block empty, and each
+// worker has a block that it has not filled.
+func (p *Plan) Reserve(int64) int64 {
+	n := p.spaces[p.to].Blocks()
+	return n + n/3 + int64(p.base.Opts.Workers)
+}

@@ -1,0 +1,141 @@
+// Package copyspace is a space whose live objects move to another space; what they leave goes back as a whole (Cheney, 1970).
+package copyspace
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/spindle-wasm/spindle/gc/heap"
+	"github.com/spindle-wasm/spindle/gc/policy"
+)
+
+// Space is a copying space. Between collections objects are allocated in it; Prepare makes it a source of copies.
+type Space struct {
+	id   heap.SpaceID
+	mem  *heap.Memory
+	from bool // its objects move; changes only while the world stands
+
+	copyTo int // which of a tracer's copy allocators takes the copies
+
+	held atomic.Int64 // blocks
+
+	mu   sync.Mutex
+	runs []run // guarded by mu
+}
+
+type run struct{ first, n uint32 }
+
+// Values of heap.Memory.States in blocks of the space.
+const (
+	stateMoves  = 0
+	statePinned = 1 // holds a live object that does not move: the block stays
+)
+
+// New makes a space.
+func New(id heap.SpaceID, mem *heap.Memory) *Space { return &Space{id: id, mem: mem} }
+
+// Source is where an allocator of the space gets memory from.
+func (s *Space) Source(t policy.Taker) *Source { return &Source{s, t} }
+
+// Source implements alloc.Source.
+type Source struct {
+	s *Space
+	t policy.Taker
+}
+
+// Refill implements alloc.Source.
+func (f *Source) Refill(size uint32) (lo, hi uint32, err error) {
+	n := (size + heap.BlockSize - 1) >> heap.LogBlock
+	b, err := f.t.Take(n, f.s.id)
+	if err != nil {
+		return 0, 0, err
+	}
+	f.s.add(run{b, n})
+	return b << heap.LogBlock, (b + n) << heap.LogBlock, nil
+}
+
+// Prepare makes the space's objects move in this collection, to where a tracer's copy allocator of that number puts them.
+func (s *Space) Prepare(copyTo int) { s.from, s.copyTo = true, copyTo }
+
+// Trace implements policy.Space.
+func (s *Space) Trace(t *policy.Tracer, r heap.Ref) heap.Ref {
+	if !s.from {
+		return r // a copy
+	}
+	if s.mem.Pin.Test(r) {
+		if s.mem.Mark.Set(r) {
+			*s.mem.States.At(r >> heap.LogBlock) = statePinned
+			t.Push(r)
+		}
+		return r
+	}
+	header, copied, claimed := s.mem.Claim(r)
+	if !claimed {
+		return copied
+	}
+	size := t.Size(header)
+	to, err := t.Copy[s.copyTo].Alloc(size)
+	if err != nil {
+		s.mem.Unclaim(r, header)
+		t.Failed(err)
+		return r
+	}
+	*s.mem.Word(to) = header
+	if size > heap.HeaderSize {
+		copy(s.mem.Bytes(to+heap.HeaderSize, int(size)-heap.HeaderSize), s.mem.Bytes(r+heap.HeaderSize, int(size)-heap.HeaderSize))
+	}
+	s.mem.Settle(r, to)
+	t.Push(to)
+	return to
+}
+
+// Live implements policy.Space.
+func (s *Space) Live(r heap.Ref) bool {
+	if !s.from {
+		return true
+	}
+	if s.mem.Pin.Test(r) {
+		return s.mem.Mark.Test(r)
+	}
+	_, copied := s.mem.Forwarded(r)
+	return copied
+}
+
+// Lines implements policy.Space.
+func (s *Space) Lines() bool { return false }
+
+// Release gives back what live objects have left. Blocks with pinned objects become blocks of the space that the others went to.
+func (s *Space) Release(to *Space) {
+	s.mu.Lock()
+	runs := s.runs
+	s.runs = nil
+	s.mu.Unlock()
+	s.from = false
+	s.held.Store(0)
+	for _, r := range runs {
+		pinned := false
+		for b := r.first; b < r.first+r.n; b++ {
+			pinned = pinned || *s.mem.States.At(b) == statePinned
+			*s.mem.States.At(b) = stateMoves
+		}
+		if !pinned {
+			s.mem.Give(r.first, r.n)
+			continue
+		}
+		s.mem.Mark.Clear(r.first<<heap.LogBlock, r.n<<heap.LogBlock)
+		for b := r.first; b < r.first+r.n; b++ {
+			*s.mem.Spaces.At(b) = to.id
+		}
+		to.add(r)
+	}
+}
+
+func (s *Space) add(r run) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.runs = append(s.runs, r)
+	s.held.Add(int64(r.n))
+}
+
+// Blocks returns how many blocks the space has.
+func (s *Space) Blocks() int64 { return s.held.Load() }

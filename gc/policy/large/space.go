@@ -1,0 +1,65 @@
+// Package large is the space of large objects: each has blocks of its own, does not move, and goes when a collection does not find it.
+package large
+
+import (
+	"sync"
+
+	"github.com/spindle-wasm/spindle/gc/heap"
+	"github.com/spindle-wasm/spindle/gc/policy"
+)
+
+// Space is a large-object space.
+type Space struct {
+	id  heap.SpaceID
+	mem *heap.Memory
+
+	mu      sync.Mutex
+	objects []object // guarded by mu
+}
+
+type object struct{ first, n uint32 }
+
+// New makes a space.
+func New(id heap.SpaceID, mem *heap.Memory) *Space { return &Space{id: id, mem: mem} }
+
+// Alloc returns zeroed memory of size bytes.
+func (s *Space) Alloc(size uint32, t policy.Taker) (heap.Ref, error) {
+	n := uint32((uint64(size) + heap.BlockSize - 1) >> heap.LogBlock)
+	b, err := t.Take(n, s.id)
+	if err != nil {
+		return 0, err
+	}
+	s.mu.Lock()
+	s.objects = append(s.objects, object{b, n})
+	s.mu.Unlock()
+	return b << heap.LogBlock, nil
+}
+
+// Trace implements policy.Space.
+func (s *Space) Trace(t *policy.Tracer, r heap.Ref) heap.Ref {
+	if s.mem.Mark.Set(r) {
+		t.Push(r)
+	}
+	return r
+}
+
+// Live implements policy.Space.
+func (s *Space) Live(r heap.Ref) bool { return s.mem.Mark.Test(r) }
+
+// Lines implements policy.Space.
+func (s *Space) Lines() bool { return false }
+
+// Release gives back what was not found alive, and forgets the marks.
+func (s *Space) Release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	kept := s.objects[:0]
+	for _, o := range s.objects {
+		if s.mem.Mark.Unset(o.first << heap.LogBlock) {
+			kept = append(kept, o)
+		} else {
+			s.mem.Give(o.first, o.n)
+		}
+	}
+	s.objects = kept
+}

@@ -1,0 +1,234 @@
+// Package policy has the kinds of spaces that plans are made of, and the tracer that goes through the objects in them.
+package policy
+
+import (
+	"github.com/spindle-wasm/spindle/gc/alloc"
+	"github.com/spindle-wasm/spindle/gc/heap"
+	"github.com/spindle-wasm/spindle/gc/scheduler"
+)
+
+// Space is a part of the heap where objects live and die by one rule.
+type Space interface {
+	// Trace finds an object alive: it pushes it if it was not found before, and returns its place, which is new if the space moves objects.
+	// Several workers trace at the same time.
+	Trace(t *Tracer, r heap.Ref) heap.Ref
+	// Live tells, after the trace, whether an object was found.
+	Live(r heap.Ref) bool
+	// Lines tells whether the lines of live objects are to be marked (Heap.Epoch).
+	Lines() bool
+}
+
+// Common is what all workers of a collection share.
+type Common struct {
+	Mem     *heap.Memory
+	Spaces  [256]Space // by heap.SpaceID; nil where there is none
+	Epoch   byte       // what a live line is marked with in this collection
+	Foreign func(class uint8, word uint32)
+	// Failed is told of a collector's error that leaves the heap unusable, as when the system has no memory for a copy.
+	Failed func(error)
+}
+
+// chunk is how many objects a packet holds, and how many reference slots of one array a worker scans at a stretch (MMTk: 4096).
+const chunk = 4096
+
+// Tracer is one worker's part in finding live objects. It implements vm.Slots.
+type Tracer struct {
+	*Common
+	Copy    []alloc.Bump // of spaces that move objects, by their own numbers
+	Objects uint64       // found in this collection
+	Bytes   uint64
+
+	w     *scheduler.Worker
+	types []heap.Type
+	stack []heap.Ref
+}
+
+// Begin prepares a worker's tracer for a collection.
+func (t *Tracer) Begin(w *scheduler.Worker) {
+	t.w, t.types, t.Objects, t.Bytes = w, t.Mem.Types.All(), 0, 0
+}
+
+// Push makes a live object's fields be traced. Spaces call it, once for each object.
+func (t *Tracer) Push(r heap.Ref) { t.stack = append(t.stack, r) }
+
+// Size returns the size of an object with that header.
+func (t *Tracer) Size(header uint64) uint32 {
+	return t.types[uint32(header)].Bytes(uint32(header >> 32))
+}
+
+// Trace finds the object that a word refers to alive and returns its place. A word that refers to none comes back as it is.
+func (t *Tracer) Trace(r heap.Ref) heap.Ref {
+	if r&3 != 0 {
+		return r
+	}
+	s := t.Spaces[t.Mem.SpaceOf(r)]
+	if s == nil {
+		return r
+	}
+	return s.Trace(t, r)
+}
+
+// Slot implements vm.Slots.
+func (t *Tracer) Slot(p *uint32) {
+	if r := *p; heap.IsObject(r) {
+		if n := t.Trace(r); n != r {
+			*p = n
+		}
+	}
+}
+
+// Pinned implements vm.Slots. Roots are gone through twice: Pins sees what must not move before anything does.
+func (t *Tracer) Pinned(uint32) {}
+
+// Pins is the pass over the roots that finds what must not move. It implements vm.Slots.
+type Pins struct {
+	*Tracer
+	found []heap.Ref
+	fresh []heap.Ref // not pinned before
+}
+
+// Slot implements vm.Slots.
+func (p *Pins) Slot(*uint32) {}
+
+// Pinned implements vm.Slots.
+func (p *Pins) Pinned(r uint32) {
+	if !heap.IsObject(r) || p.Spaces[p.Mem.SpaceOf(r)] == nil {
+		return
+	}
+	p.found = append(p.found, r)
+	if p.Mem.Pin.Set(r) {
+		p.fresh = append(p.fresh, r)
+	}
+}
+
+// Close makes what was found be traced in the closure, and unpinned after it.
+func (p *Pins) Close() {
+	if len(p.found) == 0 {
+		return
+	}
+	s := p.w.Scheduler()
+	s.Add(scheduler.Closure, &pinned{p.found})
+	s.Add(scheduler.Release, &unpin{p.fresh})
+}
+
+// pinned is a packet of roots that do not move.
+type pinned struct{ refs []heap.Ref }
+
+func (p *pinned) Run(w *scheduler.Worker) {
+	t := Of(w)
+	for _, r := range p.refs {
+		t.Trace(r)
+	}
+	t.Drain()
+}
+
+// unpin is a packet that lets objects move again which only roots of this collection pinned.
+type unpin struct{ refs []heap.Ref }
+
+func (p *unpin) Run(w *scheduler.Worker) {
+	t := Of(w)
+	for _, r := range p.refs {
+		t.Mem.Pin.Unset(r)
+	}
+}
+
+// Drain traces everything that is reachable from the pushed objects, sharing with other workers.
+func (t *Tracer) Drain() {
+	for len(t.stack) > 0 {
+		if len(t.stack) >= 2*chunk {
+			t.share()
+		}
+		r := t.stack[len(t.stack)-1]
+		t.stack = t.stack[:len(t.stack)-1]
+		t.scan(r)
+	}
+}
+
+// share gives the oldest objects to whoever wants them: they lead to the most.
+func (t *Tracer) share() {
+	p := &objects{append([]heap.Ref(nil), t.stack[:chunk]...)}
+	t.stack = t.stack[:copy(t.stack, t.stack[chunk:])]
+	t.w.Add(p)
+}
+
+func (t *Tracer) scan(r heap.Ref) {
+	h := *t.Mem.Word(r)
+	typ := &t.types[uint32(h)]
+	length := uint32(h >> 32)
+	size := typ.Bytes(length)
+	t.Objects++
+	t.Bytes += uint64(size)
+	if t.Spaces[t.Mem.SpaceOf(r)].Lines() {
+		t.markLines(r, size)
+	}
+	for _, off := range typ.Refs {
+		p := t.Mem.Slot(r + off)
+		if v := *p; v&3 == 0 && v != 0 {
+			if n := t.Trace(v); n != v {
+				*p = n
+			}
+		}
+	}
+	if typ.ElemRef {
+		t.scanSlots(r+heap.HeaderSize, length)
+	}
+	if len(typ.Foreign) > 0 {
+		t.foreign(r, typ, length)
+	}
+}
+
+func (t *Tracer) markLines(r heap.Ref, size uint32) {
+	first, last := r>>heap.LogLine, (r+size-1)>>heap.LogLine
+	for l := first; l <= last; l++ {
+		*t.Mem.Lines.At(l) = t.Epoch
+	}
+}
+
+// scanSlots traces an array's references; of a long array the rest becomes a packet.
+func (t *Tracer) scanSlots(at, n uint32) {
+	if n > chunk {
+		t.w.Add(&slots{at: at + 4*chunk, n: n - chunk})
+		n = chunk
+	}
+	s := t.Mem.Slots(at, int(n))
+	for i, v := range s {
+		if v&3 == 0 && v != 0 {
+			if to := t.Trace(v); to != v {
+				s[i] = to
+			}
+		}
+	}
+}
+
+func (t *Tracer) foreign(r heap.Ref, typ *heap.Type, length uint32) {
+	for _, f := range typ.Foreign {
+		if typ.Elem == 0 {
+			t.Foreign(f.Class, *t.Mem.Slot(r + f.Offset))
+			continue
+		}
+		for _, v := range t.Mem.Slots(r+heap.HeaderSize, int(length)) {
+			t.Foreign(f.Class, v)
+		}
+	}
+}
+
+// Of returns a worker's tracer.
+func Of(w *scheduler.Worker) *Tracer { return w.Data.(*Tracer) }
+
+// objects is a packet of objects whose fields are to be traced.
+type objects struct{ refs []heap.Ref }
+
+func (p *objects) Run(w *scheduler.Worker) {
+	t := Of(w)
+	t.stack = append(t.stack, p.refs...)
+	t.Drain()
+}
+
+// slots is a packet for the rest of a long array of references.
+type slots struct{ at, n uint32 }
+
+func (p *slots) Run(w *scheduler.Worker) {
+	t := Of(w)
+	t.scanSlots(p.at, p.n)
+	t.Drain()
+}
