@@ -14,9 +14,9 @@
 //
 // # Concurrency
 //
-// Runtimes and Modules are safe for concurrent use. A Process's guest runs on one goroutine at a time: a call while another
-// goroutine's call is under way fails with [ErrBusy]. Process.Spawn runs exports in further threads. Process.Close, and contexts, may end a guest from
-// any goroutine; so may Process.Pause stop it, and Process.ThreadDump look at it.
+// Runtimes and Modules are safe for concurrent use. Calls of a Process's exports run on its main thread, one goroutine's at a time: one while another
+// goroutine's is under way fails with [ErrBusy]. To run several at once, give each a thread ([Process.Spawn]) or a Process. Process.Close, and
+// contexts, may end a guest from any goroutine; so may Process.Pause stop it, and Process.ThreadDump look at it.
 //
 // # Values
 //

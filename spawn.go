@@ -90,7 +90,8 @@ var ErrThreadReference = errors.New("references do not pass between threads")
 // a block from the guest's exported malloc that goes back to its exported free. The module must export both, and those of __stack_pointer,
 // __wasm_init_tls, __tls_size and __tls_align that it has, unless the name section tells them. It is also told by what it may export
 // besides: __set_stack_limits(high, low), __host_thread_begin(tid, low, high) on the thread's stack before the call, __host_thread_end()
-// after it. Modules without a stack pointer need nothing of this.
+// after it. What a C library keeps of its own for each thread, such as pthread_self, it must make by these hooks or when it is first asked for;
+// package guest/pthread does. Modules without a stack pointer need nothing of this.
 //
 // Errors: *ThreadLimitError, ErrEnding, *PlanError, *AuxStackError, ErrThreadReference; what happens later is told by Thread.Wait.
 func (p *Process) Spawn(ctx context.Context, export string, args ...uint64) (*Thread, error) {

@@ -486,8 +486,8 @@ func TestSpawnEnds(t *testing.T) {
 					if res, err := wait(t, mustSpawn(t, p, spindle.SpawnConfig{}, "work", 5)); err != nil || res[0] != 47 {
 						t.Errorf("afterwards: %v, %v", res, err)
 					}
-					if res, err := inst.Call(context.Background(), "wake"); err != nil || res[0] != 1 {
-						t.Errorf("afterwards: %v, %v", res, err)
+					if _, err := inst.Call(context.Background(), "wake"); err != nil {
+						t.Errorf("afterwards: %v", err)
 					}
 					if _, err := wait(t, bystander); err != nil {
 						t.Errorf("the other thread ended with %v", err)
@@ -752,8 +752,8 @@ func TestSpawnFromHostFunction(t *testing.T) {
 		t.Fatal(err)
 	}
 	untilWord(t, inst, 24, is(1))
-	if res, err := inst.Call(ctx, "wake"); err != nil || res[0] != 1 {
-		t.Errorf("%v, %v", res, err)
+	if _, err := inst.Call(ctx, "wake"); err != nil {
+		t.Error(err)
 	}
 	if _, err := wait(t, outlives); err != nil {
 		t.Errorf("the thread that outlived the one that made it: %v", err)
@@ -825,5 +825,150 @@ func TestSpawnMemory64(t *testing.T) {
 	res, err := wait(t, mustSpawn(t, inst.Process(), spindle.SpawnConfig{StackSize: 4096}, "f"))
 	if err != nil || res[0] != 70000+4096 || res[1] != 5 {
 		t.Errorf("%v, %v", res, err)
+	}
+}
+
+// Threads begin once the main thread's start function is over: the first to run it is the one that sets the memory up.
+func TestSpawnBeforeStart(t *testing.T) {
+	rt := newRuntime(t)
+	mod := mustCompile(t, rt, `(module (import "env" "hold" (func $hold)) (memory (export "memory") 1 1 shared) (global $first (mut i32) (i32.const 0))
+		(func $start (if (i32.eqz (i32.atomic.rmw.add (i32.const 0) (i32.const 1))) (then (global.set $first (i32.const 1)) (call $hold))))
+		(func (export "first") (result i32) (global.get $first))
+		(func (export "_start") (if (i32.eqz (global.get $first)) (then unreachable)) (loop $l (br_if $l (i32.eqz (i32.atomic.load (i32.const 4))))))
+		(func (export "end") (result i32) (i32.atomic.store (i32.const 4) (i32.const 1)) (global.get $first))
+		(start $start))`)
+	holding, release := make(chan struct{}), make(chan struct{})
+	var inner *spindle.Thread
+	cfg := hostModule(map[string]spindle.Extern{"hold": spindle.Proc0(func(c *spindle.Caller) {
+		var err error
+		if inner, err = c.Process().Spawn(c.Context(), "first"); err != nil {
+			c.Fail(err)
+		}
+		close(holding)
+		c.Block(func() {
+			select {
+			case <-release:
+			case <-c.Stopped():
+			}
+		})
+	})})
+	p, err := rt.Start(context.Background(), mod, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-holding
+	ctx, cancel := context.WithCancel(context.Background())
+	impatient, err := p.SpawnWith(ctx, spindle.SpawnConfig{Contain: true}, "first")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if _, err := wait(t, impatient); !errors.Is(err, context.Canceled) {
+		t.Errorf("a thread that gave up waiting for the start function ended with %v", err)
+	}
+	early := mustSpawn(t, p, spindle.SpawnConfig{}, "first")
+	close(release)
+	for _, th := range []*spindle.Thread{inner, early} {
+		if res, err := wait(t, th); err != nil || res[0] != 0 {
+			t.Errorf("%v, %v", res, err)
+		}
+	}
+	if _, err := wait(t, mustSpawn(t, p, spindle.SpawnConfig{}, "end")); err != nil && !errors.Is(err, spindle.ErrMainReturned) {
+		t.Error(err)
+	}
+	if err := p.Wait(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A thread of the host is seen by dumps and held by pauses like all others, from its start.
+func TestSpawnWhilePaused(t *testing.T) {
+	rt := newRuntime(t)
+	inst := cInstance(t, rt, "100", cAllocator, spindle.Config{})
+	p := inst.Process()
+	ctx := context.Background()
+	waits := mustSpawn(t, p, spindle.SpawnConfig{}, "wait")
+	untilWord(t, inst, 24, is(1))
+	if err := p.Pause(ctx); err != nil {
+		t.Fatal(err)
+	}
+	th := mustSpawn(t, p, spindle.SpawnConfig{}, "work", 2)
+	dump, err := p.ThreadDump(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[uint32]string{}
+	for _, info := range dump.Threads {
+		seen[info.ID] = ""
+		for _, f := range info.Frames {
+			seen[info.ID] += f.Name + ";"
+		}
+	}
+	if len(seen) != 3 || !strings.Contains(seen[waits.ID()], "wait") {
+		t.Errorf("threads %v", seen)
+	}
+	select {
+	case <-th.Done():
+		t.Error("a thread ended in a paused Process")
+	default:
+	}
+	p.Resume()
+	if res, err := wait(t, th); err != nil || res[0] != 44 {
+		t.Errorf("%v, %v", res, err)
+	}
+	if _, err := inst.Call(ctx, "wake"); err != nil {
+		t.Error(err)
+	}
+	if _, err := wait(t, waits); err != nil {
+		t.Error(err)
+	}
+}
+
+// An overrun of the stack that the host gave is a trap of that thread.
+func TestSpawnOverrun(t *testing.T) {
+	rt := newRuntime(t)
+	inst := cInstance(t, rt, "100", `(func $deep (export "deep") (param $n i32) (local $p i32)
+			(global.set $sp (local.tee $p (i32.sub (global.get $sp) (i32.const 64))))
+			(i32.store (local.get $p) (local.get $n))
+			(if (local.get $n) (then (call $deep (i32.sub (local.get $n) (i32.const 1)))))
+			(global.set $sp (i32.add (local.get $p) (i32.const 64))))`+cAllocator, spindle.Config{})
+	p := inst.Process()
+	const size = 8192
+	cfg := spindle.SpawnConfig{StackSize: size, Contain: true}
+	if _, err := wait(t, mustSpawn(t, p, cfg, "deep", size/64-1)); err != nil {
+		t.Errorf("a stack that is just full: %v", err)
+	}
+	th := mustSpawn(t, p, cfg, "deep", size/64)
+	_, err := wait(t, th)
+	var trap *spindle.TrapError
+	if !errors.As(err, &trap) || trap.Code != spindle.TrapStackOverrun || trap.Thread != th.ID() || len(trap.Frames) == 0 || trap.Frames[0].Name != "deep" {
+		t.Errorf("one frame more: %v", err)
+	}
+	untilWord(t, inst, 4, is(0))
+	if res, err := wait(t, mustSpawn(t, p, spindle.SpawnConfig{}, "work", 1)); err != nil || res[0] != 43 {
+		t.Errorf("%v, %v", res, err)
+	}
+}
+
+func BenchmarkHostSpawnAndWait(b *testing.B) {
+	for _, kind := range []string{"plain", "with stack"} {
+		b.Run(kind, func(b *testing.B) {
+			rt := newRuntime(b)
+			inst := cInstance(b, rt, "100", cAllocator, spindle.Config{})
+			cfg := spindle.SpawnConfig{NoStack: kind == "plain", StackSize: 16 << 10}
+			b.ReportAllocs()
+			for b.Loop() {
+				th, err := inst.Process().SpawnWith(context.Background(), cfg, "wake")
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := th.Wait(context.Background()); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

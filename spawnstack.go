@@ -121,7 +121,7 @@ func newAuxStack(inst *Instance) (*auxStack, error) {
 		results []wasm.ValType
 	}{{"malloc", &a.malloc, []wasm.ValType{addr}}, {"free", &a.free, nil}} {
 		if *f.fn, ok = exportedFunc(m, f.name, []wasm.ValType{addr}, f.results); !ok {
-			return fail("the module exports no " + f.name + " of the usual type")
+			return fail("the module exports no " + f.name + " of the usual type (without a stack: SpawnConfig.NoStack)")
 		}
 	}
 	for k, params := range [...][]wasm.ValType{hookBegin: {wasm.I32, addr, addr}, hookEnd: nil} {
