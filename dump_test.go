@@ -273,6 +273,7 @@ const churn = `(module
 	(import "env" "quick" (func $quick)) (import "env" "nest" (func $nest))
 	(memory 1 1 shared)
 	(func (export "back") (call $quick))
+	(func (export "fail") (call $nest) (unreachable))
 	(func $work
 		(call $quick) (call $nest)
 		(drop (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const 10000)))
@@ -285,7 +286,7 @@ const churn = `(module
 func TestDumpsDuringChurn(t *testing.T) {
 	rt := newRuntime(t)
 	mod := mustCompile(t, rt, churn)
-	names := map[string]bool{"back": true, "work": true, "wasi_thread_start": true, "_start": true}
+	names := map[string]bool{"back": true, "work": true, "fail": true, "wasi_thread_start": true, "_start": true}
 	rounds := 20
 	if testing.Short() {
 		rounds = 5
@@ -311,13 +312,24 @@ func TestDumpsDuringChurn(t *testing.T) {
 		var wg sync.WaitGroup
 		var dumps atomic.Int64
 		stop := make(chan struct{})
-		for k := range 4 {
+		for k := range 5 {
 			wg.Go(func() {
 				for {
 					select {
 					case <-stop:
 						return
 					default:
+					}
+					if k == 4 { // threads of the host, which trap
+						th, err := p.SpawnWith(context.Background(), spindle.SpawnConfig{Contain: true}, "fail")
+						var limit *spindle.ThreadLimitError
+						if err == nil {
+							_, err = th.Wait(context.Background())
+						}
+						if trap := (*spindle.TrapError)(nil); !errors.As(err, &trap) && !errors.As(err, &limit) && !errors.Is(err, spindle.ErrEnding) {
+							t.Errorf("a thread of the host: %v", err)
+						}
+						continue
 					}
 					if k == 3 {
 						if err := p.Pause(context.Background()); err != nil {
@@ -335,7 +347,7 @@ func TestDumpsDuringChurn(t *testing.T) {
 							if !names[f.Name] {
 								t.Errorf("frame %v", f)
 							}
-							if first := i == len(th.Frames)-1; first && f.Name != "_start" && f.Name != "wasi_thread_start" {
+							if first := i == len(th.Frames)-1; first && f.Name != "_start" && f.Name != "wasi_thread_start" && f.Name != "fail" {
 								t.Errorf("thread %d begins in %v", th.ID, f)
 							}
 						}
