@@ -5,12 +5,13 @@
 // the rules of the specification (validate*.go for the module, funcvalidator.go and rules*.go for code, constant.go for constant
 // expressions), gives its types their identity in the Runtime's TypeSpace (typespace.go, match.go) and leaves it immutable.
 // Instructions are not kept in a decoded form: an InstrReader (reader.go, cursor.go, leb.go) reads them from the bytes as often
-// as somebody wants them, and a FuncValidator stepping along gives them types. That pair is the typed view which the
-// interpreter's and the compiler's lowering start from.
+// as somebody wants them, and a FuncValidator stepping along gives them types: the typed view for a compiler's lowering. The
+// interpreter's keeps account of types itself.
 //
 // Invariants:
 //   - Decode and Validate accept any bytes: the outcome is a module or one of the typed errors in errors.go. Memory is
-//     proportional to the bytes; counts in them are never trusted.
+//     proportional to the bytes, and so is time, but for a factor that the limit on parameters and results bounds (a call of two
+//     bytes moves up to two thousand operands); counts in the bytes are never trusted.
 //   - A Module is written by Decode and Validate only. After that any number of goroutines may read it; Names is decoded once,
 //     under a sync.Once.
 //   - There is no global state. What outlives a module is in its TypeSpace.
