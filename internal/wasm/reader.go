@@ -216,8 +216,10 @@ func (r *InstrReader) blockType() BlockType {
 			return BlockType{Index: -1, Type: r.valType()}
 		}
 	}
+	start := r.pos
 	x := r.signed(33)
 	if x < 0 {
+		r.pos = start
 		r.fail("malformed block type")
 	}
 	return BlockType{Index: int32(min(x, maxTypeIndex))}

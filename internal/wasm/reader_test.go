@@ -154,3 +154,34 @@ func TestReaderLegacy(t *testing.T) {
 		}
 	}
 }
+
+// TestReaderPlaces: an error points to the immediate that is malformed, not behind it.
+func TestReaderPlaces(t *testing.T) {
+	var r InstrReader
+	var in Instr
+	for _, c := range []struct {
+		code string
+		at   uint32
+		msg  string
+	}{
+		{"\x02\xFF\x7F\x0B", 1, "malformed block type"},
+		{"\x02\x41\x0B", 1, "malformed value type"},
+		{"\x02\x64\x41\x0B", 2, "malformed heap type"},
+		{"\x1F\x40\x01\x04\x00", 3, "malformed catch clause"},
+		{"\x28\x80\x01\x00", 1, "malformed memop flags"},
+		{"\x28\x02\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x7F", 2, msgLebLarge},
+		{"\x0E\x7F\x00", 2, msgLength},
+		{"\xFB\x18\x04\x00\x00\x00", 2, "malformed br_on_cast flags"},
+		{"\xFE\x03\x01", 2, "zero byte expected"},
+		{"\x41\xFF\xFF\xFF\xFF\x0F", 1, msgLebLarge},
+		{"\xD0\x41", 1, "malformed heap type"},
+		{"\xFC\x7F", 0, "illegal opcode fc 7f"},
+		{"\x43\x00\x00", 1, msgEnd},
+	} {
+		r.Reset([]byte(c.code), 100)
+		err, ok := r.Next(&in).(*MalformedError)
+		if !ok || err.Offset != 100+c.at || err.Msg != c.msg || err.Func != -1 {
+			t.Errorf("% x: %+v, want %q at %d", c.code, err, c.msg, 100+c.at)
+		}
+	}
+}
