@@ -173,11 +173,22 @@ func (d *decoder) limits(shareable bool) (l Limits, shared bool) {
 	if d.opts.Features.Has(FeatureMemory64) {
 		width = 64
 	}
-	l.Min = d.unsigned(width)
+	l.Min = d.bound(width)
 	if l.HasMax {
-		l.Max = d.unsigned(width)
+		l.Max = d.bound(width)
 	}
 	return l, flags&2 != 0
+}
+
+// bound reads one of the limits. With 64-bit memories, those of any memory or table may take more bytes.
+func (d *decoder) bound(width uint) uint64 {
+	const most32 = 5 // bytes of a 32-bit integer
+	start := d.pos
+	v := d.unsigned(width)
+	if d.pos-start > most32 {
+		d.need(start, FeatureMemory64, "a limit of more than 32 bits")
+	}
+	return v
 }
 
 func (d *decoder) memoryType() (t MemoryType) {
