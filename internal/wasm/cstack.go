@@ -120,7 +120,7 @@ func (s *stackFinder) addressType() ValType {
 
 // initial returns the value of a defined global of the address type whose initialiser is a plain constant.
 func (s *stackFinder) initial(x uint32) (uint64, bool) {
-	if int(x) < s.m.NumImportedGlobals || int(x) >= len(s.m.Globals) {
+	if x < uint32(s.m.NumImportedGlobals) || uint64(x) >= uint64(len(s.m.Globals)) {
 		return 0, false
 	}
 	return s.constant(&s.m.Globals[x].Init)
@@ -154,7 +154,7 @@ func (s *stackFinder) address(name string) (uint64, bool) {
 			return 0, false
 		}
 	}
-	if int(x) >= len(s.m.Globals) || s.m.Globals[x].Type.Mutable || s.m.Globals[x].Type.Type != s.addressType() {
+	if uint64(x) >= uint64(len(s.m.Globals)) || s.m.Globals[x].Type.Mutable || s.m.Globals[x].Type.Type != s.addressType() {
 		return 0, false
 	}
 	return s.initial(x)

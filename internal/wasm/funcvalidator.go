@@ -81,7 +81,7 @@ func (l *Label) Targets() []ValType {
 // Precondition: m went through Validate, which may be what calls it.
 func (v *FuncValidator) Reset(m *Module, fn uint32) error {
 	i := int64(fn) - int64(m.NumImportedFuncs)
-	if i < 0 || i >= int64(len(m.Bodies)) || int(fn) >= len(m.Funcs) {
+	if i < 0 || i >= int64(len(m.Bodies)) || uint64(fn) >= uint64(len(m.Funcs)) {
 		return fmt.Errorf("wasm: function %d has no body", fn)
 	}
 	v.m, v.fn, v.features = m, int64(fn), m.Enabled
@@ -131,18 +131,26 @@ func (v *FuncValidator) initUnset(params int, runs []LocalRun) {
 	first := uint64(params)
 	for _, run := range runs {
 		end := first + uint64(run.Count)
-		for i := first; i < end && !run.Type.Defaultable(); {
-			// All bits of a word at a time, from i up to end.
-			mask := ^uint64(0) << (i % 64)
-			next := i&^63 + 64
-			if next > end {
-				mask &= 1<<(end%64) - 1
-			}
-			v.isUnset[i/64] |= mask
-			i = next
+		if !run.Type.Defaultable() && run.Count > 0 {
+			setBits(v.isUnset, first, end)
 		}
 		first = end
 	}
+}
+
+// setBits sets the bits first:end, which are not none.
+func setBits(words []uint64, first, end uint64) {
+	i, last := first/64, (end-1)/64
+	head, tail := ^uint64(0)<<(first%64), ^uint64(0)>>(63-(end-1)%64)
+	if i == last {
+		words[i] |= head & tail
+		return
+	}
+	words[i] |= head
+	for i++; i < last; i++ {
+		words[i] = ^uint64(0)
+	}
+	words[last] |= tail
 }
 
 // begin opens the outermost label.

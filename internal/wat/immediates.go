@@ -296,7 +296,7 @@ func (a *assembler) immField(b []byte, _ *wasm.InstrInfo) []byte {
 	if a.kind() != tokID {
 		return appendU(b, a.nat(32))
 	}
-	if int(x) < len(a.defs) {
+	if uint64(x) < uint64(len(a.defs)) {
 		if f, ok := a.defs[x].fields[string(a.idBytes(a.i))]; ok {
 			a.i++
 			return appendU(b, uint64(f))

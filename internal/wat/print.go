@@ -177,7 +177,7 @@ func (p *printer) module() {
 	p.datas = newIdents(n.Datas, len(m.Datas))
 	p.fields = map[uint32]idents{}
 	for x, names := range n.Fields {
-		if int(x) < len(m.Types) && m.Types[x].Kind == wasm.CompStruct {
+		if uint64(x) < uint64(len(m.Types)) && m.Types[x].Kind == wasm.CompStruct {
 			p.fields[x] = newIdents(names, len(m.Types[x].Fields))
 		}
 	}
@@ -358,11 +358,15 @@ func (p *printer) customs() {
 // forth, as they are empty, are no places.
 func (p *printer) placementOf(id wasm.SectionID) string {
 	m := p.m
+	starts := 0
+	if m.Start >= 0 {
+		starts = 1
+	}
 	size := [wasm.SectionTag + 1]int{
 		wasm.SectionType: len(m.Types), wasm.SectionImport: len(m.Imports), wasm.SectionFunction: len(m.Bodies),
 		wasm.SectionTable: len(m.Tables) - m.NumImportedTables, wasm.SectionMemory: len(m.Memories) - m.NumImportedMemories,
 		wasm.SectionTag: len(m.Tags) - m.NumImportedTags, wasm.SectionGlobal: len(m.Globals) - m.NumImportedGlobals,
-		wasm.SectionExport: len(m.Exports), wasm.SectionStart: int(m.Start + 1), wasm.SectionElement: len(m.Elems),
+		wasm.SectionExport: len(m.Exports), wasm.SectionStart: starts, wasm.SectionElement: len(m.Elems),
 		wasm.SectionCode: len(m.Bodies), wasm.SectionData: len(m.Datas),
 	}
 	found := false

@@ -85,7 +85,7 @@ func (p *printer) localIdents(fn uint32, more int) idents {
 		return idents{}
 	}
 	n := more
-	if x := p.m.Funcs[fn]; int(x) < len(p.m.Types) {
+	if x := p.m.Funcs[fn]; uint64(x) < uint64(len(p.m.Types)) {
 		n += len(p.m.Types[x].Func.Params)
 	}
 	return newIdents(names, n)
@@ -104,7 +104,7 @@ func (p *printer) function(fn uint32, body *wasm.Body) {
 	if declared > 0 {
 		p.str("\n   ")
 		l := typeList{p: p, word: "local", names: &b.locals}
-		if x := m.Funcs[fn]; int(x) < len(m.Types) {
+		if x := m.Funcs[fn]; uint64(x) < uint64(len(m.Types)) {
 			l.next = uint32(len(m.Types[x].Func.Params))
 		}
 		for _, r := range body.Locals {

@@ -301,7 +301,7 @@ func (a *assembler) explicitType() (at uint32, explicit bool, x uint32) {
 
 // resolveUse finds the type index of a type use, adding an implicit type if there is none.
 func (a *assembler) resolveUse(at uint32, explicit bool, x uint32, params, results []wasm.ValType) typeUse {
-	known := int(x) < len(a.defs)
+	known := uint64(x) < uint64(len(a.defs))
 	if explicit && len(params) == 0 && len(results) == 0 {
 		if !known {
 			a.forwardType = true
