@@ -2228,10 +2228,8 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			ea := uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))) + *(*uint64)(unsafe.Add(pc, 8))
 			n := *(*uint64)(unsafe.Add(m, offMemLen))
 			if ea < *(*uint64)(unsafe.Add(pc, 8)) || ea > n {
-				ctx.Arg2 = n
 				goto cold
 			}
-			ctx.Arg2 = n
 			mem, mlen = unsafe.Add(*(*unsafe.Pointer)(unsafe.Add(m, offMemBase)), ea), n-ea
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = 0
 			pc = unsafe.Add(pc, 16)
@@ -2240,10 +2238,8 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			ea := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) + *(*uint64)(unsafe.Add(pc, 8))
 			n := *(*uint64)(unsafe.Add(m, offMemLen))
 			if ea < *(*uint64)(unsafe.Add(pc, 8)) || ea > n {
-				ctx.Arg2 = n
 				goto cold
 			}
-			ctx.Arg2 = n
 			mem, mlen = unsafe.Add(*(*unsafe.Pointer)(unsafe.Add(m, offMemBase)), ea), n-ea
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = 0
 			pc = unsafe.Add(pc, 16)

@@ -30,7 +30,7 @@ type Context struct {
 	// frame (see Engine.Frames).
 	PC, FP uintptr
 	// Arg is for the engine's own use between its exit and its driver.
-	Arg, Arg2 uint64
+	Arg uint64
 
 	StackBase uintptr // lowest address of the guest stack; frames grow upwards from it
 	stackNear uintptr // what stackLimit is restored to: nearStack above StackBase, or stackTop once frames have gone beyond

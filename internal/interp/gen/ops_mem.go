@@ -28,10 +28,8 @@ func memory() {
 		ea := ADDR + $imm
 		n := *(*uint64)(unsafe.Add(m, offMemLen))
 		if ea < $imm || ea > n {
-			ctx.Arg2 = n
 			goto cold
 		}
-		ctx.Arg2 = n
 		mem, mlen = unsafe.Add(*(*unsafe.Pointer)(unsafe.Add(m, offMemBase)), ea), n-ea
 		$a = 0`
 	hot("MemAddr32", window, "ADDR", "uint64($b.u32)")
