@@ -321,3 +321,47 @@ func TestHostValuesOfHostFunctionsInFlight(t *testing.T) {
 		}
 	}
 }
+
+// TestCallsOfHostFunctions: a host function that a module exports again fails as it does when the guest calls it.
+func TestCallsOfHostFunctions(t *testing.T) {
+	rt := newRuntime(t)
+	ctx := context.Background()
+	plain := errors.New("plain")
+	inst := mustInstantiate(t, rt, `(module
+		(import "env" "fail" (func $fail)) (import "env" "panic" (func $panic)) (import "env" "exit" (func $exit)) (import "env" "throw" (func $throw))
+		(tag (export "tag"))
+		(export "fail" (func $fail)) (export "panic" (func $panic)) (export "exit" (func $exit)) (export "throw" (func $throw)))`,
+		hostModule(map[string]spindle.Extern{
+			"fail":  spindle.Proc0(func(c *spindle.Caller) { c.Fail(plain) }).Named("fail"),
+			"panic": spindle.Proc0(func(*spindle.Caller) { panic("told to") }),
+			"exit":  spindle.Proc0(func(c *spindle.Caller) { c.Fail(&spindle.ExitError{Code: 4}) }),
+			"throw": spindle.Proc0(func(c *spindle.Caller) {
+				tag, err := c.Instance().Tag("tag")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				c.Throw(tag)
+			}),
+		}))
+	call := func(name string) error {
+		_, err := inst.Call(ctx, name)
+		return err
+	}
+	var trap *spindle.TrapError
+	if err := call("fail"); !errors.As(err, &trap) || trap.Code != spindle.TrapHost || trap.Detail != "fail" || !errors.Is(err, plain) {
+		t.Errorf("fail: %v", err)
+	}
+	var p *spindle.HostPanicError
+	if err := call("panic"); !errors.As(err, &trap) || trap.Code != spindle.TrapHost || !errors.As(err, &p) || p.Value != "told to" {
+		t.Errorf("panic: %v", err)
+	}
+	var exit *spindle.ExitError
+	if err := call("exit"); !errors.As(err, &exit) || exit.Code != 4 {
+		t.Errorf("exit: %v", err)
+	}
+	var exn *spindle.ExceptionError
+	if err := call("throw"); !errors.As(err, &exn) || exn.Error() != "uncaught exception tag()" {
+		t.Errorf("throw: %v", err)
+	}
+}

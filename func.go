@@ -119,7 +119,7 @@ func (f *Func) thread() *vm.Thread {
 // run calls the function on t: for another thread's function, the one of t's own instance of the same module.
 func (f *Func) run(t *vm.Thread, slots []uint64) error {
 	if f.fn.Host != nil {
-		return t.CallHost(f.fn.Host, slots)
+		return vm.HostError(t, f.fn.Host, t.CallHost(f.fn.Host, slots))
 	}
 	return t.Engine.Call(t, t.Store.Instances[f.fn.Inst.Index], f.fn.Index, slots)
 }

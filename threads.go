@@ -78,7 +78,7 @@ func (p *Process) callIn(t *vm.Thread, inst *vm.Instance, fn uint32, slots []uin
 	}
 	f := inst.Func(fn)
 	if f.Host != nil {
-		return p.wrapError(t.CallHost(f.Host, slots))
+		return p.wrapError(vm.HostError(t, f.Host, t.CallHost(f.Host, slots)))
 	}
 	return p.wrapError(t.Engine.Call(t, f.Inst, f.Index, slots))
 }

@@ -112,17 +112,12 @@ func hostFailed(t *vm.Thread, h *vm.HostFunc, err error) error {
 	if errors.As(err, &ex) && ex.Store == t.Store {
 		return raise(t, ex.Ref, ex)
 	}
-	var exit *vm.ExitError
-	if errors.As(err, &exit) {
-		return exit // an ordinary end: nobody wants its backtrace
-	}
+	err = vm.HostError(t, h, err)
 	var trap *vm.TrapError
-	if errors.As(err, &trap) {
-		// Of a nested call, with its own backtrace; or the thread was told to stop.
+	if errors.As(err, &trap) { // that of a nested call has its own backtrace
 		t.Backtrace(trap)
-		return err
 	}
-	return t.Backtrace(&vm.TrapError{Code: vm.TrapHost, Detail: h.Name, Cause: err})
+	return err
 }
 
 // callGuest enters a function of any instance of the store.

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -108,6 +109,21 @@ func (e *TrapError) Backtrace() string {
 
 // NewTrap makes a trap without a backtrace; Thread.Trap adds it.
 func NewTrap(code TrapCode) *TrapError { return &TrapError{Code: code} }
+
+// HostError makes of a host function's error what the call of it on t ends with. Exits, exceptions and traps stay: those of a nested call, or the
+// order to stop. Everything else is the cause of a trap.
+func HostError(t *Thread, h *HostFunc, err error) error {
+	var exit *ExitError
+	var exn *Exception
+	var trap *TrapError
+	switch {
+	case errors.As(err, &exit):
+		return exit // an ordinary end: nobody wants to know what it is wrapped in
+	case err == nil, errors.As(err, &exn) && exn.Store == t.Store, errors.As(err, &trap):
+		return err
+	}
+	return &TrapError{Code: TrapHost, Detail: h.Name, Cause: err}
+}
 
 // ExitError says that the guest ended itself (proc_exit) with a code. Code 0 is reported by calls into a guest that exits
 // within them; Process.Wait returns nil for it.
