@@ -8,6 +8,8 @@
 //  3. Every registered thread is told to stop. It unwinds at its next safepoint, or out of what it is blocked in.
 //  4. A thread that has left is closed and taken out of the group, and idle workers end. Wait returns when all have left.
 //
+// A pause and a dump hold every thread of the group, and those that join it meanwhile (Group.hold); a thread that is told to stop is not held any more.
+//
 // Threads run on workers: goroutines which, until the group ends, keep what a thread leaves for the next one.
 //
 // Lock order: Group.mu, then vm.Thread.mu.
