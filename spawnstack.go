@@ -105,7 +105,6 @@ func newAuxStack(inst *Instance) (*auxStack, error) {
 	if a.wide {
 		addr = wasm.I64
 	}
-	a.initTLS, a.tls = findFunc(m, "__wasm_init_tls", []wasm.ValType{addr}, nil)
 	if a.sp, ok = vm.FindStackPointer(m); !ok {
 		if _, ok := m.FindExport("__wasm_init_tls", wasm.ExternFunc); ok {
 			return fail("the module does not tell which global is its stack pointer: export __stack_pointer")
@@ -115,6 +114,7 @@ func newAuxStack(inst *Instance) (*auxStack, error) {
 	if int(a.sp) < m.NumImportedGlobals {
 		return nil, nil
 	}
+	a.initTLS, a.tls = findFunc(m, "__wasm_init_tls", []wasm.ValType{addr}, nil)
 	for _, f := range []struct {
 		name    string
 		fn      *uint32
@@ -154,12 +154,13 @@ func findFunc(m *wasm.Module, name string, params, results []wasm.ValType) (uint
 	if fn, ok := exportedFunc(m, name, params, results); ok {
 		return fn, true
 	}
+	found := noFunc // the first one, should there be several of the name
 	for fn, n := range m.Names().Funcs {
-		if n == name && int(fn) < len(m.Funcs) && hasType(m, fn, params, results) {
-			return fn, true
+		if n == name && fn < found && int(fn) < len(m.Funcs) && hasType(m, fn, params, results) {
+			found = fn
 		}
 	}
-	return 0, false
+	return found, found != noFunc
 }
 
 // findGlobal is findFunc for globals.
