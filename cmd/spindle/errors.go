@@ -67,7 +67,7 @@ func (a *app) fail(cmd *cobra.Command, err error) int {
 			a.say("stopped: the guest ran longer than --timeout allows\n%s", backtrace(trap.Frames, in.file))
 			return exitTimeout
 		}
-		a.say("%v\n%s%s", trap, backtrace(trap.Frames, in.file), trapHint(trap))
+		a.say("%v%s\n%s%s", trap, inThread(trap.Thread), backtrace(trap.Frames, in.file), trapHint(trap))
 		return exitTrap
 	case errors.As(err, &exc):
 		a.say("%v\n%s", exc, backtrace(exc.Backtrace(), in.file))
@@ -90,6 +90,14 @@ func (a *app) fail(cmd *cobra.Command, err error) int {
 // say writes to stderr, in the name of the command.
 func (a *app) say(format string, args ...any) {
 	fmt.Fprintf(a.stderr, "spindle: %s\n", strings.TrimRight(fmt.Sprintf(format, args...), "\n"))
+}
+
+// inThread names a thread other than the main one.
+func inThread(tid uint32) string {
+	if tid == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", in thread %d", tid)
 }
 
 func trapHint(t *spindle.TrapError) string {
