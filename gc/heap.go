@@ -11,6 +11,7 @@ import (
 	"github.com/spindle-wasm/spindle/gc/plan/immix"
 	"github.com/spindle-wasm/spindle/gc/plan/nogc"
 	"github.com/spindle-wasm/spindle/gc/plan/semispace"
+	"github.com/spindle-wasm/spindle/gc/plan/stickyimmix"
 	"github.com/spindle-wasm/spindle/gc/vm"
 )
 
@@ -35,13 +36,14 @@ var ErrOutOfMemory = plan.ErrOutOfMemory
 
 // plans by lower-case name.
 var plans = map[string]func(*plan.Base) plan.Plan{
-	"immix":     immix.New,
-	"nogc":      nogc.New,
-	"semispace": semispace.New,
+	"immix":       immix.New,
+	"nogc":        nogc.New,
+	"semispace":   semispace.New,
+	"stickyimmix": stickyimmix.New,
 }
 
 // DefaultPlan is used if Config.Plan is empty.
-const DefaultPlan = "immix"
+const DefaultPlan = "stickyimmix"
 
 // Plans returns the names of all plans, sorted.
 func Plans() []string { return slices.Sorted(maps.Keys(plans)) }

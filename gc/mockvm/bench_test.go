@@ -61,7 +61,7 @@ func BenchmarkMark(b *testing.B) {
 	th.Stack[0] = objs[0]
 	var sum float64
 	for b.Loop() {
-		if err := v.Heap.Collect(th.Mutator); err != nil {
+		if err := v.Heap.Collect(th.Mutator, true); err != nil {
 			b.Fatal(err)
 		}
 		if last.Objects != n {

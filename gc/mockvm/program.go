@@ -188,7 +188,11 @@ func (p *Program) immediate() {
 
 // Write stores a reference into an object, with the barrier that the plan asks for.
 func (t *Thread) Write(obj, off, ref uint32) {
-	*t.vm.Heap.Mem.Slot(obj + off) = ref
+	mem := t.vm.Heap.Mem
+	*mem.Slot(obj + off) = ref
+	if t.barrier && mem.Log.Test(obj) {
+		t.Remember(obj)
+	}
 }
 
 // load makes an object that another one refers to a root.

@@ -33,18 +33,23 @@ func TestRandomPrograms(t *testing.T) {
 	for _, name := range gc.Plans() {
 		for _, workers := range []int{1, 4} {
 			t.Run(fmt.Sprintf("%s/%d", name, workers), func(t *testing.T) {
-				collections := 0
+				collections, young := 0, 0
 				size := int64(5 << 20)
 				if name == "nogc" {
 					size = 1 << 30
 				}
-				v, types := newVM(t, name, plan.Options{MaxBytes: size, Workers: workers, Stats: func(gc.Collection) { collections++ }})
+				v, types := newVM(t, name, plan.Options{MaxBytes: size, NurseryBytes: 256 << 10, Workers: workers, Stats: func(c gc.Collection) {
+					collections++
+					if !c.Full {
+						young++
+					}
+				}})
 				var wg sync.WaitGroup
 				for k := range 3 {
 					wg.Go(func() {
 						th := v.NewThread()
 						defer th.Exit()
-						p := NewProgram(th, types, uint64(k), 60)
+						p := NewProgram(th, types, uint64(k), 200)
 						p.Check = 5000
 						if err := p.Run(60_000); err != nil {
 							t.Error(err)
@@ -57,6 +62,9 @@ func TestRandomPrograms(t *testing.T) {
 				wg.Wait()
 				if (collections > 0) == (name == "nogc") {
 					t.Errorf("%d collections", collections)
+				}
+				if generational := v.Heap.Plan().Constraints().Generational; generational != (young > 0) {
+					t.Errorf("%d collections of %d are of the young", young, collections)
 				}
 			})
 		}
@@ -142,7 +150,7 @@ func TestWeakAndPinned(t *testing.T) {
 				th.Stack[i] = 0
 			}
 			for range 4 {
-				if err := v.Heap.Collect(th.Mutator); err != nil {
+				if err := v.Heap.Collect(th.Mutator, true); err != nil {
 					t.Fatal(err)
 				}
 				for i, w := range weak {
@@ -163,7 +171,7 @@ func TestWeakAndPinned(t *testing.T) {
 				}
 			}
 			th.Pins = nil
-			if err := v.Heap.Collect(th.Mutator); err != nil {
+			if err := v.Heap.Collect(th.Mutator, true); err != nil {
 				t.Fatal(err)
 			}
 			if r := v.Weak(weak[150]); r != 0 {

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/spindle-wasm/spindle/gc"
+	"github.com/spindle-wasm/spindle/gc/plan"
 	"github.com/spindle-wasm/spindle/gc/vm"
 )
 
@@ -47,6 +48,8 @@ type Thread struct {
 	Stack []uint32
 	// Pins are references that the thread holds where the collector cannot change them.
 	Pins []uint32
+
+	barrier bool
 }
 
 // NewThread makes a running thread of the calling goroutine, which calls Exit in the end.
@@ -54,6 +57,7 @@ func (v *VM) NewThread() *Thread {
 	t := &Thread{vm: v}
 	v.enter()
 	t.Mutator = v.Heap.NewMutator(t)
+	t.barrier = v.Heap.Plan().Constraints().Barrier == plan.ObjectBarrier
 	return t
 }
 

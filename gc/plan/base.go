@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/spindle-wasm/spindle/gc/heap"
 	"github.com/spindle-wasm/spindle/gc/policy"
@@ -18,6 +19,8 @@ import (
 type Options struct {
 	// MaxBytes bounds the memory of objects; 0 means DefaultMaxBytes. Of a plan that copies it includes the room for copies.
 	MaxBytes int64
+	// NurseryBytes bounds what generational plans allocate between two collections; 0 means DefaultNurseryBytes or a quarter of the heap.
+	NurseryBytes int64
 	// Workers is the number of GC workers; 0 means one for each processor.
 	Workers int
 	// Types are the heap's types, if it shares them.
@@ -26,8 +29,12 @@ type Options struct {
 	Stats func(Collection)
 }
 
-// DefaultMaxBytes is used if Options.MaxBytes is 0.
-const DefaultMaxBytes = 256 << 20
+const (
+	// DefaultMaxBytes is used if Options.MaxBytes is 0.
+	DefaultMaxBytes = 256 << 20
+	// DefaultNurseryBytes bounds the default of Options.NurseryBytes.
+	DefaultNurseryBytes = 32 << 20
+)
 
 // Base is a heap without its plan: what every plan works on.
 type Base struct {
@@ -41,8 +48,11 @@ type Base struct {
 	common policy.Common
 	large  *large.Space
 
+	wantFull atomic.Bool // the next collection is to be of the whole heap
+
 	mu       sync.Mutex
 	mutators []*Mutator // guarded by mu
+	orphaned []heap.Ref // guarded by mu; remembered by mutators that are gone
 	failed   error      // guarded by mu; the heap is unusable
 	current  Collection // the running collection's; workers fill it in at its end
 }
@@ -51,6 +61,9 @@ type Base struct {
 func New(b vm.Binding, opts Options, make func(*Base) Plan) (*Base, error) {
 	if opts.MaxBytes == 0 {
 		opts.MaxBytes = DefaultMaxBytes
+	}
+	if opts.NurseryBytes == 0 {
+		opts.NurseryBytes = min(DefaultNurseryBytes, opts.MaxBytes/4)
 	}
 	if opts.Workers == 0 {
 		opts.Workers = runtime.GOMAXPROCS(0)
@@ -69,7 +82,8 @@ func New(b vm.Binding, opts Options, make func(*Base) Plan) (*Base, error) {
 	base.common = policy.Common{Mem: mem, Epoch: 1, Foreign: b.Foreign, Failed: base.fail}
 	base.common.Spaces[largeSpace] = base.large
 	base.plan = make(base)
-	base.Budget.Reserve = base.plan.Reserve
+	base.common.Log = base.plan.Constraints().Generational
+	base.Budget.Due = base.plan.Due
 	for i, s := range base.plan.Spaces() {
 		base.common.Spaces[int(FirstSpace)+i] = s
 	}
@@ -106,19 +120,23 @@ func (b *Base) NewMutator(t vm.Thread) *Mutator {
 	return m
 }
 
-// Destroy ends a mutator; it must not be used any more.
+// Destroy ends a mutator; it must not be used any more. What it remembers, another one remembers for it.
 func (m *Mutator) Destroy() {
 	b := m.base
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.mutators = slices.DeleteFunc(b.mutators, func(x *Mutator) bool { return x == m })
+	b.orphaned = append(b.orphaned, m.remembered...)
 }
 
-// Collect runs a collection on behalf of a mutator and returns when it is over. The error is of a collection that failed. A plan that
-// does not collect does nothing.
-func (b *Base) Collect(m *Mutator) error {
+// Collect runs a collection on behalf of a mutator and returns when it is over; full asks for one of the whole heap. The error is of a collection
+// that failed. A plan that does not collect does nothing.
+func (b *Base) Collect(m *Mutator, full bool) error {
 	if !b.plan.Constraints().Collects {
 		return nil
+	}
+	if full {
+		b.wantFull.Store(true)
 	}
 	n, err := b.Sched.Request()
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 // Collection tells of a collection that is over.
 type Collection struct {
 	Number  uint64
+	Full    bool          // of the whole heap
 	Start   time.Time     // when it was begun
 	Stop    time.Duration // until all mutators stood
 	Pause   time.Duration // from then until they could go on
@@ -29,6 +30,8 @@ func (b *Base) begin(w *scheduler.Worker) {
 
 	b.mu.Lock()
 	mutators := b.mutators
+	orphaned := b.orphaned
+	b.orphaned = nil
 	b.mu.Unlock()
 	for _, m := range mutators {
 		m.reset()
@@ -36,7 +39,21 @@ func (b *Base) begin(w *scheduler.Worker) {
 	for _, w := range b.Sched.Workers() {
 		policy.Of(w).Begin(w)
 	}
-	b.plan.Prepare()
+	full := b.plan.Full(b.wantFull.Swap(false))
+	b.current.Full = full
+	if full {
+		b.large.Prepare()
+	}
+	b.plan.Prepare(full)
+	if len(orphaned) > 0 {
+		b.Sched.Add(scheduler.Closure, policy.Remembered(orphaned, full))
+	}
+	for _, m := range mutators {
+		if refs := m.remembered; len(refs) > 0 {
+			m.remembered = nil
+			b.Sched.Add(scheduler.Closure, policy.Remembered(refs, full))
+		}
+	}
 	for _, m := range mutators {
 		b.Sched.Add(scheduler.PinningRoots, &pinRoots{b, m})
 		b.Sched.Add(scheduler.Closure, &roots{b, m})
@@ -44,7 +61,7 @@ func (b *Base) begin(w *scheduler.Worker) {
 	b.Sched.Add(scheduler.PinningRoots, &pinRoots{b, nil})
 	b.Sched.Add(scheduler.Closure, &roots{b, nil})
 	b.Sched.SetSentinel(scheduler.WeakRefs, &weakRefs{b})
-	b.Sched.Add(scheduler.Release, &release{b})
+	b.Sched.Add(scheduler.Release, &release{b, full})
 	b.Sched.Add(scheduler.Final, &resume{b})
 }
 
@@ -106,10 +123,13 @@ func (b *Base) live(r uint32) bool {
 }
 
 // release gives back what is dead.
-type release struct{ b *Base }
+type release struct {
+	b    *Base
+	full bool
+}
 
 func (p *release) Run(*scheduler.Worker) {
-	p.b.plan.Release()
+	p.b.plan.Release(p.full)
 	p.b.large.Release()
 	for _, w := range p.b.Sched.Workers() {
 		for i := range policy.Of(w).Copy {

@@ -17,8 +17,9 @@ type Mutator struct {
 	Overflow alloc.Bump
 	Thread   vm.Thread
 
-	base     *Base
-	maxSmall uint32
+	base       *Base
+	maxSmall   uint32
+	remembered []heap.Ref // old objects that were written to
 }
 
 // ErrOutOfMemory is returned by allocations that a last full collection has not made room for.
@@ -68,9 +69,16 @@ func (m *Mutator) slow(size uint32) (heap.Ref, error) {
 		if try == attempts || !m.base.plan.Constraints().Collects {
 			return 0, fmt.Errorf("%w: %d bytes wanted, %d of %d bytes in use", ErrOutOfMemory, size, m.base.Mem.InUse()<<heap.LogBlock, m.base.Budget.Blocks()<<heap.LogBlock)
 		}
-		if err := m.base.Collect(m); err != nil {
+		if err := m.base.Collect(m, try > 0); err != nil {
 			return 0, err
 		}
+	}
+}
+
+// Remember is the slow half of ObjectBarrier: it is called after a write of a reference into an object whose Log bit is set.
+func (m *Mutator) Remember(r heap.Ref) {
+	if m.base.Mem.Log.Unset(r) {
+		m.remembered = append(m.remembered, r)
 	}
 }
 

@@ -27,6 +27,8 @@ type Constraints struct {
 	MaxSmall uint32
 	// Collects: false if memory never comes back.
 	Collects bool
+	// Generational: collections may be of young objects only. Live objects get their Log bit, for the barrier.
+	Generational bool
 }
 
 // Plan is an algorithm, for one heap.
@@ -36,14 +38,18 @@ type Plan interface {
 	InitMutator(m *Mutator)
 	// InitTracer sets a worker's copy allocators.
 	InitTracer(t *policy.Tracer)
+	// Full decides whether the next collection is of the whole heap; wanted tells that somebody asked for it, or that one has just not made enough
+	// room. Plans that are not generational say yes.
+	Full(wanted bool) bool
 	// Prepare begins a collection. The world stands, and the mutators' allocators have been reset.
-	Prepare()
-	// Release ends it: what is alive has been found. Mutators' and workers' allocators may be reset. It returns blocks.
-	Release()
+	Prepare(full bool)
+	// Release ends it: what is alive has been found. It gives back blocks.
+	Release(full bool)
 	// Spaces are the plan's own spaces, by heap.SpaceID from FirstSpace on.
 	Spaces() []policy.Space
-	// Reserve is how many further blocks a collection may take for copies, of the given number in use.
-	Reserve(inUse int64) int64
+	// Due decides whether a collection comes before mutators may have n blocks more than those in use, the budget apart: room for copies is
+	// needed, or the young are to be looked at. Mutators ask while others run.
+	Due(inUse, n int64) bool
 }
 
 // SpaceIDs that all plans have.

@@ -13,8 +13,8 @@ var ErrDue = errors.New("gc: a collection is due")
 // Budget decides how many blocks the mutators of a heap may use until the next collection. It is safe for concurrent use.
 type Budget struct {
 	Mem *heap.Memory
-	// Reserve is how many further blocks a collection may take for copies, of the given number in use.
-	Reserve func(inUse int64) int64
+	// Due is the plan's: whether a collection comes before n more blocks may be in use. It is asked besides whether they are within the budget.
+	Due func(inUse, n int64) bool
 
 	blocks atomic.Int64
 }
@@ -27,8 +27,7 @@ func (b *Budget) Blocks() int64 { return b.blocks.Load() }
 
 // Take takes blocks on behalf of a mutator. Errors are ErrDue and those of heap.Memory.
 func (b *Budget) Take(n uint32, space heap.SpaceID) (uint32, error) {
-	use := b.Mem.InUse() + int64(n)
-	if use+b.Reserve(use) > b.blocks.Load() {
+	if use := b.Mem.InUse(); use+int64(n) > b.blocks.Load() || b.Due(use, int64(n)) {
 		return 0, ErrDue
 	}
 	block, err := b.Mem.Take(n, space)

@@ -23,6 +23,7 @@ type Common struct {
 	Mem     *heap.Memory
 	Spaces  [256]Space // by heap.SpaceID; nil where there is none
 	Epoch   byte       // what a live line is marked with in this collection
+	Log     bool       // live objects get their Log bit
 	Foreign func(class uint8, word uint32)
 	// Failed is told of a collector's error that leaves the heap unusable, as when the system has no memory for a copy.
 	Failed func(error)
@@ -161,6 +162,9 @@ func (t *Tracer) scan(r heap.Ref) {
 	if t.Spaces[t.Mem.SpaceOf(r)].Lines() {
 		t.markLines(r, size)
 	}
+	if t.Log {
+		t.Mem.Log.Set(r)
+	}
 	for _, off := range typ.Refs {
 		p := t.Mem.Slot(r + off)
 		if v := *p; v&3 == 0 && v != 0 {
@@ -219,6 +223,24 @@ func Of(w *scheduler.Worker) *Tracer { return w.Data.(*Tracer) }
 type objects struct{ refs []heap.Ref }
 
 func (p *objects) Run(w *scheduler.Worker) {
+	t := Of(w)
+	t.stack = append(t.stack, p.refs...)
+	t.Drain()
+}
+
+// Remembered makes a packet of objects that were found alive by an earlier collection and have been written to since: their fields are roots of a
+// collection of young objects. One of the whole heap finds them anew, if they are alive.
+func Remembered(refs []heap.Ref, full bool) scheduler.Packet { return &remembered{refs, full} }
+
+type remembered struct {
+	refs []heap.Ref
+	full bool
+}
+
+func (p *remembered) Run(w *scheduler.Worker) {
+	if p.full {
+		return
+	}
 	t := Of(w)
 	t.stack = append(t.stack, p.refs...)
 	t.Drain()

@@ -5,11 +5,14 @@ import "github.com/spindle-wasm/spindle/gc/policy"
 // InitTracer implements plan.Plan: nothing is copied.
 func (p *Plan) InitTracer(*policy.Tracer) {}
 
+// Full implements plan.Plan.
+func (p *Plan) Full(bool) bool { return true }
+
 // Prepare implements plan.Plan.
-func (p *Plan) Prepare() {
+func (p *Plan) Prepare(bool) {
 	p.base.NextEpoch()
 	p.space.Prepare()
 }
 
 // Release implements plan.Plan.
-func (p *Plan) Release() { p.space.Release() }
+func (p *Plan) Release(bool) { p.space.Release() }

@@ -5,8 +5,11 @@ import "github.com/spindle-wasm/spindle/gc/policy"
 // InitTracer implements plan.Plan.
 func (p *Plan) InitTracer(*policy.Tracer) {}
 
+// Full implements plan.Plan.
+func (p *Plan) Full(bool) bool { return true }
+
 // Prepare implements plan.Plan. Collections are never requested; one that is finds everything alive.
-func (p *Plan) Prepare() {}
+func (p *Plan) Prepare(bool) {}
 
 // Release implements plan.Plan.
-func (p *Plan) Release() {}
+func (p *Plan) Release(bool) {}

@@ -26,5 +26,5 @@ func (p *Plan) Constraints() plan.Constraints {
 // Spaces implements plan.Plan.
 func (p *Plan) Spaces() []policy.Space { return []policy.Space{p.space} }
 
-// Reserve implements plan.Plan.
-func (p *Plan) Reserve(int64) int64 { return 0 }
+// Due implements plan.Plan.
+func (p *Plan) Due(int64, int64) bool { return false }

@@ -12,11 +12,14 @@ func (p *Plan) InitTracer(t *policy.Tracer) {
 	}
 }
 
+// Full implements plan.Plan.
+func (p *Plan) Full(bool) bool { return true }
+
 // Prepare implements plan.Plan.
-func (p *Plan) Prepare() {
+func (p *Plan) Prepare(bool) {
 	p.to = 1 - p.to
 	p.spaces[1-p.to].Prepare(p.to)
 }
 
 // Release implements plan.Plan.
-func (p *Plan) Release() { p.spaces[1-p.to].Release(p.spaces[p.to]) }
+func (p *Plan) Release(bool) { p.spaces[1-p.to].Release(p.spaces[p.to]) }

@@ -31,9 +31,9 @@ func (p *Plan) Constraints() plan.Constraints {
 // Spaces implements plan.Plan.
 func (p *Plan) Spaces() []policy.Space { return []policy.Space{p.spaces[0], p.spaces[1]} }
 
-// Reserve implements plan.Plan: everything may be alive; copies may come in an order that leaves up to a quarter of each block empty, and each
+// Due implements plan.Plan: there must be room for copies. Everything may be alive; copies may come in an order that leaves up to a quarter of each block empty, and each
 // worker has a block that it has not filled.
-func (p *Plan) Reserve(int64) int64 {
-	n := p.spaces[p.to].Blocks()
-	return n + n/3 + int64(p.base.Opts.Workers)
+func (p *Plan) Due(inUse, n int64) bool {
+	copies := p.spaces[p.to].Blocks() + n
+	return inUse+n+copies+copies/3+int64(p.base.Opts.Workers) > p.base.Budget.Blocks()
 }

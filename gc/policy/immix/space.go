@@ -45,14 +45,22 @@ func (s *Space) Live(r heap.Ref) bool { return s.mem.Mark.Test(r) }
 // Lines implements policy.Space.
 func (s *Space) Lines() bool { return true }
 
-// Prepare forgets the marks of the last collection.
+// Prepare forgets what earlier collections found, for one of the whole heap.
 func (s *Space) Prepare() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reusable = s.reusable[:0]
 	for _, b := range s.blocks {
 		s.mem.Mark.Clear(b<<heap.LogBlock, heap.BlockSize)
+		s.mem.Log.Clear(b<<heap.LogBlock, heap.BlockSize)
 	}
+}
+
+// PrepareYoung prepares for a collection that keeps what earlier ones found.
+func (s *Space) PrepareYoung() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reusable = s.reusable[:0]
 }
 
 // Release sorts the blocks by what their lines say: none alive, some, all.
@@ -74,6 +82,7 @@ func (s *Space) Release() {
 		switch live {
 		case 0:
 			s.mem.Mark.Clear(b<<heap.LogBlock, heap.BlockSize)
+			s.mem.Log.Clear(b<<heap.LogBlock, heap.BlockSize)
 			s.mem.Give(b, 1)
 			continue
 		case heap.LinesPerBlock:

@@ -49,15 +49,26 @@ func (s *Space) Live(r heap.Ref) bool { return s.mem.Mark.Test(r) }
 // Lines implements policy.Space.
 func (s *Space) Lines() bool { return false }
 
-// Release gives back what was not found alive, and forgets the marks.
+// Prepare forgets what earlier collections found, for one of the whole heap.
+func (s *Space) Prepare() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, o := range s.objects {
+		s.mem.Mark.Unset(o.first << heap.LogBlock)
+		s.mem.Log.Unset(o.first << heap.LogBlock)
+	}
+}
+
+// Release gives back what no collection has found alive.
 func (s *Space) Release() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	kept := s.objects[:0]
 	for _, o := range s.objects {
-		if s.mem.Mark.Unset(o.first << heap.LogBlock) {
+		if r := o.first << heap.LogBlock; s.mem.Mark.Test(r) {
 			kept = append(kept, o)
 		} else {
+			s.mem.Log.Unset(r)
 			s.mem.Give(o.first, o.n)
 		}
 	}

@@ -1,0 +1,37 @@
+package stickyimmix
+
+import (
+	"github.com/spindle-wasm/spindle/gc/heap"
+	"github.com/spindle-wasm/spindle/gc/plan"
+	"github.com/spindle-wasm/spindle/gc/policy"
+	"github.com/spindle-wasm/spindle/gc/policy/immix"
+)
+
+// Plan has one Immix space, and large objects beside it.
+type Plan struct {
+	base  *plan.Base
+	space *immix.Space
+
+	// Touched while the world stands.
+	live  int64 // blocks in use after the last collection of the whole heap
+	after int64 // and after the last one of any kind
+	first bool  // a collection of the whole heap has been
+}
+
+// New makes the plan of a heap.
+func New(b *plan.Base) plan.Plan {
+	return &Plan{base: b, space: immix.New(plan.FirstSpace, b.Mem, b.Epoch)}
+}
+
+// Constraints implements plan.Plan.
+func (p *Plan) Constraints() plan.Constraints {
+	return plan.Constraints{Name: "StickyImmix", Barrier: plan.ObjectBarrier, MaxSmall: heap.BlockSize / 4, Collects: true, Generational: true}
+}
+
+// Spaces implements plan.Plan.
+func (p *Plan) Spaces() []policy.Space { return []policy.Space{p.space} }
+
+// Due implements plan.Plan: the young are a part of the heap, however much of it is free, so that pauses do not grow with it.
+func (p *Plan) Due(inUse, _ int64) bool {
+	return (inUse-p.after)<<heap.LogBlock >= p.base.Opts.NurseryBytes
+}
