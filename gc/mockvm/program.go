@@ -84,7 +84,7 @@ func (p *Program) Run(steps int) error {
 		case k < 90:
 			err = p.load()
 		case k < 97:
-			i := p.rng.IntN(len(p.roots))
+			i := p.target()
 			p.roots[i], p.t.Stack[i] = nil, 0
 		default:
 			// Immediates are no objects.
@@ -146,10 +146,13 @@ func (p *Program) alloc() error {
 		*mem.Word(r + stampAt) = tw.stamp
 		tw.refs = make([]*twin, len(p.fields(tw)))
 	}
-	i := p.rng.IntN(len(p.roots))
+	i := p.target()
 	p.roots[i], p.t.Stack[i] = tw, r
 	return nil
 }
+
+// target picks a root to overwrite: the first ones often, the last ones hardly ever, so that some objects get old.
+func (p *Program) target() int { return p.rng.IntN(1 + p.rng.IntN(1+p.rng.IntN(len(p.roots)))) }
 
 // fields are the offsets of a struct's references.
 func (p *Program) fields(tw *twin) []uint32 { return p.t.vm.Heap.Mem.Types.All()[tw.typ].Refs }
@@ -197,7 +200,7 @@ func (t *Thread) Write(obj, off, ref uint32) {
 
 // load makes an object that another one refers to a root.
 func (p *Program) load() error {
-	i, k := p.rng.IntN(len(p.roots)), p.rng.IntN(len(p.roots))
+	i, k := p.rng.IntN(len(p.roots)), p.target()
 	f := p.rng.Uint32()
 	tw := p.roots[i]
 	if tw == nil || len(tw.refs) == 0 {
