@@ -30,6 +30,19 @@ type frame struct {
 	word  uint32 // token of a pending instruction's keyword
 }
 
+// wants says in an error message what may stand in a frame.
+func (f *frame) wants() []string {
+	switch {
+	case f.kind == frAfterThen:
+		return []string{"(else", ")"}
+	case f.kind == frAfterElse:
+		return []string{")"}
+	case sequence[f.kind]:
+		return []string{"an instruction"}
+	}
+	return []string{"an instruction in parentheses"}
+}
+
 // constExpr reads instructions up to a closing parenthesis and appends them to b with a final end. It serves function bodies too.
 func (a *assembler) constExpr(b []byte) []byte { return a.expr(b, frBase) }
 
@@ -56,11 +69,11 @@ func (a *assembler) expr(b []byte, base frameKind) []byte {
 			a.openFolded(top)
 		case tokKeyword:
 			if !sequence[top.kind] {
-				a.unexpected()
+				a.unexpected(top.wants()...)
 			}
 			a.flat(top)
 		default:
-			a.unexpected()
+			a.unexpected(top.wants()...)
 		}
 	}
 	return append(append(b, c.out...), byte(wasm.OpEnd))
@@ -169,7 +182,7 @@ func (a *assembler) openFolded(top *frame) {
 		a.push(frame{kind: frElse})
 		return
 	case top.kind == frAfterThen || top.kind == frAfterElse:
-		a.unexpected()
+		a.unexpected(top.wants()...)
 	}
 	paren, word := a.i, a.i+1
 	a.i++
