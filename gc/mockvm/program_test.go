@@ -71,6 +71,31 @@ func TestRandomPrograms(t *testing.T) {
 	}
 }
 
+// The same, with a collection at every few allocations and the heap gone through after each.
+func TestRandomProgramsUnderStress(t *testing.T) {
+	for _, name := range gc.Plans() {
+		if name == "nogc" {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			v, types := newVM(t, name, plan.Options{MaxBytes: 8 << 20, Workers: 3, Stress: 7, Sanity: true})
+			var wg sync.WaitGroup
+			for k := range 2 {
+				wg.Go(func() {
+					th := v.NewThread()
+					defer th.Exit()
+					p := NewProgram(th, types, uint64(k), 50)
+					p.Check = 100
+					if err := p.Run(2000); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+		})
+	}
+}
+
 // A heap full of live objects is an error to the mutator, after which it can go on.
 func TestOutOfMemory(t *testing.T) {
 	for _, name := range gc.Plans() {

@@ -25,6 +25,10 @@ type Options struct {
 	Workers int
 	// Types are the heap's types, if it shares them.
 	Types *heap.Types
+	// Stress makes every so many allocations of a mutator a collection, of the young and of the whole heap by turns; 0 turns it off. Engines see to it by Mutator.Inline.
+	Stress int
+	// Sanity goes through the heap again after each collection (package sanity); what it finds makes the heap fail.
+	Sanity bool
 	// Stats, if set, is told of each collection when it is over.
 	Stats func(Collection)
 }
@@ -112,7 +116,7 @@ func (b *Base) NextEpoch() {
 // NewMutator makes a mutator for a thread of the VM. No collection may begin meanwhile: the calling goroutine is one of the VM's that
 // vm.Binding.StopMutators waits for.
 func (b *Base) NewMutator(t vm.Thread) *Mutator {
-	m := &Mutator{Thread: t, base: b, maxSmall: b.plan.Constraints().MaxSmall}
+	m := &Mutator{Thread: t, base: b, maxSmall: b.plan.Constraints().MaxSmall, stress: b.Opts.Stress}
 	b.plan.InitMutator(m)
 	b.mu.Lock()
 	defer b.mu.Unlock()

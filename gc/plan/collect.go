@@ -5,6 +5,7 @@ import (
 
 	"github.com/spindle-wasm/spindle/gc/heap"
 	"github.com/spindle-wasm/spindle/gc/policy"
+	"github.com/spindle-wasm/spindle/gc/sanity"
 	"github.com/spindle-wasm/spindle/gc/scheduler"
 )
 
@@ -142,6 +143,9 @@ func (p *release) Run(*scheduler.Worker) {
 type resume struct{ b *Base }
 
 func (p *resume) Run(*scheduler.Worker) {
+	if p.b.Opts.Sanity {
+		p.b.check()
+	}
 	c := &p.b.current
 	for _, w := range p.b.Sched.Workers() {
 		t := policy.Of(w)
@@ -151,6 +155,21 @@ func (p *resume) Run(*scheduler.Worker) {
 	c.After = p.b.Mem.InUse()
 	c.Pause = time.Since(c.Start) - c.Stop
 	p.b.vm.ResumeMutators()
+}
+
+// check runs the sanity collector.
+func (b *Base) check() {
+	c := &sanity.Checker{Mem: b.Mem, Live: b.live, Log: b.common.Log}
+	b.mu.Lock()
+	mutators := b.mutators
+	b.mu.Unlock()
+	for _, m := range mutators {
+		b.vm.Roots(m.Thread, c)
+	}
+	b.vm.GlobalRoots(c)
+	if err := c.Run(); err != nil {
+		b.fail(err)
+	}
 }
 
 func (b *Base) done() {

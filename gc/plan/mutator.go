@@ -20,6 +20,16 @@ type Mutator struct {
 	base       *Base
 	maxSmall   uint32
 	remembered []heap.Ref // old objects that were written to
+	stress     int        // allocations until the next collection; 0: off
+	turn       bool       // of stress: the next one is of the whole heap
+}
+
+// Inline is the size in bytes up to which an engine may allocate by Bump on its own.
+func (m *Mutator) Inline() uint32 {
+	if m.base.Opts.Stress > 0 {
+		return 0
+	}
+	return m.maxSmall
 }
 
 // ErrOutOfMemory is returned by allocations that a last full collection has not made room for.
@@ -43,6 +53,11 @@ func (m *Mutator) Alloc(t heap.TypeID, length uint32) (heap.Ref, error) {
 	if size == 0 {
 		return 0, &SizeError{typ.Name, length}
 	}
+	if m.stress > 0 {
+		if err := m.stressed(); err != nil {
+			return 0, err
+		}
+	}
 	var r heap.Ref
 	if size <= m.maxSmall && m.Limit-m.Cursor >= size {
 		r = m.Cursor
@@ -55,6 +70,15 @@ func (m *Mutator) Alloc(t heap.TypeID, length uint32) (heap.Ref, error) {
 	}
 	*m.base.Mem.Word(r) = heap.Header(t, length)
 	return r, nil
+}
+
+func (m *Mutator) stressed() error {
+	if m.stress--; m.stress > 0 {
+		return nil
+	}
+	m.stress = m.base.Opts.Stress
+	m.turn = !m.turn
+	return m.base.Collect(m, m.turn)
 }
 
 // attempts is how many collections an allocation waits for before it gives up.
