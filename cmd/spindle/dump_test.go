@@ -119,3 +119,50 @@ thread 2: waiting at 0x4 of memory 0 \(wait32, no timeout\)
 		t.Errorf("exit code %d, stderr %q; want 130 and nothing", code, rest)
 	}
 }
+
+// TestQuitInStart checks that a start function is shown, too, though no exported function has been called yet.
+func TestQuitInStart(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "start.wat")
+	if err := os.WriteFile(file, []byte(`(module (import "spectest" "print" (func $print))
+		(func $init (call $print) (loop (br 0))) (start $init) (func (export "f")))`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(builtBinary, "run", "--invoke", "f", file)
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	timer := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
+	defer timer.Stop()
+	if _, err := bufio.NewReader(stdout).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Signal(syscall.SIGQUIT); err != nil {
+		t.Fatal(err)
+	}
+	messages, got := bufio.NewReader(stderr), ""
+	for !strings.Contains(got, "init (") {
+		line, err := messages.ReadString('\n')
+		if got += line; err != nil {
+			t.Fatalf("%v after %q", err, got)
+		}
+	}
+	if !strings.Contains(got, "thread 0 (main): ") {
+		t.Errorf("%q", got)
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 130 {
+		t.Errorf("exit code %d", code)
+	}
+}
