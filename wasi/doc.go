@@ -20,7 +20,10 @@
 // # Waiting
 //
 // Every call that waits (a read from a pipe, terminal or socket, a write to one, poll_oneoff, sock_accept) ends at once when the guest is
-// stopped, and with EBADF when another thread closes the descriptor that it waits on. A read that is given up loses no bytes.
+// stopped, and with EBADF when another thread closes the descriptor that it waits on or has fd_renumber replace it; one that is moved is waited on
+// under its new number. A read that is given up loses no bytes; a write that had written a part returns that. Opening never waits:
+// a FIFO that nobody reads cannot be opened for writing (ENXIO), and one that nobody writes to yet is waited for when it is read.
+// What takes as long as a disk takes (reads and writes of regular files, fd_sync) is not cut short.
 //
 // # Threads
 //
