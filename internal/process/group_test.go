@@ -123,14 +123,17 @@ func TestEndingRefusesSpawns(t *testing.T) {
 	g.End(0, nil)
 	wg.Wait()
 	g.Wait()
-	if n := len(g.Threads()); n != 1 {
-		t.Errorf("%d threads left, want the main one", n)
+	if n, m := len(g.Threads()), g.Len(); n != 1 || m != 1 {
+		t.Errorf("%d and %d threads left, want the main one", n, m)
 	}
 }
 
 func TestThreadLimit(t *testing.T) {
 	g, _ := newGroup(t, `(module)`, Config{MaxThreads: 3})
-	for range 3 {
+	for i := range 3 {
+		if n := g.Len(); n != 1+i {
+			t.Errorf("%d threads, want %d", n, 1+i)
+		}
 		if _, err := g.Spawn(context.Background(), untilStopped); err != nil {
 			t.Fatal(err)
 		}
