@@ -4,11 +4,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/spindle-wasm/spindle/internal/modgen"
 	"github.com/spindle-wasm/spindle/internal/vm"
 	"github.com/spindle-wasm/spindle/internal/wasm"
+	"github.com/spindle-wasm/spindle/internal/wat"
 )
 
 func validated(t testing.TB, b []byte) *wasm.Module {
@@ -124,4 +126,51 @@ func TestPointerSetsOfAnyCode(t *testing.T) {
 	if sets < 1000 {
 		t.Errorf("only %d sets, %d of them make room", sets, allocs)
 	}
+}
+
+// FuzzCStack looks for the C stack in any module, and follows all functions that set its pointer.
+func FuzzCStack(f *testing.F) {
+	files, err := filepath.Glob("../../testdata/cstack/*.wat")
+	if err != nil || len(files) == 0 {
+		f.Fatal("no modules", err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if each, ok := strings.CutPrefix(line, ";; each: "); ok {
+				bin, err := wat.Assemble([]byte(strings.ReplaceAll(string(text), "(;EACH;)", each)), wat.Options{})
+				if err != nil {
+					f.Fatal(file, err)
+				}
+				f.Add(bin)
+			}
+		}
+	}
+	ts := wasm.NewTypeSpace()
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m, err := wasm.Decode(b, wasm.DecodeOptions{Features: wasm.AllFeatures})
+		if err != nil || wasm.Validate(m, ts, wasm.ValidateOptions{}) != nil {
+			return
+		}
+		s := m.CStack()
+		if s.SetLimits >= int64(len(m.Funcs)) || s.SetLimits < -1 {
+			t.Fatalf("%+v", s)
+		}
+		if !s.Known {
+			return
+		}
+		addr := wasm.I32
+		if m.Memories[0].Is64 {
+			addr = wasm.I64
+		}
+		if g := m.Globals[s.Pointer].Type; !g.Mutable || g.Type != addr || s.High != 0 && s.Low >= s.High {
+			t.Fatalf("%+v", s)
+		}
+		for i := range m.Bodies {
+			vm.PointerSets(m, uint32(m.NumImportedFuncs+i), s.Pointer)
+		}
+	})
 }

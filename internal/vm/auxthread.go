@@ -42,9 +42,9 @@ func (r recordReader) word(at uint32) uint32 {
 // upper end, which is the one in the record, and its size. All of that must agree.
 func (r recordReader) muslStack(top, variables uint32) (low, high uint64, ok bool) {
 	const (
-		searched = 4096 // bytes of variables
-		farthest = 24   // words of the descriptor
-		slack    = 16   // the upper end was aligned after the size was worked out
+		searched = 16 << 10 // bytes of variables
+		farthest = 24       // words of the descriptor
+		slack    = 16       // the upper end was aligned after the size was worked out
 	)
 	for at := variables; at-variables < searched && at >= variables; at += 4 {
 		if at == 0 || r.word(at) != at {
