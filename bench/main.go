@@ -27,6 +27,7 @@ type options struct {
 	minMean   float64
 	profile   string
 	wall      bool
+	blocked   int
 }
 
 func main() {
@@ -34,7 +35,7 @@ func main() {
 	flag.StringVar(&o.kernelDir, "kernels", "", "read the kernels' .wasm files from this directory (default: the built-in ones)")
 	flag.IntVar(&o.runs, "runs", 7, "counted runs of each kernel on each engine")
 	flag.StringVar(&o.filter, "filter", "", "only kernels whose name or kind contains one of these comma-separated words")
-	flag.StringVar(&o.sections, "sections", "kernels,operations,programs", "which tables to make")
+	flag.StringVar(&o.sections, "sections", "kernels,operations,programs", "which tables to make: these, and threads")
 	flag.BoolVar(&o.compiler, "compiler", false, "add a column with wazero's compiler")
 	flag.StringVar(&o.json, "json", "", "also write all figures as JSON to this file")
 	flag.StringVar(&o.md, "md", "", "also write the tables as Markdown to this file")
@@ -44,8 +45,9 @@ func main() {
 	flag.Float64Var(&o.minMean, "min-mean", 0, "fail if the kernels' geometric mean is below this")
 	flag.BoolVar(&o.wall, "wall", false, "measure kernels by the clock instead of the processor time used")
 	flag.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of the whole run to this file")
+	flag.IntVar(&o.blocked, "blocked", 0, "only block so many guest threads, and print their number, the resident bytes of each, and the nanoseconds until all were woken and gone")
 	flag.Parse()
-	if flag.NArg() > 0 || o.runs < 1 {
+	if flag.NArg() > 0 || o.runs < 1 || o.blocked < 0 {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -58,6 +60,13 @@ func main() {
 }
 
 func bench(ctx context.Context, o options, out io.Writer) error {
+	if o.blocked > 0 {
+		f, err := blockGuests(ctx, o.blocked)
+		if err == nil {
+			fmt.Fprintln(out, f)
+		}
+		return err
+	}
 	if o.profile != "" {
 		f, err := os.Create(o.profile)
 		if err != nil {
@@ -93,6 +102,8 @@ func bench(ctx context.Context, o options, out io.Writer) error {
 			sec, err = runOps(guests, engines, o.runs, progress)
 		case "programs":
 			sec, err = runPrograms(ctx, o, progress)
+		case "threads":
+			sec, err = runThreads(guests, o.runs, progress)
 		default:
 			err = fmt.Errorf("no section %q", name)
 		}

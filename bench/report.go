@@ -33,6 +33,8 @@ type Row struct {
 	Name    string    `json:"name"`
 	Kind    string    `json:"kind,omitempty"`
 	Samples []*Sample `json:"samples"` // by column
+	// Unit is that of the samples, if they are not times: "B" for bytes.
+	Unit string `json:"unit,omitempty"`
 	// Check is the kernels' common checksum.
 	Check string `json:"check,omitempty"`
 	// Note says what the times do not: a bar, allocations, a cache.
@@ -87,7 +89,7 @@ func (s *Section) cells() [][]string {
 				line = append(line, "-", "-")
 				continue
 			}
-			line = append(line, duration(x.min()), duration(x.median()))
+			line = append(line, r.quantity(x.min()), r.quantity(x.median()))
 		}
 		for c := 1; c < len(s.Columns); c++ {
 			line = append(line, ratioText(r.ratio(c)))
@@ -112,6 +114,13 @@ func (s *Section) cells() [][]string {
 		out = append(out, append(line, fmt.Sprintf("%d kernels", n)))
 	}
 	return out
+}
+
+func (r *Row) quantity(d time.Duration) string {
+	if r.Unit != "" {
+		return fmt.Sprintf("%d %s", int64(d), r.Unit)
+	}
+	return duration(d)
 }
 
 func ratioText(x float64) string {

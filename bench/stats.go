@@ -9,6 +9,8 @@ import (
 // A Sample holds one row's times on one engine, in the order they were taken.
 type Sample struct {
 	Times []time.Duration `json:"ns"`
+	// CPU is the processor time of the runs, where that is noted beside the clock's.
+	CPU []time.Duration `json:"cpu_ns,omitempty"`
 }
 
 func (s *Sample) add(d time.Duration) { s.Times = append(s.Times, d) }
@@ -17,6 +19,12 @@ func (s *Sample) add(d time.Duration) { s.Times = append(s.Times, d) }
 func (s *Sample) min() time.Duration { return slices.Min(s.Times) }
 
 func (s *Sample) median() time.Duration { return median(s.Times) }
+
+// percentile is the smallest value that p of a hundred values do not exceed.
+func (s *Sample) percentile(p int) time.Duration {
+	v := slices.Sorted(slices.Values(s.Times))
+	return v[(len(v)*p+99)/100-1]
+}
 
 // median is the mean of the two middle values when their number is even. There
 // must be one.
