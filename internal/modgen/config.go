@@ -13,9 +13,9 @@ type Config struct {
 	// Imports allows imports; Support makes a module that satisfies those from module SupportName, the functions of module
 	// HostName have parameters and results of numeric types only, for the embedder to supply.
 	Imports bool
-	// Peers leaves out what other engines are known to do differently from the specification: uses of active and declarative
-	// segments after instantiation, active segments out of bounds, element segments of anything
-	// but functions, exception references other than as operands, and exceptions with vectors.
+	// Peers leaves out what other engines are known to do differently from the specification: memory.init of segments that
+	// are not passive, active segments out of bounds, element segments of anything but functions, select of exception
+	// references, and clauses that catch the values of exceptions with vectors. Package bench has an example of each.
 	Peers bool
 	// MaxFuncs bounds the defined functions; 0 means 8.
 	MaxFuncs int

@@ -35,6 +35,9 @@ func (b *body) tryTable() {
 			}
 			c.Tag = uint32(b.c.n(len(b.tags)))
 			payload = slices.Clone(b.tagType(int(c.Tag)).Params)
+			if b.cfg.Peers && slices.Contains(payload, wasm.V128) {
+				continue
+			}
 		}
 		if c.Kind == wasm.CatchTagRef || c.Kind == wasm.CatchAllRef {
 			payload = append(payload, exn)

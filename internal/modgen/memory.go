@@ -198,7 +198,7 @@ func (b *body) bulkTable() {
 		b.op(wasm.OpTableCopy, 3, nil, uint64(x), uint64(y))
 	case 4, 5:
 		e, ok := b.pickIndex(len(b.elems), func(e int) bool {
-			return b.types.match(b.elems[e].elemType(), tab.Elem) && (!b.cfg.Peers || b.elems[e].mode == wasm.SegmentPassive)
+			return b.types.match(b.elems[e].elemType(), tab.Elem)
 		})
 		if !ok {
 			return

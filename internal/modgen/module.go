@@ -174,7 +174,7 @@ func (g *gen) makeSpaces() {
 	}
 	if g.has(wasm.FeatureExceptionHandling) {
 		for range c.n(4) {
-			g.tags = append(g.tags, g.types.funcType(g.tagFields(c.n(4)), nil))
+			g.tags = append(g.tags, g.types.funcType(g.valTypes(c.n(4)), nil))
 		}
 	}
 	// Tables come before globals: their initialisers may name imported ones only.
@@ -203,17 +203,6 @@ func (g *gen) makeSpaces() {
 		g.globals = append(g.globals, globalDef{t, init})
 	}
 	g.makeExports()
-}
-
-// tagFields picks the types of an exception's fields.
-func (g *gen) tagFields(n int) []wasm.ValType {
-	ts := g.valTypes(n)
-	for i, t := range ts {
-		if t == wasm.V128 && g.cfg.Peers {
-			ts[i] = wasm.I64
-		}
-	}
-	return ts
 }
 
 func (g *gen) makeImport(name string) {
@@ -270,7 +259,7 @@ func (g *gen) makeImport(name string) {
 		if !g.has(wasm.FeatureExceptionHandling) {
 			return
 		}
-		x := g.types.funcType(g.tagFields(c.n(3)), nil)
+		x := g.types.funcType(g.valTypes(c.n(3)), nil)
 		im.kind, im.desc = wasm.ExternTag, appendU([]byte{0}, uint64(x))
 		g.tags = append(g.tags, x)
 	}

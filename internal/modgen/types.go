@@ -357,7 +357,7 @@ func (g *gen) refType() wasm.ValType {
 
 func (g *gen) heapType() wasm.HeapType {
 	heaps := []wasm.HeapType{wasm.HeapFunc, wasm.HeapExtern}
-	if g.has(wasm.FeatureExceptionHandling) && !g.cfg.Peers {
+	if g.has(wasm.FeatureExceptionHandling) {
 		heaps = append(heaps, wasm.HeapExn)
 	}
 	if g.has(wasm.FeatureGc) {
