@@ -8,7 +8,9 @@ import (
 
 	"github.com/spindle-wasm/spindle/gc/heap"
 	"github.com/spindle-wasm/spindle/gc/plan"
+	"github.com/spindle-wasm/spindle/gc/plan/genimmix"
 	"github.com/spindle-wasm/spindle/gc/plan/immix"
+	"github.com/spindle-wasm/spindle/gc/plan/marksweep"
 	"github.com/spindle-wasm/spindle/gc/plan/nogc"
 	"github.com/spindle-wasm/spindle/gc/plan/semispace"
 	"github.com/spindle-wasm/spindle/gc/plan/stickyimmix"
@@ -36,7 +38,9 @@ var ErrOutOfMemory = plan.ErrOutOfMemory
 
 // plans by lower-case name.
 var plans = map[string]func(*plan.Base) plan.Plan{
+	"genimmix":    genimmix.New,
 	"immix":       immix.New,
+	"marksweep":   marksweep.New,
 	"nogc":        nogc.New,
 	"semispace":   semispace.New,
 	"stickyimmix": stickyimmix.New,

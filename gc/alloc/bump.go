@@ -8,6 +8,13 @@ type Source interface {
 	Refill(size uint32) (lo, hi uint32, err error)
 }
 
+// Reset makes a source forget where it is, if it is somewhere: at the start and the end of a collection.
+func Reset(s Source) {
+	if r, ok := s.(interface{ Reset() }); ok {
+		r.Reset()
+	}
+}
+
 // Bump allocates by moving a cursor. Engines inline its fast path: Cursor + size <= Limit, both below 4 GiB by construction.
 type Bump struct {
 	Cursor, Limit uint32
@@ -34,5 +41,8 @@ func (b *Bump) slow(size uint32) (heap.Ref, error) {
 	return lo, nil
 }
 
-// Reset forgets what is left.
-func (b *Bump) Reset() { b.Cursor, b.Limit = 0, 0 }
+// Reset forgets what is left, here and in the source.
+func (b *Bump) Reset() {
+	b.Cursor, b.Limit = 0, 0
+	Reset(b.From)
+}

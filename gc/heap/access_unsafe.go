@@ -70,3 +70,13 @@ func (t Table) At(i uint32) *byte { return (*byte)(unsafe.Add(t.base, uintptr(i)
 
 // Range views n bytes from that of unit i.
 func (t Table) Range(i, n uint32) []byte { return unsafe.Slice(t.At(i), n) }
+
+// None reports whether no bit of n bytes from off is set, both multiples of 256.
+func (b Bits) None(off, n uint32) bool {
+	for _, w := range b.words(off, n) {
+		if w != 0 {
+			return false
+		}
+	}
+	return true
+}

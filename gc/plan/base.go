@@ -91,7 +91,7 @@ func New(b vm.Binding, opts Options, make func(*Base) Plan) (*Base, error) {
 	for i, s := range base.plan.Spaces() {
 		base.common.Spaces[int(FirstSpace)+i] = s
 	}
-	base.Sched = scheduler.New(scheduler.Config{Workers: opts.Workers, Begin: base.begin, Done: base.done})
+	base.Sched = scheduler.New(scheduler.Config{Workers: opts.Workers, Begin: base.begin, Done: base.done, Failed: base.fail})
 	for _, w := range base.Sched.Workers() {
 		t := &policy.Tracer{Common: &base.common}
 		base.plan.InitTracer(t)

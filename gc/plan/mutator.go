@@ -15,7 +15,11 @@ type Mutator struct {
 	alloc.Bump // of small objects; engines inline its fast path
 	// Overflow takes objects larger than a line that do not fit where Bump is, so that its hole is not lost. Without a Source it is not used.
 	Overflow alloc.Bump
-	Thread   vm.Thread
+	// Small allocates small objects in place of Bump, if it is set.
+	Small func(size uint32) (heap.Ref, error)
+	// ResetSmall makes Small forget what it has, at the start of a collection.
+	ResetSmall func()
+	Thread     vm.Thread
 
 	base       *Base
 	maxSmall   uint32
@@ -26,7 +30,7 @@ type Mutator struct {
 
 // Inline is the size in bytes up to which an engine may allocate by Bump on its own.
 func (m *Mutator) Inline() uint32 {
-	if m.base.Opts.Stress > 0 {
+	if m.base.Opts.Stress > 0 || m.Small != nil {
 		return 0
 	}
 	return m.maxSmall
@@ -111,6 +115,8 @@ func (m *Mutator) raw(size uint32) (heap.Ref, error) {
 	switch {
 	case size > m.maxSmall:
 		return m.base.large.Alloc(size, &m.base.Budget)
+	case m.Small != nil:
+		return m.Small(size)
 	case size > heap.LineSize && m.Overflow.From != nil:
 		return m.Overflow.Alloc(size)
 	}
@@ -121,7 +127,7 @@ func (m *Mutator) raw(size uint32) (heap.Ref, error) {
 func (m *Mutator) reset() {
 	m.Bump.Reset()
 	m.Overflow.Reset()
-	if r, ok := m.Bump.From.(interface{ Reset() }); ok {
-		r.Reset()
+	if m.ResetSmall != nil {
+		m.ResetSmall()
 	}
 }

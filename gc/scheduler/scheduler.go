@@ -17,6 +17,8 @@ type Config struct {
 	// Done is told that a collection is over, when all of its packets are done and before the next goal. No lock is held, all workers
 	// but the calling one are parked.
 	Done func()
+	// Failed, if set, is told of a packet that panicked; the collection goes on without the rest of it, so that nobody waits for ever.
+	Failed func(err error)
 	// Trace, if set, is told of each packet that was done. It runs on the workers, at the same time.
 	Trace func(worker int, packet string, start time.Time, took time.Duration)
 }

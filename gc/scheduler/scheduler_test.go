@@ -183,3 +183,20 @@ func TestStopAndStart(t *testing.T) {
 		}
 	}
 }
+
+// A packet that panics is told of, and the collection goes on.
+func TestPanic(t *testing.T) {
+	var told atomic.Int32
+	var after atomic.Bool
+	s := New(Config{Workers: 2, Done: func() {}, Failed: func(error) { told.Add(1) }, Begin: func(w *Worker) {
+		w.Scheduler().Add(Closure, fn(func(*Worker) { panic("oops") }))
+		w.Scheduler().Add(Release, fn(func(*Worker) { after.Store(true) }))
+	}})
+	collect(t, s)
+	if told.Load() != 1 || !after.Load() {
+		t.Errorf("told %d times, went on: %v", told.Load(), after.Load())
+	}
+	if err := s.Stop(); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,7 +1,9 @@
 package scheduler
 
 import (
+	"fmt"
 	"reflect"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -115,9 +117,20 @@ func (w *Worker) run() {
 			continue
 		}
 		start := time.Now()
-		p.Run(w)
+		w.do(p)
 		w.note(p, start)
 	}
+}
+
+func (w *Worker) do(p Packet) {
+	if w.s.cfg.Failed != nil {
+		defer func() {
+			if v := recover(); v != nil {
+				w.s.cfg.Failed(fmt.Errorf("bug: panic in %T: %v\n%s", p, v, debug.Stack()))
+			}
+		}()
+	}
+	p.Run(w)
 }
 
 func (w *Worker) note(p Packet, start time.Time) {

@@ -22,4 +22,4 @@ func (p *Plan) Prepare(bool) {
 }
 
 // Release implements plan.Plan.
-func (p *Plan) Release(bool) { p.spaces[1-p.to].Release(p.spaces[p.to]) }
+func (p *Plan) Release(bool) { p.spaces[1-p.to].Release(p.spaces[p.to].Adopt) }

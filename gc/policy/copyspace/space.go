@@ -17,6 +17,9 @@ type Space struct {
 
 	copyTo int // which of a tracer's copy allocators takes the copies
 
+	// Of spaces whose copies go to one that marks: copies are marked, and lines of pinned objects too.
+	marks bool
+
 	held atomic.Int64 // blocks
 
 	mu   sync.Mutex
@@ -33,6 +36,11 @@ const (
 
 // New makes a space.
 func New(id heap.SpaceID, mem *heap.Memory) *Space { return &Space{id: id, mem: mem} }
+
+// NewNursery makes a space whose copies go to one that marks objects and lines.
+func NewNursery(id heap.SpaceID, mem *heap.Memory) *Space {
+	return &Space{id: id, mem: mem, marks: true}
+}
 
 // Source is where an allocator of the space gets memory from.
 func (s *Space) Source(t policy.Taker) *Source { return &Source{s, t} }
@@ -84,6 +92,9 @@ func (s *Space) Trace(t *policy.Tracer, r heap.Ref) heap.Ref {
 	if size > heap.HeaderSize {
 		copy(s.mem.Bytes(to+heap.HeaderSize, int(size)-heap.HeaderSize), s.mem.Bytes(r+heap.HeaderSize, int(size)-heap.HeaderSize))
 	}
+	if s.marks {
+		s.mem.Mark.Set(to)
+	}
 	s.mem.Settle(r, to)
 	t.Push(to)
 	return to
@@ -102,10 +113,10 @@ func (s *Space) Live(r heap.Ref) bool {
 }
 
 // Lines implements policy.Space.
-func (s *Space) Lines() bool { return false }
+func (s *Space) Lines() bool { return s.marks }
 
-// Release gives back what live objects have left. Blocks with pinned objects become blocks of the space that the others went to.
-func (s *Space) Release(to *Space) {
+// Release gives back what live objects have left. Blocks with pinned objects go to adopt, with the marks of these.
+func (s *Space) Release(adopt func(block uint32)) {
 	s.mu.Lock()
 	runs := s.runs
 	s.runs = nil
@@ -122,12 +133,17 @@ func (s *Space) Release(to *Space) {
 			s.mem.Give(r.first, r.n)
 			continue
 		}
-		s.mem.Mark.Clear(r.first<<heap.LogBlock, r.n<<heap.LogBlock)
 		for b := r.first; b < r.first+r.n; b++ {
-			*s.mem.Spaces.At(b) = to.id
+			adopt(b)
 		}
-		to.add(r)
 	}
+}
+
+// Adopt makes a block one of the space; marks in it are forgotten.
+func (s *Space) Adopt(b uint32) {
+	*s.mem.Spaces.At(b) = s.id
+	s.mem.Mark.Clear(b<<heap.LogBlock, heap.BlockSize)
+	s.add(run{b, 1})
 }
 
 func (s *Space) add(r run) {

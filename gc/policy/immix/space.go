@@ -68,6 +68,7 @@ func (s *Space) Release() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	epoch := s.epoch()
+	s.reusable = s.reusable[:0] // those that copies have not used are found again
 	kept := s.blocks[:0]
 	for _, b := range s.blocks {
 		live := 0
@@ -94,6 +95,14 @@ func (s *Space) Release() {
 		kept = append(kept, b)
 	}
 	s.blocks = kept
+}
+
+// Adopt makes a block one of the space, with the marks of objects and lines in it.
+func (s *Space) Adopt(b uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	*s.mem.Spaces.At(b) = s.id
+	s.blocks = append(s.blocks, b)
 }
 
 // takeReusable takes a block with free lines.

@@ -1,0 +1,35 @@
+package genimmix
+
+import (
+	"github.com/spindle-wasm/spindle/gc/alloc"
+	"github.com/spindle-wasm/spindle/gc/policy"
+)
+
+// InitTracer implements plan.Plan: copies go into holes of the mature space.
+func (p *Plan) InitTracer(t *policy.Tracer) {
+	t.Copy = append(t.Copy, alloc.Bump{From: p.mature.Holes(p.base.Mem)})
+}
+
+// Full implements plan.Plan: the whole heap is due when promoted objects have taken half of what the last such collection left free.
+func (p *Plan) Full(wanted bool) bool {
+	return wanted || !p.first || p.after-p.live > (p.base.Budget.Blocks()-p.live)/2
+}
+
+// Prepare implements plan.Plan. In a collection of the whole heap copies go into free blocks only: which lines are free is not known.
+func (p *Plan) Prepare(full bool) {
+	p.nursery.Prepare(0)
+	if full {
+		p.base.NextEpoch()
+		p.mature.Prepare()
+	}
+}
+
+// Release implements plan.Plan.
+func (p *Plan) Release(full bool) {
+	p.nursery.Release(p.mature.Adopt)
+	p.mature.Release()
+	p.after = p.base.Mem.InUse()
+	if full {
+		p.live, p.first = p.after, true
+	}
+}

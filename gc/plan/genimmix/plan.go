@@ -1,0 +1,45 @@
+package genimmix
+
+import (
+	"github.com/spindle-wasm/spindle/gc/heap"
+	"github.com/spindle-wasm/spindle/gc/plan"
+	"github.com/spindle-wasm/spindle/gc/policy"
+	"github.com/spindle-wasm/spindle/gc/policy/copyspace"
+	"github.com/spindle-wasm/spindle/gc/policy/immix"
+)
+
+// Plan has a nursery that is copied from, an Immix space, and large objects beside them.
+type Plan struct {
+	base    *plan.Base
+	nursery *copyspace.Space
+	mature  *immix.Space
+
+	// Touched while the world stands.
+	live  int64 // blocks in use after the last collection of the whole heap
+	after int64 // and after the last one of any kind
+	first bool  // a collection of the whole heap has been
+}
+
+// New makes the plan of a heap.
+func New(b *plan.Base) plan.Plan {
+	return &Plan{base: b, nursery: copyspace.NewNursery(plan.FirstSpace, b.Mem), mature: immix.New(plan.FirstSpace+1, b.Mem, b.Epoch)}
+}
+
+// Constraints implements plan.Plan.
+func (p *Plan) Constraints() plan.Constraints {
+	return plan.Constraints{
+		Name: "GenImmix", Moves: true, Barrier: plan.ObjectBarrier, MaxSmall: heap.BlockSize / 4, Collects: true, Generational: true,
+	}
+}
+
+// Spaces implements plan.Plan.
+func (p *Plan) Spaces() []policy.Space { return []policy.Space{p.nursery, p.mature} }
+
+// Due implements plan.Plan: the nursery is full, or what may survive in it would not fit. Copies may come in an order that leaves up to a
+// quarter of each block empty, and each worker has a block that it has not filled.
+func (p *Plan) Due(inUse, n int64) bool {
+	young := p.nursery.Blocks()
+	copies := young + n
+	return inUse-p.after >= p.base.Opts.NurseryBytes>>heap.LogBlock ||
+		inUse+n+copies+copies/3+int64(p.base.Opts.Workers) > p.base.Budget.Blocks()
+}
