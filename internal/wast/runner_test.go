@@ -88,18 +88,29 @@ func TestCancel(t *testing.T) {
 		(module $M (memory (export "m") 1 1 shared))
 		(thread $T (shared (module $M))
 			(register "M" $M)
-			(module (memory (import "M" "m") 1 1 shared)
-				(func (export "wait") (drop (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const -1)))))
+			(module (import "spectest" "print" (func $there)) (memory (import "M" "m") 1 1 shared)
+				(func (export "wait") (call $there) (drop (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const -1)))))
 			(invoke "wait"))
-		(module (func (export "spin") (loop (br 0))))
+		(module (import "spectest" "print" (func $there)) (func (export "spin") (call $there) (loop (br 0))))
 		(invoke "spin")
 		(wait $T)`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	if _, failed := Run(ctx, script, Config{}); failed != 2 {
+	lines := 0
+	out := writerFunc(func(b []byte) (int, error) {
+		if lines += bytes.Count(b, []byte("\n")); lines == 2 { // both are there
+			cancel()
+		}
+		return len(b), nil
+	})
+	if _, failed := Run(ctx, script, Config{Out: out}); failed != 2 {
 		t.Errorf("%d commands failed, want the two invocations", failed)
 	}
 }
+
+type writerFunc func(b []byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
