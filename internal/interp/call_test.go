@@ -270,6 +270,64 @@ func TestExceptions(t *testing.T) {
 	w.wantTrap(m, vm.TrapNullException, "null")
 }
 
+// TestTypesAreCanonical has every instruction that compares types in a module that numbers its types otherwise than the space does.
+func TestTypesAreCanonical(t *testing.T) {
+	const types = `
+		(type $p (sub (func (param i32) (result i32))))
+		(type $q (sub $p (func (param i32) (result i32))))
+		(type $r (func (result i64)))`
+	const source = `(module ` + types + `
+		(func $f (type $p) (i32.const 10)) (func $g (type $q) (i32.const 20)) (func $h (type $r) (i64.const 30))
+		(table $t (export "t") funcref (elem $f $g $h))
+		(tag $e (export "e") (type $tag)) (type $tag (func (param f32)))
+		(func (export "throw") (throw $e (f32.const 1)))
+		(func (export "test") (param i32) (result i32) (ref.test (ref $p) (table.get (local.get 0))))
+		(func (export "exact") (param i32) (result i32) (ref.test (ref null $q) (table.get (local.get 0))))
+		(func (export "cast") (param i32) (result i32) (ref.is_null (ref.cast (ref $p) (table.get (local.get 0)))))
+		(func (export "branch") (param i32) (result i32)
+			(block $b (result (ref $p)) (drop (br_on_cast $b funcref (ref $p) (table.get (local.get 0)))) (return (i32.const 0)))
+			(drop) (i32.const 1))
+		(func (export "fail") (param i32) (result i32)
+			(block $b (result funcref) (drop (br_on_cast_fail $b funcref (ref $q) (table.get (local.get 0)))) (return (i32.const 1)))
+			(drop) (i32.const 0))
+		(func (export "call") (param i32) (result i32) (call_indirect (type $p) (i32.const 0) (local.get 0)))
+		(func (export "tail") (param i32) (result i32) (return_call_indirect (type $p) (i32.const 0) (local.get 0)))
+		(func (export "exactcall") (param i32) (result i32) (call_indirect (type $q) (i32.const 0) (local.get 0))))`
+	w := newWorld(t, 0)
+	w.instance("first", `(module (type (func (param i64))) (type (func (param f64))) (type (sub (func (param f32 f32)))) (type (func (result f64))) (type (func (result f32))))`)
+	m := w.instance("m", source)
+	// The same types under other numbers, and what they are imported as.
+	n := w.instance("n", `(module (type (func (param f32 f64))) (type (func (param f32))) `+types+`
+		(import "m" "t" (table 3 funcref)) (import "m" "e" (tag $e (param f32))) (import "m" "throw" (func $throw)) (import "m" "call" (func (param i32) (result i32)))
+		(func (export "test") (param i32) (result i32) (ref.test (ref $p) (table.get (local.get 0))))
+		(func (export "exact") (param i32) (result i32) (ref.test (ref null $q) (table.get (local.get 0))))
+		(func (export "call") (param i32) (result i32) (call_indirect (type $p) (i32.const 0) (local.get 0)))
+		(func (export "catch") (param i32) (result i32)
+			(block $h (result f32) (try_table (catch $e $h) (call $throw)) (f32.const 0))
+			(f32.eq (f32.const 1))))`)
+	for _, inst := range []*vm.Instance{m, n} {
+		for i, want := range [][2]uint64{{1, 0}, {1, 1}, {0, 0}} {
+			w.want(inst, want[0], "test", uint64(i))
+			w.want(inst, want[1], "exact", uint64(i))
+		}
+		w.want(inst, 10, "call", 0)
+		w.want(inst, 20, "call", 1)
+		w.wantTrap(inst, vm.TrapIndirectCallType, "call", 2)
+	}
+	for i, want := range [][2]uint64{{1, 0}, {1, 1}, {0, 0}} {
+		w.want(m, want[0], "branch", uint64(i))
+		w.want(m, want[1], "fail", uint64(i))
+	}
+	w.want(m, 0, "cast", 0)
+	w.want(m, 0, "cast", 1)
+	w.wantTrap(m, vm.TrapCastFailure, "cast", 2)
+	w.want(m, 20, "tail", 1)
+	w.wantTrap(m, vm.TrapIndirectCallType, "tail", 2)
+	w.wantTrap(m, vm.TrapIndirectCallType, "exactcall", 0)
+	w.want(m, 20, "exactcall", 1)
+	w.want(n, 1, "catch", 0)
+}
+
 // TestTailCallLeavesHandlers: what a function throws that was called by a tail call is not caught by the caller's clauses, whether it is a
 // guest's function, one of another instance or a host's, and however it is called.
 func TestTailCallLeavesHandlers(t *testing.T) {
