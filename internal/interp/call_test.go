@@ -155,6 +155,27 @@ func TestStackExhaustion(t *testing.T) {
 	w.want(m, 3, "simple", 3)
 }
 
+// TestFirstCallExhaustsTheStack: how much stack a function needs is known when it has been lowered, which its first call has done, by all ways
+// to get there.
+func TestFirstCallExhaustsTheStack(t *testing.T) {
+	for _, call := range []string{"(call $big)", "(return_call $big)", "(call_indirect (type $t) (i32.const 0))", "(call_ref $t (ref.func $big))", "(return_call_ref $t (ref.func $big))",
+		"(call $other)", "(return_call $other)"} {
+		w := newWorld(t, 16<<10)
+		big := "(type $t (func)) (func $big (export \"big\") (type $t) (local $x i64) (local" + strings.Repeat(" v128", 3000) + ") (local $y externref) (drop (local.get $x)))"
+		w.instance("a", "(module "+big+")")
+		m := w.instance("m", `(module (import "a" "big" (func $other)) `+big+`
+			(table funcref (elem $big))
+			(func (export "run") `+call+`))`)
+		for range 2 {
+			trap := w.wantTrap(m, vm.TrapStackExhausted, "run")
+			if len(trap.Frames) == 0 {
+				t.Errorf("%s: no backtrace", call)
+			}
+		}
+		w.wantTrap(m, vm.TrapStackExhausted, "big")
+	}
+}
+
 // TestHostNesting has host and guest call each other, with errors on the way.
 func TestHostNesting(t *testing.T) {
 	w := newWorld(t, 64<<10)

@@ -187,6 +187,35 @@ func TestFusedForms(t *testing.T) {
 	}
 }
 
+// TestThreadedJumps: a loop that begins with a br_table, which the ends of its arms lead to with a constant: they go where the table leads, for every
+// constant, those beyond the table too.
+func TestThreadedJumps(t *testing.T) {
+	arm := func(k, digit int) string {
+		return fmt.Sprintf(`(local.set $b (i32.add (i32.mul (local.get $b) (i32.const 5)) (i32.const %d)))
+			(br_if $end (i32.eqz (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+			(local.set $i (i32.const %d)) (br $l)`, digit, k)
+	}
+	for _, next := range [][4]int{{1, 2, 3, 0}, {3, 0, 1, 2}, {7, 2, -1, 1}, {2, 8, 0, 0x7fffffff}, {0, 0, 0, 0}, {-2147483648, 3, 4, 5}} {
+		body := `(block $end (loop $l (block $d (block $c (block $b (block $a
+			(br_table $a $b $c $d (local.get $i))) ` + arm(next[0], 1) + ") " + arm(next[1], 2) + ") " + arm(next[2], 3) + ") " + arm(next[3], 4) + ")) (local.get $b)"
+		src := formSource("", body)
+		code := lowered(t, src, 1)
+		threaded := 0
+		for i, in := range code {
+			if in.op == opConstBrL {
+				if to := code[i+int(in.lane(3))/instrSize]; to.op == opBrTable {
+					t.Errorf("%v: the jump at %d leads to the table:\n%s", next, i, dump(code))
+				}
+				threaded++
+			}
+		}
+		if threaded != 4 {
+			t.Errorf("%v: %d jumps to look at:\n%s", next, threaded, dump(code))
+		}
+		compareLowerings(t, src)
+	}
+}
+
 // formSource is a module whose export f has a form as its body.
 func formSource(name, body string) string {
 	tail := map[wasm.ValType]string{wasm.I32: "(i64.extend_i32_u)", wasm.F32: "(i64.extend_i32_u (i32.reinterpret_f32))",
