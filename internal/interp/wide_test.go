@@ -73,6 +73,9 @@ func TestWideIndices(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	if _, err := w.call(m, "set", 0); err != nil {
+		t.Fatal(err)
+	}
 	for i, want := range []vm.TrapCode{0, vm.TrapUndefinedElement, vm.TrapUndefinedElement} {
 		for _, name := range []string{"call", "tail"} {
 			at := []uint64{0, wide, 1 << 63}[i]
