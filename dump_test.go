@@ -449,3 +449,22 @@ func TestPauseStopsAllThreads(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A call into a paused Process waits for Resume, or for the end of its context.
+func TestCallIntoPausedProcess(t *testing.T) {
+	rt := newRuntime(t)
+	inst := mustInstantiate(t, rt, `(module (func (export "f") (result i32) (i32.const 7)))`, spindle.Config{})
+	p := inst.Process()
+	if err := p.Pause(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeoutCause(context.Background(), time.Millisecond, errors.New("tired of waiting"))
+	defer cancel()
+	if _, err := inst.Call(ctx, "f"); err == nil || !strings.Contains(err.Error(), "tired of waiting") {
+		t.Errorf("a call whose context ends during the pause: %v", err)
+	}
+	p.Resume()
+	if r, err := inst.Call(context.Background(), "f"); err != nil || r[0] != 7 {
+		t.Errorf("a call after the pause: %v, %v", r, err)
+	}
+}

@@ -382,7 +382,7 @@ func (p *Process) Close() error {
 }
 
 // Pause stops all threads of the guest at safepoints and returns when they stand there; Resume lets them go on. A thread that is spawned meanwhile starts
-// stopped. Pauses nest. A thread that nobody calls into, or that is blocked, counts as stopped, and a call into a paused Process waits for Resume. A host
+// stopped. Pauses nest. A thread that nobody calls into, or that is blocked, counts as stopped, and a call into a paused Process waits for Resume or for the end of its context. A host
 // function in flight that does not use Caller.Block is waited for; if ctx is done first, the pause is taken back and the error is ctx's cause. So a host
 // function of the Process must not call it. A paused guest still ends when it is told to (Close, a context).
 func (p *Process) Pause(ctx context.Context) error { return p.group.Pause(ctx) }

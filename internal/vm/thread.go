@@ -145,13 +145,18 @@ func (t *Thread) deep() bool { return t.Ctx.stackNear > t.stack.Base()+nearStack
 // guest is stopped wherever it is and the call returns an error that wraps context.Cause(ctx).
 // The returned function must be called when the call is over; it gives the thread back and forgets a stop that came from ctx.
 func (t *Thread) Enter(ctx context.Context) (leave func(), err error) {
-	if err := t.acquire(ctx); err != nil {
+	if err := t.own(ctx); err != nil {
 		return nil, err
 	}
-	if ctx.Done() == nil {
-		return t.release, nil
+	leave = t.release
+	if ctx.Done() != nil {
+		leave = t.watch(ctx) // before it may park
 	}
-	return t.watch(ctx), nil
+	if err := t.begin(); err != nil {
+		leave()
+		return nil, err
+	}
+	return leave, nil
 }
 
 // EnterBackground is Enter for a context that is never done; leave with Leave. It allocates nothing.
@@ -161,6 +166,18 @@ func (t *Thread) EnterBackground(ctx context.Context) error { return t.acquire(c
 func (t *Thread) Leave() { t.release() }
 
 func (t *Thread) acquire(ctx context.Context) error {
+	if err := t.own(ctx); err != nil {
+		return err
+	}
+	if err := t.begin(); err != nil {
+		t.release()
+		return err
+	}
+	return nil
+}
+
+// own makes the calling goroutine the owner.
+func (t *Thread) own(ctx context.Context) error {
 	if !t.owned.CompareAndSwap(false, true) {
 		if t.ending.Load() { // nobody will own it again
 			return t.StopError(t.StopCause())
@@ -169,13 +186,15 @@ func (t *Thread) acquire(ctx context.Context) error {
 	}
 	t.callCtx = ctx
 	t.state.Store(uint32(StateRunning))
-	if t.Ctx.Flag() != 0 {
-		if err := t.Poll(); err != nil {
-			t.release()
-			return err
-		}
-	}
 	return nil
+}
+
+// begin is the safepoint at the start of a call.
+func (t *Thread) begin() error {
+	if t.Ctx.Flag() == 0 {
+		return nil
+	}
+	return t.Poll()
 }
 
 func (t *Thread) release() {
