@@ -266,11 +266,6 @@ func stepCallIndirect(v *FuncValidator, in *Instr, _ *rule) error {
 	if err != nil {
 		return err
 	}
-	if in.Index2 != 0 {
-		if err := v.need(FeatureReferenceTypes, "call_indirect with a table index"); err != nil {
-			return err
-		}
-	}
 	if !matchVal(v.m.defs, t.Elem, FuncRef) {
 		return v.errorf("type mismatch: table %d has elements of type %s, not functions", in.Index2, t.Elem)
 	}

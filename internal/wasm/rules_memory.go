@@ -100,11 +100,6 @@ func (v *FuncValidator) memory(x uint32) (*MemoryType, error) {
 	if uint64(x) >= uint64(len(v.m.Memories)) {
 		return nil, v.errorf("unknown memory %d", x)
 	}
-	if x != 0 {
-		if err := v.need(FeatureMultiMemory, "a memory index"); err != nil {
-			return nil, err
-		}
-	}
 	return &v.m.Memories[x], nil
 }
 

@@ -56,7 +56,9 @@ func TestPrintWide(t *testing.T) {
 	const n = 20_000
 	text := "(type $t (func (param" + strings.Repeat(" i64", 500) + ") (result" + strings.Repeat(" f32", 500) + "))) (table 1 funcref)" +
 		"(func (param i32) (local $named i32) unreachable " + strings.Repeat("block (type $t) i32.const 0 call_indirect (type $t) end ", n) + ")" +
-		strings.Repeat("(func (type $t) unreachable)", n)
+		strings.Repeat("(func (type $t) unreachable)", n) +
+		"(func (param" + strings.Repeat(" i32", 40) + ") (param $last i32) (drop (local.get $last)))" +
+		"(func (param" + strings.Repeat(" i32", 40) + ") (local $l i32) (drop (local.get $l)))"
 	bin, err := Assemble([]byte(text), Options{})
 	if err != nil {
 		t.Fatal(err)
