@@ -3,7 +3,6 @@ package wasm
 import (
 	"fmt"
 	"slices"
-	"sort"
 )
 
 // FuncValidator checks one function body, instruction by instruction, with the specification's algorithm (Appendix, Validation Algorithm),
@@ -47,12 +46,6 @@ type FuncValidator struct {
 	wanted [1]ValType
 	reader InstrReader
 	instr  Instr
-}
-
-// localsFrom is a run of locals of one type, up to the next run or the end.
-type localsFrom struct {
-	first uint64
-	typ   ValType
 }
 
 // LabelFunction is the Op of the outermost label: the body itself. No instruction has this opcode.
@@ -104,55 +97,6 @@ func (v *FuncValidator) Reset(m *Module, fn uint32) error {
 	return nil
 }
 
-// maxFlatLocals bounds the work for a function that does no more than declare many locals.
-const maxFlatLocals = 256
-
-func (v *FuncValidator) addLocals(run LocalRun) {
-	n := run.Count
-	if len(v.runs) == 0 {
-		for ; n > 0 && len(v.locals) < maxFlatLocals; n-- {
-			v.locals = append(v.locals, run.Type)
-		}
-	}
-	if n > 0 {
-		v.runs = append(v.runs, localsFrom{v.numLocals + uint64(run.Count-n), run.Type})
-	}
-	v.numLocals += uint64(run.Count)
-}
-
-// initUnset fills isUnset: the declared locals of types without a default value.
-func (v *FuncValidator) initUnset(params int, runs []LocalRun) {
-	words := int((v.numLocals + 63) / 64)
-	if cap(v.isUnset) < words {
-		v.isUnset = make([]uint64, words)
-	}
-	v.isUnset = v.isUnset[:words]
-	clear(v.isUnset)
-	first := uint64(params)
-	for _, run := range runs {
-		end := first + uint64(run.Count)
-		if !run.Type.Defaultable() && run.Count > 0 {
-			setBits(v.isUnset, first, end)
-		}
-		first = end
-	}
-}
-
-// setBits sets the bits first:end, which are not none.
-func setBits(words []uint64, first, end uint64) {
-	i, last := first/64, (end-1)/64
-	head, tail := ^uint64(0)<<(first%64), ^uint64(0)>>(63-(end-1)%64)
-	if i == last {
-		words[i] |= head & tail
-		return
-	}
-	words[i] |= head
-	for i++; i < last; i++ {
-		words[i] = ^uint64(0)
-	}
-	words[last] |= tail
-}
-
 // begin opens the outermost label.
 func (v *FuncValidator) begin(params, results []ValType) {
 	v.stack = v.stack[:0]
@@ -184,23 +128,6 @@ func (v *FuncValidator) NumLabels() int { return len(v.labels) }
 // Label returns a label by its depth, 0 for the innermost. It is good until the next Step.
 // Precondition: depth < NumLabels.
 func (v *FuncValidator) Label(depth uint32) *Label { return &v.labels[len(v.labels)-1-int(depth)] }
-
-// NumLocals returns the number of locals, parameters included.
-func (v *FuncValidator) NumLocals() uint64 { return v.numLocals }
-
-// LocalType returns the type of a local, parameters first.
-// Precondition: i < NumLocals.
-func (v *FuncValidator) LocalType(i uint32) ValType {
-	if uint64(i) < uint64(len(v.locals)) {
-		return v.locals[i]
-	}
-	return v.localOfRun(i)
-}
-
-func (v *FuncValidator) localOfRun(i uint32) ValType {
-	k := sort.Search(len(v.runs), func(k int) bool { return v.runs[k].first > uint64(i) }) - 1
-	return v.runs[k].typ
-}
 
 // Step checks an instruction and moves the state behind it. The error is a *ValidationError, *MalformedError, *FeatureError or
 // *LimitError; after an error only Reset may follow.
@@ -406,15 +333,6 @@ func (v *FuncValidator) close() error {
 	}
 	v.unwindSets(l.sets)
 	return nil
-}
-
-// unwindSets forgets the locals that were set since the log had n entries.
-func (v *FuncValidator) unwindSets(n int) {
-	for _, x := range v.setLog[n:] {
-		v.isUnset[x/64] |= 1 << (x % 64)
-		v.unset++
-	}
-	v.setLog = v.setLog[:n]
 }
 
 // label returns the label that a branch names.

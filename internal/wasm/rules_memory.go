@@ -1,13 +1,5 @@
 package wasm
 
-var variableRules = []special{
-	{OpLocalGet, stepLocalGet},
-	{OpLocalSet, stepLocalSet},
-	{OpLocalTee, stepLocalTee},
-	{OpGlobalGet, stepGlobalGet},
-	{OpGlobalSet, stepGlobalSet},
-}
-
 var memoryRules = []special{
 	{OpMemoryInit, stepMemoryInit},
 	{OpDataDrop, stepDataDrop},
@@ -24,75 +16,6 @@ var tableRules = []special{
 	{OpTableCopy, stepTableCopy},
 	{OpTableInit, stepTableInit},
 	{OpElemDrop, stepElemDrop},
-}
-
-func stepLocalGet(v *FuncValidator, in *Instr, _ *rule) error {
-	x := in.Index
-	if uint64(x) >= v.numLocals {
-		return v.errorf("unknown local %d", x)
-	}
-	if v.unset > 0 && v.isUnset[x/64]&(1<<(x%64)) != 0 {
-		return v.errorf("uninitialized local %d", x)
-	}
-	v.stack = append(v.stack, v.LocalType(x))
-	return nil
-}
-
-func stepLocalSet(v *FuncValidator, in *Instr, _ *rule) error {
-	x := in.Index
-	if uint64(x) >= v.numLocals {
-		return v.errorf("unknown local %d", x)
-	}
-	if err := v.pop(v.LocalType(x)); err != nil {
-		return err
-	}
-	if v.unset > 0 {
-		v.setLocal(x)
-	}
-	return nil
-}
-
-func stepLocalTee(v *FuncValidator, in *Instr, r *rule) error {
-	if err := stepLocalSet(v, in, r); err != nil {
-		return err
-	}
-	v.push(v.LocalType(in.Index))
-	return nil
-}
-
-func (v *FuncValidator) setLocal(x uint32) {
-	if bit := uint64(1) << (x % 64); v.isUnset[x/64]&bit != 0 {
-		v.isUnset[x/64] &^= bit
-		v.setLog = append(v.setLog, x)
-		v.unset--
-	}
-}
-
-func (v *FuncValidator) global(x uint32) (*GlobalType, error) {
-	if uint64(x) >= uint64(len(v.m.Globals)) {
-		return nil, v.errorf("unknown global %d", x)
-	}
-	return &v.m.Globals[x].Type, nil
-}
-
-func stepGlobalGet(v *FuncValidator, in *Instr, _ *rule) error {
-	g, err := v.global(in.Index)
-	if err != nil {
-		return err
-	}
-	v.push(g.Type)
-	return nil
-}
-
-func stepGlobalSet(v *FuncValidator, in *Instr, _ *rule) error {
-	g, err := v.global(in.Index)
-	if err != nil {
-		return err
-	}
-	if !g.Mutable {
-		return v.errorf("immutable global %d", in.Index)
-	}
-	return v.pop(g.Type)
 }
 
 // memory returns a memory's type.
