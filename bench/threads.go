@@ -92,12 +92,14 @@ func runThreads(ctx context.Context, runs int, progress func(string)) (*Section,
 
 // guestBatch is a function of the guest, called with a number of operations that takes about batchTime.
 func guestBatch(ctx context.Context, inst *spindle.Instance, name string) (batch, error) {
-	n := 0
 	do := func(n int) error {
 		_, err := inst.Call(ctx, name, uint64(n))
 		return err
 	}
 	n, err := calibrate(do)
+	if err != nil {
+		return nil, err
+	}
 	return func(context.Context) ([]time.Duration, time.Duration, error) {
 		cpu, _ := cpuTime()
 		start := time.Now()
@@ -105,7 +107,7 @@ func guestBatch(ctx context.Context, inst *spindle.Instance, name string) (batch
 		took := time.Since(start)
 		after, _ := cpuTime()
 		return []time.Duration{took / time.Duration(n)}, (after - cpu) / time.Duration(n), err
-	}, err
+	}, nil
 }
 
 // short measures a function of the guest against the peer's of the same name.
@@ -183,10 +185,10 @@ func (b *threadBench) add(ctx context.Context) ([]*Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	eight := Row{Samples: []*Sample{s[2], s[0]}}
+	two := Row{Samples: []*Sample{s[0], s[2]}}
 	return []*Row{
 		{Name: "1,000,000 additions, 2 threads", Samples: s[:2], Note: cpuNote(s[:2])},
-		{Name: "1,000,000 additions, 8 threads", Samples: s[2:], Note: fmt.Sprintf("2 threads take %.2f of that, bar 1; %s", eight.ratio(1), cpuNote(s[2:]))},
+		{Name: "1,000,000 additions, 8 threads", Samples: s[2:], Note: fmt.Sprintf("%.2f of the time of 2 threads, bar 1; %s", two.ratio(1), cpuNote(s[2:]))},
 	}, nil
 }
 
@@ -206,7 +208,7 @@ func (b *threadBench) trap(ctx context.Context) ([]*Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	note := fmt.Sprintf("bar 5 ms at p99; %d traps, p99", len(s[0].Times))
+	note := fmt.Sprintf("bar 5 ms at p99; %d traps, p99 of them", len(s[0].Times))
 	for _, x := range s {
 		if len(x.Times) > 0 {
 			note += " " + duration(x.percentile(99))

@@ -15,7 +15,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "${1:-$here/build}"
 out=$(cd "${1:-$here/build}" && pwd)
 clang=${CLANG:-clang-22}
-ar=${AR:-$(command -v llvm-ar-22 || command -v llvm-ar-14 || echo llvm-ar)}
+ar=${AR:-$(command -v llvm-ar-22 || echo llvm-ar)}
 package=@yowasp/clang@22.0.0-git20542-10
 
 command -v "$clang" >/dev/null || { echo "build.sh: no $clang: apt-get install clang-22 lld-22, or set CLANG" >&2; exit 1; }
@@ -27,7 +27,10 @@ if [ ! -d "$out/sysroot" ]; then
 	cache=${SPINDLE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/spindle}/npm
 	archive=$cache/yowasp-clang-22.0.0-git20542-10.tgz
 	mkdir -p "$cache"
-	[ -f "$archive" ] || npm pack --silent --pack-destination "$cache" "$package" >/dev/null
+	if [ ! -f "$archive" ]; then
+		command -v npm >/dev/null || { echo "build.sh: no npm, which fetches the C library: apt-get install npm" >&2; exit 1; }
+		npm pack --silent --pack-destination "$cache" "$package" >/dev/null
+	fi
 	tmp=$(mktemp -d)
 	trap 'rm -rf "$tmp"' EXIT
 	tar xzf "$archive" -C "$tmp" package/gen/llvm-resources.tar
