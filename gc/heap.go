@@ -10,6 +10,7 @@ import (
 	"github.com/spindle-wasm/spindle/gc/plan"
 	"github.com/spindle-wasm/spindle/gc/plan/genimmix"
 	"github.com/spindle-wasm/spindle/gc/plan/immix"
+	"github.com/spindle-wasm/spindle/gc/plan/markcompact"
 	"github.com/spindle-wasm/spindle/gc/plan/marksweep"
 	"github.com/spindle-wasm/spindle/gc/plan/nogc"
 	"github.com/spindle-wasm/spindle/gc/plan/semispace"
@@ -40,6 +41,7 @@ var ErrOutOfMemory = plan.ErrOutOfMemory
 var plans = map[string]func(*plan.Base) plan.Plan{
 	"genimmix":    genimmix.New,
 	"immix":       immix.New,
+	"markcompact": markcompact.New,
 	"marksweep":   marksweep.New,
 	"nogc":        nogc.New,
 	"semispace":   semispace.New,

@@ -80,3 +80,6 @@ func (b Bits) None(off, n uint32) bool {
 	}
 	return true
 }
+
+// Word returns the 32 bits of the 256 bytes from off, while nobody changes them.
+func (b Bits) Word(off uint32) uint32 { return *b.word(off) }

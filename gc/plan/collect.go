@@ -62,6 +62,10 @@ func (b *Base) begin(w *scheduler.Worker) {
 	b.Sched.Add(scheduler.PinningRoots, &pinRoots{b, nil})
 	b.Sched.Add(scheduler.Closure, &roots{b, nil})
 	b.Sched.SetSentinel(scheduler.WeakRefs, &weakRefs{b})
+	if c, ok := b.plan.(Compactor); ok {
+		b.Sched.SetSentinel(scheduler.Finalizers, &places{b, c, mutators})
+		b.Sched.Add(scheduler.Compact, &compact{c})
+	}
 	b.Sched.Add(scheduler.Release, &release{b, full})
 	b.Sched.Add(scheduler.Final, &resume{b})
 }
@@ -122,6 +126,57 @@ func (b *Base) live(r uint32) bool {
 	s := b.common.Spaces[b.Mem.SpaceOf(r)]
 	return s != nil && s.Live(r)
 }
+
+// places decides where live objects go, when all of them are known, and lets everything be told that refers to one.
+type places struct {
+	b        *Base
+	c        Compactor
+	mutators []*Mutator
+}
+
+func (p *places) Run(*scheduler.Worker) {
+	forward := p.c.Places()
+	for _, m := range p.mutators {
+		p.b.Sched.Add(scheduler.Forward, &updateRoots{p.b, m, forward})
+	}
+	p.b.Sched.Add(scheduler.Forward, &updateRoots{p.b, nil, forward}, &updateLarge{p.b, forward})
+}
+
+// updateRoots tells the roots of a mutator, or the global ones and weak references, where objects go.
+type updateRoots struct {
+	b       *Base
+	m       *Mutator
+	forward func(heap.Ref) heap.Ref
+}
+
+func (p *updateRoots) Run(*scheduler.Worker) {
+	u := policy.Updater{Forward: p.forward}
+	if p.m != nil {
+		p.b.vm.Roots(p.m.Thread, u)
+		return
+	}
+	p.b.vm.GlobalRoots(u)
+	p.b.vm.WeakRefs(p.b.live, func(r uint32) uint32 {
+		if !heap.IsObject(r) {
+			return r
+		}
+		return p.forward(r)
+	})
+}
+
+type updateLarge struct {
+	b       *Base
+	forward func(heap.Ref) heap.Ref
+}
+
+func (p *updateLarge) Run(*scheduler.Worker) {
+	p.b.large.Each(func(r heap.Ref) { policy.UpdateFields(p.b.Mem, r, p.forward) })
+}
+
+// compact moves objects.
+type compact struct{ c Compactor }
+
+func (p *compact) Run(*scheduler.Worker) { p.c.Compact() }
 
 // release gives back what is dead.
 type release struct {

@@ -52,6 +52,16 @@ type Plan interface {
 	Due(inUse, n int64) bool
 }
 
+// Compactor is a Plan whose objects move after all live ones have been found.
+type Compactor interface {
+	Plan
+	// Places decides where live objects go, adds packets to scheduler.Forward that update the references in the plan's own objects, and returns what
+	// says where an object goes.
+	Places() func(heap.Ref) heap.Ref
+	// Compact moves the objects.
+	Compact()
+}
+
 // SpaceIDs that all plans have.
 const (
 	largeSpace heap.SpaceID = iota + 1

@@ -32,6 +32,7 @@ type Binding interface {
 	Foreign(class uint8, word uint32)
 	// WeakRefs is called when all objects that are reachable so far have been found. It may keep further ones alive by trace, which returns the object's
 	// place, and ask by live. If it kept any, it returns true and is called again when what they reach has been found; otherwise it drops its weak
-	// references to objects that are not alive and updates the others by trace.
+	// references to objects that are not alive and updates the others by trace. A plan that moves objects at the end calls it, Roots and GlobalRoots
+	// once more, to update what refers to them.
 	WeakRefs(live func(ref uint32) bool, trace func(ref uint32) uint32) (again bool)
 }

@@ -59,6 +59,17 @@ func (s *Space) Prepare() {
 	}
 }
 
+// Each calls f for the objects that were found alive.
+func (s *Space) Each(f func(heap.Ref)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, o := range s.objects {
+		if r := o.first << heap.LogBlock; s.mem.Mark.Test(r) {
+			f(r)
+		}
+	}
+}
+
 // Release gives back what no collection has found alive.
 func (s *Space) Release() {
 	s.mu.Lock()
