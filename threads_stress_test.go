@@ -58,7 +58,7 @@ func settled(t *testing.T, goroutines int) {
 func TestThreadedProcessesLeaveNothing(t *testing.T) {
 	processes, atOnce := 1000, 3
 	if testing.Short() {
-		processes = 30
+		processes = 60
 	}
 	rt := newRuntime(t)
 	mod := stressModule(t, rt, "mix")

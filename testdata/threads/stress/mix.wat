@@ -13,7 +13,7 @@
   ;; 0 never changes; 4 counts the threads that are there; 8 a turn; 16 waited for with timeouts; 32 iovec; 64 subscription; 128 event; 160 result
   (data (i32.const 32) "\28\00\00\00\01")
   (data (i32.const 64) "\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\01\00\00\00\00\00\00\00\00\00\00\00\00\00\00\01")
-  ;; those that need a processor come last
+  ;; those that need a processor come last; only one of them gives it to nobody, or each Process would take long
   (table funcref (elem $waiting $polling $reading $timeouts $waiting $host $waiting $polling $host $reading $ping $pong
     $yielding $notifying $busy $spawning))
   (func $busy (loop $l (br $l)))
@@ -21,13 +21,13 @@
   (func $polling (drop (call $poll (i32.const 64) (i32.const 128) (i32.const 1) (i32.const 160))))
   (func $reading (drop (call $read (i32.const 0) (i32.const 32) (i32.const 1) (i32.const 160))))
   (func $yielding (loop $l (drop (call $yield)) (br $l)))
-  (func $spawning (loop $l (drop (call $spawn (i32.const 16))) (br $l)))
+  (func $spawning (loop $l (drop (call $spawn (i32.const 16))) (drop (call $yield)) (br $l)))
   (func $timeouts (local $n i64)
     (loop $l
       (drop (memory.atomic.wait32 (i32.const 16) (i32.const 0) (i64.mul (i64.and (local.get $n) (i64.const 7)) (i64.const 10000))))
       (local.set $n (i64.add (local.get $n) (i64.const 1)))
       (br $l)))
-  (func $notifying (loop $l (drop (memory.atomic.notify (i32.const 16) (i32.const 1))) (br $l)))
+  (func $notifying (loop $l (drop (memory.atomic.notify (i32.const 16) (i32.const 1))) (drop (call $yield)) (br $l)))
   (func $turn (param $me i32)
     (loop $l
       (if (i32.eq (i32.atomic.load (i32.const 8)) (local.get $me))
