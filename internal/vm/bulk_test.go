@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/spindle-wasm/spindle/internal/wasm"
+	"github.com/spindle-wasm/spindle/internal/wat"
 )
 
 // Overlapping copies of references that span several pieces must behave as if through a buffer.
@@ -170,6 +171,85 @@ func TestStopEndsGrowing(t *testing.T) {
 	for i, r := range tb.Refs() {
 		if want := Ref(3); i < 2 && r != want || i >= 2 && r != 9 {
 			t.Fatalf("element %d is %d", i, r)
+		}
+	}
+}
+
+// TestTablesOfAPlanAreCopied: a large table is the same memory in all threads until one of them changes it, by whatever operation; the others, and
+// those that are made later, never see that.
+func TestTablesOfAPlanAreCopied(t *testing.T) {
+	bin, err := wat.Assemble([]byte(`(module (table $a 3000 funcref) (table $b 3000 funcref) (func $f) (func $g)
+		(elem (table $a) (i32.const 0) func $f $f $f $f) (elem $passive func $g $g))`), wat.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	main := newTestThread(t, &idleEngine{})
+	m, err := wasm.Decode(bin, wasm.DecodeOptions{Features: wasm.AllFeatures})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := wasm.Validate(m, main.Store.types, wasm.ValidateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	inst, err := Instantiate(main, m, idleCode{}, func(*wasm.Import) (Extern, bool, error) { return Extern{}, false, nil }, MemoryLimits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, g := inst.FuncRef(0), inst.FuncRef(1)
+	plan, err := NewPlan(main, MemoryLimits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plan.Close()
+	thread := func() *Thread {
+		th, err := plan.NewThread(ThreadConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { th.Shutdown(errors.New("test over")) })
+		return th
+	}
+	witness := thread()
+	original := func(th *Thread) bool {
+		a, b := th.Store.Instances[0].Tables[0], th.Store.Instances[0].Tables[1]
+		for i, r := range a.Refs() {
+			if want := f; i < 4 && r != want || i >= 4 && r != NullRef {
+				return false
+			}
+		}
+		for _, r := range b.Refs() {
+			if r != NullRef {
+				return false
+			}
+		}
+		return a.Size() == 3000 && b.Size() == 3000
+	}
+	for name, op := range map[string]func(th *Thread, a, b *Table) error{
+		"set":  func(_ *Thread, a, _ *Table) error { a.Set(2, g); return nil },
+		"fill": func(th *Thread, a, _ *Table) error { return th.TableFill(a, 1, g, 10) },
+		"copy": func(th *Thread, a, b *Table) error { return th.TableCopy(b, a, 5, 0, 4) },
+		"init": func(th *Thread, a, _ *Table) error { return th.TableInit(th.Store.Instances[0], 1, a, 1, 0, 2) },
+		"grow": func(th *Thread, a, _ *Table) error {
+			_, ok, err := th.TableGrow(a, 100, g)
+			if !ok {
+				t.Error("the table did not grow")
+			}
+			return err
+		},
+	} {
+		th := thread()
+		if !original(th) {
+			t.Fatalf("%s: a new thread's tables are not those of the module", name)
+		}
+		inst := th.Store.Instances[0]
+		if err := op(th, inst.Tables[0], inst.Tables[1]); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if original(th) {
+			t.Errorf("%s changed nothing", name)
+		}
+		if !original(witness) || !original(thread()) || !original(main) {
+			t.Fatalf("%s is seen in other threads", name)
 		}
 	}
 }
