@@ -54,19 +54,25 @@ func (k Kernel) load(dir string) ([]byte, error) {
 	return modules.ReadFile("kernels/" + k.Name + ".wasm")
 }
 
-// selectKernels keeps the kernels whose name or kind holds one of the words of
-// filter, which commas part. An empty filter keeps all.
-func selectKernels(filter string) ([]Kernel, error) {
-	if filter == "" {
-		return kernels, nil
+// matches tells whether one of the names holds one of the words of filter,
+// which commas part. Everything matches an empty filter.
+func matches(filter string, names ...string) bool {
+	for word := range strings.SplitSeq(filter, ",") {
+		for _, name := range names {
+			if strings.Contains(name, word) {
+				return true
+			}
+		}
 	}
+	return false
+}
+
+// selectKernels keeps the kernels whose name or kind matches the filter.
+func selectKernels(filter string) ([]Kernel, error) {
 	var out []Kernel
 	for _, k := range kernels {
-		for word := range strings.SplitSeq(filter, ",") {
-			if strings.Contains(k.Name, word) || strings.Contains(k.Kind, word) {
-				out = append(out, k)
-				break
-			}
+		if matches(filter, k.Name, k.Kind) {
+			out = append(out, k)
 		}
 	}
 	if len(out) == 0 {

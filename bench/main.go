@@ -34,7 +34,7 @@ func main() {
 	var o options
 	flag.StringVar(&o.kernelDir, "kernels", "", "read the kernels' .wasm files from this directory (default: the built-in ones)")
 	flag.IntVar(&o.runs, "runs", 7, "counted runs of each kernel on each engine")
-	flag.StringVar(&o.filter, "filter", "", "only kernels whose name or kind contains one of these comma-separated words")
+	flag.StringVar(&o.filter, "filter", "", "only kernels whose name or kind, and thread figures whose name, contains one of these comma-separated words")
 	flag.StringVar(&o.sections, "sections", "kernels,operations,programs", "which tables to make: these, and threads")
 	flag.BoolVar(&o.compiler, "compiler", false, "add a column with wazero's compiler")
 	flag.StringVar(&o.json, "json", "", "also write all figures as JSON to this file")
@@ -78,10 +78,6 @@ func bench(ctx context.Context, o options, out io.Writer) error {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	list, err := selectKernels(o.filter)
-	if err != nil {
-		return err
-	}
 	// Guests run under a context that cannot be cancelled: a call with one that
 	// can has more to do here, and no effect in wazero as it is set up.
 	guests := context.Background()
@@ -95,15 +91,20 @@ func bench(ctx context.Context, o options, out io.Writer) error {
 	progress := func(what string) { fmt.Fprintln(os.Stderr, "bench:", what) }
 	for name := range strings.SplitSeq(o.sections, ",") {
 		var sec *Section
+		var err error
 		switch name {
 		case "kernels":
+			var list []Kernel
+			if list, err = selectKernels(o.filter); err != nil {
+				return err
+			}
 			sec, err = runKernels(guests, engines, list, o.kernelDir, o.runs, newStopwatch(o.wall), progress)
 		case "operations":
 			sec, err = runOps(guests, engines, o.runs, progress)
 		case "programs":
 			sec, err = runPrograms(ctx, o, progress)
 		case "threads":
-			sec, err = runThreads(guests, o.runs, progress)
+			sec, err = runThreads(guests, o.runs, o.filter, progress)
 		default:
 			err = fmt.Errorf("no section %q", name)
 		}

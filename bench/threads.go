@@ -52,7 +52,7 @@ type threadBench struct {
 }
 
 // runThreads measures guest threads against native ones: threads.wat against peer/threads.c.
-func runThreads(ctx context.Context, runs int, progress func(string)) (*Section, error) {
+func runThreads(ctx context.Context, runs int, filter string, progress func(string)) (*Section, error) {
 	tmp, err := os.MkdirTemp("", "spindle-bench-*")
 	if err != nil {
 		return nil, err
@@ -77,12 +77,18 @@ func runThreads(ctx context.Context, runs int, progress func(string)) (*Section,
 		name string
 		rows func(context.Context) ([]*Row, error)
 	}{{"spawn", b.spawn}, {"ping-pong", b.pingPong}, {"atomic additions", b.add}, {"trap", b.trap}, {"blocked threads", b.blocked}} {
+		if !matches(filter, part.name) {
+			continue
+		}
 		progress(part.name)
 		rows, err := part.rows(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", part.name, err)
 		}
 		sec.Rows = append(sec.Rows, rows...)
+	}
+	if len(sec.Rows) == 0 {
+		return nil, fmt.Errorf("no part of the table matches %q", filter)
 	}
 	if missing != nil {
 		sec.Rows = append(sec.Rows, &Row{Name: "(no C)", Samples: samples(2), Note: missing.Error()})

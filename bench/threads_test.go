@@ -108,3 +108,25 @@ func TestPercentile(t *testing.T) {
 		}
 	}
 }
+
+func TestSelectKernels(t *testing.T) {
+	names := func(filter string) (out []string) {
+		list, err := selectKernels(filter)
+		if (err != nil) != (len(list) == 0) {
+			t.Errorf("%q: %d kernels, %v", filter, len(list), err)
+		}
+		for _, k := range list {
+			out = append(out, k.Name)
+		}
+		return out
+	}
+	if got := names(""); len(got) != len(kernels) {
+		t.Errorf("no filter: %q", got)
+	}
+	if got := names("fib,br_table"); !slices.Equal(got, []string{"fib", "bytecode"}) {
+		t.Errorf("by name and by kind: %q", got)
+	}
+	if got := names("no such"); got != nil {
+		t.Errorf("nothing: %q", got)
+	}
+}
