@@ -187,7 +187,11 @@ func (a *app) writeFile(name string, write func(io.Writer) error) error {
 }
 
 func replaceFile(name string, write func(io.Writer) error) (err error) {
-	if info, serr := os.Stat(name); serr == nil && !info.Mode().IsRegular() {
+	if target, err := filepath.EvalSymlinks(name); err == nil {
+		name = target // the file is replaced, not the link to it
+	}
+	info, serr := os.Stat(name)
+	if serr == nil && !info.Mode().IsRegular() {
 		// A device or a pipe is to be written to, not replaced.
 		f, err := os.OpenFile(name, os.O_WRONLY, 0)
 		if err != nil {
@@ -195,7 +199,9 @@ func replaceFile(name string, write func(io.Writer) error) (err error) {
 		}
 		return errors.Join(write(f), f.Close())
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
+	// Not CreateTemp, whose files have a mode of their own.
+	tmp, err := os.OpenFile(filepath.Join(filepath.Dir(name), fmt.Sprintf(".%s-%d", filepath.Base(name), os.Getpid())),
+		os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return err
 	}
@@ -208,7 +214,9 @@ func replaceFile(name string, write func(io.Writer) error) (err error) {
 		tmp.Close()
 		return err
 	}
-	_ = tmp.Chmod(0o644) // where there are such modes
+	if serr == nil {
+		_ = tmp.Chmod(info.Mode().Perm()) // where there are such modes
+	}
 	if err := tmp.Close(); err != nil {
 		return err
 	}
