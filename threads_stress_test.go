@@ -142,6 +142,64 @@ func TestThreadedProcessesLeaveNothing(t *testing.T) {
 	}
 }
 
+// TestOneCauseOfManyThreads has threads and the embedder end a Process at the same time. One of them is told to be the cause, to everybody and for good.
+func TestOneCauseOfManyThreads(t *testing.T) {
+	rounds := 500
+	if testing.Short() {
+		rounds = 50
+	}
+	rt := newRuntime(t)
+	mod := stressModule(t, rt, "race")
+	enough := errors.New("enough")
+	var exits, traps, stops int
+	for i := range rounds {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		p, err := wasi.Start(ctx, rt, mod, wasi.Config{}, spindle.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		moment := time.AfterFunc(time.Duration(rand.IntN(300))*time.Microsecond, func() {
+			if i%2 == 0 {
+				cancel(enough)
+			} else if err := p.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		var told [3]error
+		var wg sync.WaitGroup
+		for k := range told {
+			wg.Go(func() { told[k] = p.Wait(t.Context()) })
+		}
+		wg.Wait()
+		err = p.Wait(t.Context())
+		moment.Stop()
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+		cancel(nil)
+		for _, e := range append(told[:], p.Wait(t.Context())) {
+			if e != err { //nolint:errorlint // identity
+				t.Errorf("somebody was told %v, others %v", err, e)
+			}
+		}
+		var exit *spindle.ExitError
+		var trap *spindle.TrapError
+		switch {
+		case errors.As(err, &exit) && 101 <= exit.Code && exit.Code <= 104:
+			exits++
+		case errors.As(err, &trap) && trap.Code == spindle.TrapUnreachable && 1 <= trap.Thread && trap.Thread <= 8 && len(trap.Frames) == 1:
+			traps++
+		case errors.As(err, &trap) && trap.Code == spindle.TrapInterrupted && i%2 == 0 && errors.Is(err, enough):
+			stops++
+		case errors.As(err, &trap) && trap.Code == spindle.TrapInterrupted && i%2 == 1 && errors.Is(err, spindle.ErrClosed):
+			stops++
+		default:
+			t.Errorf("ended with %v", err)
+		}
+	}
+	t.Logf("%d exits, %d traps, %d ends from outside", exits, traps, stops)
+}
+
 // TestManyBlockedThreads has very many threads wait at the same time, and wakes them all.
 func TestManyBlockedThreads(t *testing.T) {
 	threads := 100_000
