@@ -132,3 +132,53 @@ func TestNearTheEnd(t *testing.T) {
 		}
 	}
 }
+
+// TestLastBytes has every form of an access at every place near the end of memory: it traps exactly if a byte of it lies beyond.
+func TestLastBytes(t *testing.T) {
+	w := newWorld(t, 0)
+	forms := []string{
+		"(local.get 0)", "(block (result i32) (local.get 0))", "(i32.const AT)", "(i32.add (local.get 0) (i32.const 0))", "(i32.add (i32.sub (local.get 0) (i32.const 7)) (i32.const 7))",
+		"(i32.add (i32.sub (local.get 0) (local.get 1)) (local.get 1))", "(i32.add (i32.and (local.get 0) (i32.const 7)) (i32.shl (i32.shr_u (local.get 0) (i32.const 3)) (i32.const 3)))",
+	}
+	accesses := []struct {
+		text string
+		size uint64
+	}{
+		{"(drop (i32.load8_u ADDR))", 1}, {"(drop (i32.load8_s ADDR))", 1}, {"(drop (i64.load8_s ADDR))", 1}, {"(drop (i32.load16_u ADDR))", 2}, {"(drop (i32.load16_s ADDR))", 2},
+		{"(drop (i64.load16_s ADDR))", 2}, {"(drop (i32.load ADDR))", 4}, {"(drop (i64.load32_s ADDR))", 4}, {"(drop (i64.load ADDR))", 8}, {"(drop (v128.load ADDR))", 16},
+		{"(i32.store8 ADDR (local.get 1))", 1}, {"(i32.store16 ADDR (local.get 1))", 2}, {"(i32.store ADDR (local.get 1))", 4}, {"(i64.store ADDR (local.get 2))", 8},
+		{"(i32.store8 ADDR (i32.const 1))", 1}, {"(i32.store16 ADDR (i32.const 1))", 2}, {"(i32.store ADDR (i32.const 1))", 4}, {"(i64.store ADDR (i64.const 1))", 8},
+		{"(v128.store ADDR (v128.const i64x2 1 2))", 16}, {"(i32.store ADDR (i32.load (i32.const 8)))", 4}, {"(i64.store ADDR (i64.load (i32.const 8)))", 8},
+		{"(i32.store (local.get 1) (i32.load ADDR))", 4}, {"(i64.store (local.get 1) (i64.load ADDR))", 8},
+		{"(drop (i32.add (local.get 1) (i32.load ADDR)))", 4}, {"(drop (i64.xor (local.get 2) (i64.load ADDR)))", 8}, {"(drop (f32.mul (f32.load (i32.const 0)) (f32.load ADDR)))", 4},
+		{"(block (br_if 0 (i32.load ADDR)))", 4}, {"(block (br_if 0 (i32.eqz (i32.load8_u ADDR))))", 1}, {"(block (block (br_table 0 1 (i32.load8_u ADDR))))", 1},
+		{"(local.set 2 (i64.load (i32.const 0))) (local.set 3 (i64.load ADDR)) (nop)", 8}, {"(i64.store (i32.const 0) (local.get 2)) (i64.store ADDR (local.get 2)) (nop)", 8},
+		{"(drop (v128.load8x8_s ADDR))", 8}, {"(drop (v128.load32_splat ADDR))", 4}, {"(drop (v128.load64_zero ADDR))", 8},
+		{"(drop (v128.load16_lane 5 ADDR (v128.const i64x2 1 2)))", 2}, {"(v128.store64_lane 1 ADDR (v128.const i64x2 1 2))", 8},
+	}
+	const end = 65536
+	for n, form := range forms {
+		for at := uint64(end - 18); at < end+2; at++ {
+			if !strings.Contains(form, "AT") && at > end-18 {
+				break // one module for all addresses
+			}
+			addr := strings.ReplaceAll(form, "AT", fmt.Sprint(at))
+			var src strings.Builder
+			for i, a := range accesses {
+				fmt.Fprintf(&src, "(func (export \"f%d\") (param i32 i32 i64 i64) %s)\n", i, strings.ReplaceAll(a.text, "ADDR", addr))
+			}
+			inst := w.instance(fmt.Sprint("l", n, "_", at), "(module (memory 1) "+src.String()+")")
+			for i, a := range accesses {
+				for place := uint64(end - 18); place < end+2; place++ {
+					if strings.Contains(form, "AT") && place != at {
+						continue
+					}
+					_, err := w.call(inst, fmt.Sprint("f", i), place, 24, 5, 0)
+					if want := place+a.size > end; want != (err != nil) {
+						t.Errorf("%s with %s at the end%+d: %v", a.text, form, int64(place)-end, err)
+					}
+				}
+			}
+		}
+	}
+}
