@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strings"
 	"syscall"
 	"unicode"
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/spindle-wasm/spindle"
+	"github.com/spindle-wasm/spindle/internal/interp"
 	"github.com/spindle-wasm/spindle/internal/wasm"
 	"github.com/spindle-wasm/spindle/internal/wat"
 	"github.com/spindle-wasm/spindle/wasi"
@@ -48,6 +50,7 @@ func (a *app) fail(cmd *cobra.Command, err error) int {
 		trap  *spindle.TrapError
 		exc   *spindle.ExceptionError
 		usage *usageError
+		bug   *interp.BugError
 		in    *fileError
 	)
 	if !errors.As(err, &in) {
@@ -60,6 +63,10 @@ func (a *app) fail(cmd *cobra.Command, err error) int {
 		return exitFailure
 	case errors.As(err, &exit):
 		return int(exit.Code)
+	case errors.As(err, &bug):
+		what, where, _ := strings.Cut(bug.Error(), "\n")
+		a.sayInternal(what, where)
+		return exitFailure
 	case errors.Is(err, errInterrupted):
 		return exitInterrupted
 	case errors.As(err, &trap):
@@ -85,6 +92,15 @@ func (a *app) fail(cmd *cobra.Command, err error) int {
 	}
 	a.say("%s", describe(err))
 	return exitFailure
+}
+
+// sayInternal shows a broken invariant of ours in one line; SPINDLE_DEBUG asks for more.
+func (a *app) sayInternal(what, where string) {
+	hint := "  (SPINDLE_DEBUG=1 in the environment shows where)"
+	if os.Getenv("SPINDLE_DEBUG") != "" {
+		hint = where
+	}
+	a.say("internal error, please report it: %s\n%s", what, hint)
 }
 
 // say writes to stderr, in the name of the command.

@@ -44,16 +44,11 @@ func (o *output) failure() error {
 	return o.err
 }
 
-// execute runs a command line and returns the exit code. A broken invariant of ours is shown in one line; SPINDLE_DEBUG asks for more.
+// execute runs a command line and returns the exit code.
 func execute(a *app, args []string) (code int) {
 	defer func() {
 		if v := recover(); v != nil {
-			fmt.Fprintf(a.stderr, "spindle: internal error, please report it: %v\n", v)
-			if os.Getenv("SPINDLE_DEBUG") != "" {
-				fmt.Fprintf(a.stderr, "%s", debug.Stack())
-			} else {
-				fmt.Fprintln(a.stderr, "  (SPINDLE_DEBUG=1 in the environment shows where)")
-			}
+			a.sayInternal(fmt.Sprint(v), string(debug.Stack()))
 			code = exitFailure
 		}
 	}()
