@@ -2,6 +2,7 @@ package interp
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -173,6 +174,29 @@ func TestFirstCallExhaustsTheStack(t *testing.T) {
 			}
 		}
 		w.wantTrap(m, vm.TrapStackExhausted, "big")
+	}
+}
+
+// TestLocalsBeginAsZero reads locals that were set on some ways to there only, or on none.
+func TestLocalsBeginAsZero(t *testing.T) {
+	w := newWorld(t, 0)
+	set := "(local.set $x (i64.const 5))"
+	for i, body := range []string{
+		"",
+		"(if (local.get 0) (then " + set + "))",
+		"(if (local.get 0) (then " + set + ") (else (nop)))",
+		"(if (i32.eqz (local.get 0)) (then (nop)) (else " + set + "))",
+		"(block (br_if 0 (i32.eqz (local.get 0))) " + set + ")",
+		"(block (block (br_table 0 1 (local.get 0))) (br 0) " + set + ")",
+		"(block (br_if 0 (i32.eqz (local.get 0))) (loop " + set + "))",
+		"(block $o (block (br_if 0 (local.get 0)) (br $o)) " + set + ")",
+		"(block (try_table (catch_all 0) (if (i32.eqz (local.get 0)) (then (throw $e))) " + set + "))",
+		"(block (br_on_null 0 (ref.null func)) (drop) " + set + ")",
+		"(block (block (br_table 0 1 (i32.eqz (local.get 0)))) " + set + ")",
+	} {
+		inst := w.instance(fmt.Sprint("z", i), `(module (tag $e) (func (export "f") (param i32) (result i64) (local $w v128) (local $x i64) (local $y externref) (local $z v128)
+			`+body+` (i64.or (local.get $x) (i64.or (i64x2.extract_lane 1 (local.get $z)) (i64.extend_i32_u (i32.eqz (ref.is_null (local.get $y))))))))`)
+		w.want(inst, 0, "f", 0)
 	}
 }
 

@@ -106,9 +106,23 @@ func (w *world) call(inst *vm.Instance, export string, args ...uint64) ([]uint64
 	ft := w.types.Def(x.Func.Type).Func
 	slots := make([]uint64, max(slotsOf(ft.Params), slotsOf(ft.Results)))
 	copy(slots, args)
+	if w.thread.InHost() == nil && len(w.thread.Activations) == 0 {
+		w.soil()
+	}
 	err := w.engine.Call(w.thread, x.Func.Inst, x.Func.Index, slots)
 	w.atRest()
 	return slots[:slotsOf(ft.Results)], err
+}
+
+// soil fills the first part of the stack, whose contents are arbitrary by contract, so that what should have been zeroed shows.
+func (w *world) soil() {
+	const slots = 512
+	if w.thread.Ctx.StackTop()-w.thread.Ctx.StackBase < slots*8 {
+		return
+	}
+	for i := range slotsAt(w.thread.Ctx.StackBase, slots) {
+		*slotAt(w.thread.Ctx.StackBase + uintptr(i)*8) = 0xA5A5A5A5_C3C3C3C3
+	}
 }
 
 // atRest checks that nothing is left of a call.

@@ -166,8 +166,10 @@ func TestTableKeepsItsElementsWhenItGrows(t *testing.T) {
 		}
 		n += delta
 	}
-	if _, ok, _ := th.TableGrow(tb, maxTable, 0); ok {
-		t.Error("grew beyond the limit")
+	for _, delta := range []uint64{maxTable, 1 << 32, 1 << 63, -tb.Size(), -tb.Size() + 1, ^uint64(0)} {
+		if _, ok, err := th.TableGrow(tb, delta, 0); ok || err != nil {
+			t.Errorf("grew by %#x, %v", delta, err)
+		}
 	}
 	if _, ok := tb.Get(tb.Size()); ok || tb.Set(tb.Size(), 1) {
 		t.Error("access beyond the end")
