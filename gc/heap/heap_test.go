@@ -85,8 +85,8 @@ func TestBlocks(t *testing.T) {
 func TestBitsAreAtomic(t *testing.T) {
 	m := newMemory(t, BlockSize)
 	const refs = 512
+	m.Log.Fill(BlockSize, refs*8)
 	for name, op := range map[string]func(Ref) bool{"set": m.Mark.Set, "unset": m.Log.Unset} {
-		m.Log.Fill(BlockSize, refs*8)
 		var mu sync.Mutex
 		won := map[Ref]int{}
 		var wg sync.WaitGroup
