@@ -12,13 +12,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hostPipe makes a pipe: a stream to read from, which owns its file, and the other end.
+// hostPipe makes a pipe: a stream to read from, which owns its file, and the other end. Both are closed with the test, if not before: other
+// tests count open files.
 func hostPipe(t *testing.T, h *Hub) (vfs.Stream, *os.File) {
 	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { r.Close(); w.Close() })
 	s, err := OfFile(h, r, true)
 	if err != nil {
 		t.Fatal(err)
