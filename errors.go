@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/spindle-wasm/spindle/internal/interp"
 	"github.com/spindle-wasm/spindle/internal/vm"
 	"github.com/spindle-wasm/spindle/internal/wasm"
 	"github.com/spindle-wasm/spindle/internal/wat"
@@ -25,6 +26,8 @@ type (
 	LimitError = vm.LimitError
 	// HostPanicError is the cause of a trap when a host function panicked.
 	HostPanicError = vm.HostPanicError
+	// BugError says that an invariant of Spindle's own broke. It ends the Process that met it, and no other one.
+	BugError = interp.BugError
 	// MalformedError says where bytes are not a WebAssembly module.
 	MalformedError = wasm.MalformedError
 	// ValidationError says where a module breaks a rule of validation.

@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/spindle-wasm/spindle"
-	"github.com/spindle-wasm/spindle/internal/interp"
 	"github.com/spindle-wasm/spindle/internal/wasm"
 	"github.com/spindle-wasm/spindle/internal/wat"
 	"github.com/spindle-wasm/spindle/wasi"
@@ -50,7 +49,7 @@ func (a *app) fail(cmd *cobra.Command, err error) int {
 		trap  *spindle.TrapError
 		exc   *spindle.ExceptionError
 		usage *usageError
-		bug   *interp.BugError
+		bug   *spindle.BugError
 		in    *fileError
 	)
 	if !errors.As(err, &in) {

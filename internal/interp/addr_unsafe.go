@@ -15,9 +15,6 @@ func slotsAt(addr uintptr, n int) []uint64 { return unsafe.Slice((*uint64)(ptr(a
 // instrAt views an instruction.
 func instrAt(addr uintptr) *Instr { return (*Instr)(ptr(addr)) }
 
-// descAt views a function's descriptor.
-func descAt(addr uintptr) *funcCode { return (*funcCode)(ptr(addr)) }
-
 // frameBytes is the size of the frame that an entry instruction needs; it is stored just before it.
 func frameBytes(entry uintptr) uintptr { return *(*uintptr)(ptr(entry - 8)) }
 
