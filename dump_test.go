@@ -319,6 +319,7 @@ func TestDumpsDuringChurn(t *testing.T) {
 					case <-stop:
 						return
 					default:
+						runtime.Gosched() // or, on one processor, each keeps the others from the Process's lock for a time slice
 					}
 					if k == 4 { // threads of the host, which trap
 						th, err := p.SpawnWith(context.Background(), spindle.SpawnConfig{Contain: true}, "fail")
