@@ -136,7 +136,11 @@ func TestEmbedderEndsAllThreads(t *testing.T) {
 				defer cancel(nil)
 				there := make(signalWriter)
 				p := startEnds(t, ctx, rt, mod, imports, there, "nobody", "exit", what)
-				<-there
+				select {
+				case <-there:
+				case <-p.Done():
+					t.Fatalf("ended before all threads were there: %v", p.Wait(t.Context()))
+				}
 				switch how {
 				case "cancel":
 					cancel(enough)
