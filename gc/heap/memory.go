@@ -105,6 +105,17 @@ func (m *Memory) Blocks() uint32 { return m.blocks }
 // InUse returns how many blocks belong to spaces.
 func (m *Memory) InUse() int64 { return m.inUse.Load() }
 
+// Held returns how many blocks keep memory of the system: those in use, and free ones that have been used since the last Trim.
+func (m *Memory) Held() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var n int
+	for _, w := range m.dirty {
+		n += bits.OnesCount64(w)
+	}
+	return int64(n)
+}
+
 // SpaceOf returns the space of the block that a word read as a reference points into, 0 for none.
 func (m *Memory) SpaceOf(r Ref) SpaceID { return *m.Spaces.At(r >> LogBlock) }
 

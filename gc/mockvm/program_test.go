@@ -145,6 +145,12 @@ func TestOutOfMemory(t *testing.T) {
 			if _, err := th.Alloc(types[typeBytes], 2<<20); err != nil {
 				t.Errorf("after all is dropped: %v", err)
 			}
+			if err := v.Heap.Collect(th.Mutator, true); err != nil {
+				t.Fatal(err)
+			}
+			if held, most := mem.Held(), v.Heap.Budget.Blocks()/8+mem.InUse(); held > most {
+				t.Errorf("an empty heap keeps the memory of %d blocks, want at most %d", held, most)
+			}
 		})
 	}
 }

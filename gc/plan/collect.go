@@ -187,6 +187,12 @@ type release struct {
 func (p *release) Run(*scheduler.Worker) {
 	p.b.plan.Release(p.full)
 	p.b.large.Release()
+	if p.full {
+		// What the next collections will hardly need goes back to the system.
+		if err := p.b.Mem.Trim(int(p.b.Budget.Blocks() / 8)); err != nil {
+			p.b.fail(err)
+		}
+	}
 	for _, w := range p.b.Sched.Workers() {
 		for i := range policy.Of(w).Copy {
 			policy.Of(w).Copy[i].Reset()
