@@ -12,6 +12,7 @@ import (
 	"github.com/spindle-wasm/spindle/gc/policy"
 	"github.com/spindle-wasm/spindle/gc/policy/large"
 	"github.com/spindle-wasm/spindle/gc/scheduler"
+	"github.com/spindle-wasm/spindle/gc/trace"
 	"github.com/spindle-wasm/spindle/gc/vm"
 )
 
@@ -29,6 +30,8 @@ type Options struct {
 	Stress int
 	// Sanity goes through the heap again after each collection (package sanity); what it finds makes the heap fail.
 	Sanity bool
+	// Trace, if set, gets an event for each packet and each collection.
+	Trace *trace.Writer
 	// Stats, if set, is told of each collection when it is over.
 	Stats func(Collection)
 }
@@ -91,7 +94,11 @@ func New(b vm.Binding, opts Options, make func(*Base) Plan) (*Base, error) {
 	for i, s := range base.plan.Spaces() {
 		base.common.Spaces[int(FirstSpace)+i] = s
 	}
-	base.Sched = scheduler.New(scheduler.Config{Workers: opts.Workers, Begin: base.begin, Done: base.done, Failed: base.fail})
+	cfg := scheduler.Config{Workers: opts.Workers, Begin: base.begin, Done: base.done, Failed: base.fail}
+	if opts.Trace != nil {
+		cfg.Trace = opts.Trace.Packet
+	}
+	base.Sched = scheduler.New(cfg)
 	for _, w := range base.Sched.Workers() {
 		t := &policy.Tracer{Common: &base.common}
 		base.plan.InitTracer(t)

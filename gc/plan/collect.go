@@ -234,6 +234,12 @@ func (b *Base) check() {
 }
 
 func (b *Base) done() {
+	if t := b.Opts.Trace; t != nil {
+		c := &b.current
+		t.Span("collection", c.Start, c.Stop+c.Pause, map[string]any{
+			"number": c.Number, "full": c.Full, "objects": c.Objects, "bytes": c.Bytes, "blocksBefore": c.Before, "blocksAfter": c.After,
+		})
+	}
 	if b.Opts.Stats != nil {
 		b.Opts.Stats(b.current)
 	}
