@@ -176,8 +176,19 @@ func (r *Runtime) Start(ctx context.Context, m *Module, cfg Config) (*Process, e
 		p.group.End(0, err)
 		p.group.Wait()
 		p.err, _ = p.group.Ended()
+		if sameStop(p.err, err) {
+			p.err = err // with the main thread's backtrace
+		}
 	}()
 	return p, nil
+}
+
+// sameStop reports whether both are the main thread's stop for the same reason: one as it was recorded for all threads, without a backtrace, and the other one as
+// the main thread then met it.
+func sameStop(recorded, met error) bool {
+	r, ok := recorded.(*TrapError)
+	m, also := met.(*TrapError)
+	return ok && also && r.Code == TrapInterrupted && m.Code == TrapInterrupted && r.Thread == m.Thread && r.Frames == nil && errors.Is(m.Cause, r.Cause)
 }
 
 func (p *Process) runEntry(ctx context.Context, inst *Instance, entry string) error {

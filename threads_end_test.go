@@ -157,6 +157,8 @@ func TestEmbedderEndsAllThreads(t *testing.T) {
 				var trap *spindle.TrapError
 				if !errors.As(err, &trap) || trap.Code != spindle.TrapInterrupted || !errors.Is(err, cause) {
 					t.Errorf("ended with %v, want an interruption by %v", err, cause)
+				} else if how == "cancel" && len(trap.Frames) == 0 {
+					t.Errorf("ended with %v, without a backtrace of the main thread", err)
 				}
 			})
 		}
