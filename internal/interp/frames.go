@@ -41,7 +41,7 @@ func (w *walker) locate(pc uintptr) {
 }
 
 // leaving reports whether the frame is in a tail call, and there only because a host function cannot take its place: the guest has left it and
-// its handlers (specification 4.4, return_call_ref: handlers and frame go before the call).
+// its handlers (specification: Execution, Control Instructions, return_call_ref: handlers and frame go before the call).
 func (w *walker) leaving() bool {
 	if w.when != inCall {
 		return false

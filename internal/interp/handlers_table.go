@@ -68,7 +68,7 @@ func refFunc(t *vm.Thread, in *Instr) error {
 	return next(t)
 }
 
-// hasType reports whether a reference is of a canonical reference type (specification 4.2.1: dynamic types of references).
+// hasType reports whether a reference is of a canonical reference type (specification: Execution, Values, types of references).
 func hasType(t *vm.Thread, r vm.Ref, typ wasm.ValType) bool {
 	if r == vm.NullRef {
 		return typ.Nullable()

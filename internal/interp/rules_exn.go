@@ -26,7 +26,7 @@ type catch struct {
 
 func lowerTryTable(l *lowerer, _ *rule) {
 	clauses := l.in.Catch
-	depth := len(l.ctrl) // labels of clauses do not count the try_table itself (specification 3.4.4)
+	depth := len(l.ctrl) // labels of clauses do not count the try_table itself (specification: Validation, Control Instructions)
 	c := l.begin(kindTry)
 	l.joinLast()
 	c.start = len(l.code)

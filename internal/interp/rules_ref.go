@@ -165,7 +165,7 @@ func lowerBrOnCast(l *lowerer, _ *rule) {
 	ref := &l.stack[len(l.stack)-1]
 	slot := uint16(ref.home)
 	hit, miss := l.in.Ref2, l.in.Ref
-	if l.in.Ref2.Nullable() { // what fails to cast is not null then (specification 3.4.5: type difference)
+	if l.in.Ref2.Nullable() { // what fails to cast is not null then (specification: Validation, Conventions, type difference)
 		miss = miss.WithNull(false)
 	}
 	l.pushHome(wasm.I32)

@@ -378,7 +378,7 @@ func roundTo(width int, x float64) float64 {
 }
 
 // sameFloats compares lanes. A NaN's sign and payload are free, but it must be an arithmetic NaN, and the canonical one if
-// no operand is another NaN (specification 4.3.3, "NaN Propagation").
+// no operand is another NaN (specification: Execution, Floating-Point Operations, "NaN Propagation").
 func sameFloats(width int, got, want vec, args []vec, argWidth int) bool {
 	top := map[int]uint64{32: 1 << 22, 64: 1 << 51}
 	payload := func(width int, x uint64) uint64 { return x & (top[width]*2 - 1) }

@@ -13,7 +13,7 @@ type body struct {
 	typ    *wasm.FuncType
 	code   []byte
 	locals []wasm.ValType // parameters first; grows
-	set    []bool         // whether a local may be read (specification 3.4.7.1)
+	set    []bool         // whether a local may be read (specification: Validation, Variable Instructions)
 	setLog []int          // locals in the order in which they were set
 	// private locals are the generator's own: scratch ones by type, written right before they are read, and loop counters.
 	private []bool

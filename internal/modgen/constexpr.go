@@ -9,7 +9,7 @@ import (
 
 func endExpr(b []byte) []byte { return append(b, byte(wasm.OpEnd)) }
 
-// visibleGlobals is the number of globals that a segment's expression or an initialiser of the next global may name (specification 3.5.19; before
+// visibleGlobals is the number of globals that a segment's expression or an initialiser of the next global may name (specification: Validation, Modules; before
 // garbage collection, imported ones only).
 func (g *gen) visibleGlobals() int {
 	if g.has(wasm.FeatureGc) {

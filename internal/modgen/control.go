@@ -159,7 +159,7 @@ func (b *body) callIndirect(op wasm.Opcode) {
 	}
 	if table, fn, at, ok := b.knownSlot(want); ok && b.tame() {
 		typ := b.funcs[fn].typ
-		// A supertype of the function's type will do (specification 4.4.9: matching).
+		// A supertype of the function's type will do (specification: Validation, Matching).
 		if s := b.types.subs[typ].Super; s >= 0 && b.c.oneIn(2) {
 			if want == nil || b.types.matchAll(b.types.subs[s].Func.Results, want) {
 				typ = uint32(s)

@@ -6,7 +6,7 @@ import (
 	"github.com/spindle-wasm/spindle/internal/wasm"
 )
 
-// Encoding of sections and what is in them (specification 5.5), each appending to b; package wasm has the smaller pieces.
+// Encoding of sections and what is in them (specification: Binary Format, Modules), each appending to b; package wasm has the smaller pieces.
 
 func appendU(b []byte, v uint64) []byte { return binary.AppendUvarint(b, v) }
 

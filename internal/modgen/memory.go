@@ -38,7 +38,7 @@ func (b *body) memarg(m int, width int, exact bool) {
 	}
 	flags := uint64(align)
 	if m != 0 {
-		flags |= 0x40 // a memory index follows (specification 5.4.6)
+		flags |= 0x40 // a memory index follows (specification: Binary Format, Memory Instructions)
 	}
 	b.code = appendU(b.code, flags)
 	if m != 0 {

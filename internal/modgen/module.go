@@ -25,10 +25,10 @@ type gen struct {
 	datas   []dataDef
 	exports []exportDef
 	start   int // function index, -1 if there is none
-	// refFuncs are the functions that ref.func names in bodies: those must be declared (specification 3.5.19, C.refs).
+	// refFuncs are the functions that ref.func names in bodies: those must be declared (specification: Validation, Modules, C.refs).
 	refFuncs map[uint32]bool
 	bodies   [][]byte
-	// namesData is set if a body names a data segment, which takes a data count section (specification 5.5.16).
+	// namesData is set if a body names a data segment, which takes a data count section (specification: Binary Format, Data Count Section).
 	namesData bool
 
 	numImported struct{ funcs, tables, mems, tags, globals int }

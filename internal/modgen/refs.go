@@ -156,7 +156,7 @@ func (b *body) brOnNull() {
 	})
 }
 
-// brOnCast writes br_on_cast or br_on_cast_fail (specification 3.4.8.11).
+// brOnCast writes br_on_cast or br_on_cast_fail (specification: Validation, Control Instructions).
 func (b *body) brOnCast() {
 	from, to := b.castTypes()
 	if !b.types.match(to, from) {

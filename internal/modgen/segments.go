@@ -66,7 +66,7 @@ func (g *gen) makeElem() {
 	if e.mode == wasm.SegmentActive {
 		e.at, e.offset = g.offset(g.tables[e.table].AddrType(), size-n)
 	}
-	// A list of indices has the type (ref func) (specification 5.5.12).
+	// A list of indices has the type (ref func) (specification: Binary Format, Element Section).
 	indices := g.types.match(wasm.RefTo(wasm.HeapFunc, false), e.typ)
 	if indices && (!g.has(wasm.FeatureReferenceTypes) || c.oneIn(2)) {
 		e.funcs = []uint32{}
@@ -75,7 +75,7 @@ func (g *gen) makeElem() {
 			e.funcs = append(e.funcs, uint32(f))
 			e.statics = append(e.statics, f)
 		}
-		// Functions of a segment are declared (specification 3.5.19).
+		// Functions of a segment are declared (specification: Validation, Modules).
 		for _, f := range e.funcs {
 			g.declare(f)
 		}
@@ -128,7 +128,7 @@ func (g *gen) declareMissing() {
 	}
 }
 
-// append encodes the segment (specification 5.5.12) in one of the ways there are for it.
+// append encodes the segment (specification: Binary Format, Element Section) in one of the ways there are for it.
 func (e *elemDef) append(b []byte, c *choices) []byte {
 	flags := byte(0)
 	natural := wasm.FuncRef // the type of a list without one

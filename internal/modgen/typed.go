@@ -54,7 +54,7 @@ func init() {
 }
 
 // canonicalizer returns the comparison that tells the NaNs of an instruction's result apart, or 0 if it makes no NaN whose
-// bits are open (specification 4.3.3: nan_N{}).
+// bits are open (specification: Execution, Floating-Point Operations, nan_N{}).
 func canonicalizer(info *wasm.InstrInfo) wasm.Opcode {
 	name := info.Name
 	shape, rest, _ := strings.Cut(name, ".")

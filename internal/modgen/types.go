@@ -17,7 +17,7 @@ type typeTable struct {
 	plain map[string]uint32 // type index of function types that are final, without supertype, by encoding
 }
 
-// above lists, for each abstract heap type, the abstract ones above it (specification 3.3.5).
+// above lists, for each abstract heap type, the abstract ones above it (specification: Validation, Matching, Heap Types).
 var above = map[wasm.HeapType][]wasm.HeapType{
 	wasm.HeapNone:     {wasm.HeapI31, wasm.HeapStruct, wasm.HeapArray, wasm.HeapEq, wasm.HeapAny},
 	wasm.HeapI31:      {wasm.HeapEq, wasm.HeapAny},
@@ -266,7 +266,7 @@ func (g *gen) subtype(t wasm.ValType) wasm.ValType {
 	return t
 }
 
-// copyGroup adds a recursion group that is equivalent to an earlier one (specification 3.3.13).
+// copyGroup adds a recursion group that is equivalent to an earlier one (specification: Validation, Conventions).
 func (g *gen) copyGroup(x int) {
 	old := g.types.groups[x]
 	shift := uint32(len(g.types.subs)) - old.Start

@@ -2,7 +2,7 @@ package vm
 
 import "github.com/spindle-wasm/spindle/internal/wasm"
 
-// eval evaluates a validated constant expression (specification 3.5.18) to its slot form.
+// eval evaluates a validated constant expression (specification: Validation, Constant Expressions) to its slot form.
 func (i *Instance) eval(e *wasm.ConstExpr) (lo, hi uint64, err error) {
 	var r wasm.InstrReader
 	var in wasm.Instr

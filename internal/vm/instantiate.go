@@ -22,7 +22,7 @@ func (e *LinkError) Error() string { return fmt.Sprintf("import %q.%q: %s", e.Mo
 // Resolver finds what an import is bound to; ok is false if there is nothing of that name.
 type Resolver func(im *wasm.Import) (x Extern, ok bool, err error)
 
-// Instantiate links a validated module and initialises it as the specification says (4.5.4), in its order, up to but not
+// Instantiate links a validated module and initialises it as the specification says (Execution, Instantiation), in its order, up to but not
 // including the start function. An error after the instance became reachable (a trap of an active segment) leaves what was
 // written, as the specification wants; the instance stays in the store.
 // Preconditions: the caller owns t, or t has never run.
@@ -84,7 +84,7 @@ func (i *Instance) link(resolve Resolver) error {
 	return nil
 }
 
-// bind checks an import against what it is bound to (specification 3.4: external subtyping) and adds it to its index space.
+// bind checks an import against what it is bound to (specification: Validation, Matching, External Types) and adds it to its index space.
 func (i *Instance) bind(im *wasm.Import, x Extern) string {
 	ts := i.Store.types
 	m := i.Module

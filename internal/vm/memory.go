@@ -81,8 +81,8 @@ func (m *Memory) Shared() bool { return m.Type.Shared }
 // unshared memory, after it has grown.
 func (m *Memory) Bytes() []byte { return bytesAt(m.Desc.Base, int(m.Len())) }
 
-// Grow adds pages and returns the old size in pages; ok is false if the memory cannot grow that far (specification 4.4.7,
-// memory.grow). On a shared memory it is an atomic read-modify-write of the size.
+// Grow adds pages and returns the old size in pages; ok is false if the memory cannot grow that far (specification: Execution, Memory
+// Instructions, memory.grow). On a shared memory it is an atomic read-modify-write of the size.
 func (m *Memory) Grow(delta uint64) (old uint64, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// TrapCode says why guest code trapped (specification 4.4: "trap").
+// TrapCode says why guest code trapped (specification: Execution, Instructions).
 type TrapCode uint8
 
 const (

@@ -20,7 +20,7 @@ var floatTypes = []floatType{
 	{"F64", ".f64", "", "float64", "math.Float64bits", "math.Float64frombits", "(1 << 63)", "(1 << 51)", "0x4330000000000000", "0x7FFFFFFFFFFFFFFF", "math.Float64bits"},
 }
 
-// floats. NaN results need only be arithmetic NaNs (specification 4.3.3): processors quiet an operand or make the default NaN.
+// floats. NaN results need only be arithmetic NaNs (specification: Execution, Floating-Point Operations): processors quiet an operand or make the default NaN.
 // No product is added in the same expression, so Go has nothing to fuse.
 func floats() {
 	for _, t := range floatTypes {

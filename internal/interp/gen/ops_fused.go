@@ -21,7 +21,7 @@ func fused() {
 		hot(t.name+"MulAdd", "$a = uint64("+x+"*"+y+" + "+z+")")
 	}
 	for _, t := range floatTypes {
-		// The product is rounded by itself: the conversion keeps Go from fusing the two operations (specification 4.3.3).
+		// The product is rounded by itself: the conversion keeps Go from fusing the two operations (specification: Execution, Floating-Point Operations).
 		p := t.typ + "($b" + t.suffix + "*$c" + t.suffix + ")"
 		hot(t.name+"MulAdd", "$a = "+t.slot+"($d"+t.suffix+" + "+p+")")
 		hot(t.name+"MulSub", "$a = "+t.slot+"("+p+" - $d"+t.suffix+")")

@@ -139,7 +139,7 @@ func vectorLanes() {
 		dot = append(dot, fmt.Sprintf("uint32(int32(%s)*int32(%s) + int32(%s)*int32(%s))", at("p", "int16", 2*i), at("q", "int16", 2*i), at("p", "int16", 2*i+1), at("q", "int16", 2*i+1)))
 	}
 	hot("I32x4DotI16x8S", "p, q := $b.ptr, $c.ptr\n"+pack(32, dot))
-	// Relaxed dot products (specification 4.3.3, "relaxed_dot"), here always signed by signed with the sum of a pair saturated:
+	// Relaxed dot products (specification: Execution, Relaxed Operations), here always signed by signed with the sum of a pair saturated:
 	// only four times -128 exceeds 16 bits.
 	const pair = "v := int32(%s)*int32(%s) + int32(%s)*int32(%s)\n" + below8000
 	var b strings.Builder
