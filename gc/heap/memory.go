@@ -36,7 +36,7 @@ type Memory struct {
 	// Mark tells which objects are alive; Log which ones' next write is to be remembered; Pin which ones must not move.
 	Mark, Log, Pin Bits
 	// Lines is the state of each line; Spaces the SpaceID of each block of the largest object area, so that no word read as a reference
-	// is beyond it; States and Data are for a block's space.
+	// is beyond it; States are for a block's space, which sets them when it takes the block if it reads them.
 	Lines, Spaces, States Table
 
 	region  *mem.Region

@@ -22,7 +22,7 @@ type Options struct {
 	MaxBytes int64
 	// NurseryBytes bounds what generational plans allocate between two collections; 0 means DefaultNurseryBytes or a quarter of the heap.
 	NurseryBytes int64
-	// Workers is the number of GC workers; 0 means one for each processor.
+	// Workers is the number of GC workers; 0 or less means one for each processor.
 	Workers int
 	// Types are the heap's types, if it shares them.
 	Types *heap.Types
@@ -72,7 +72,7 @@ func New(b vm.Binding, opts Options, make func(*Base) Plan) (*Base, error) {
 	if opts.NurseryBytes == 0 {
 		opts.NurseryBytes = min(DefaultNurseryBytes, opts.MaxBytes/4)
 	}
-	if opts.Workers == 0 {
+	if opts.Workers <= 0 {
 		opts.Workers = runtime.GOMAXPROCS(0)
 	}
 	if opts.Types == nil {

@@ -10,10 +10,8 @@ func (p *Plan) InitTracer(t *policy.Tracer) {
 	t.Copy = append(t.Copy, alloc.Bump{From: p.mature.Holes(p.base.Mem)})
 }
 
-// Full implements plan.Plan: the whole heap is due when promoted objects have taken half of what the last such collection left free.
-func (p *Plan) Full(wanted bool) bool {
-	return wanted || !p.first || p.after-p.live > (p.base.Budget.Blocks()-p.live)/2
-}
+// Full implements plan.Plan.
+func (p *Plan) Full(wanted bool) bool { return p.gens.Full(wanted, &p.base.Budget) }
 
 // Prepare implements plan.Plan. In a collection of the whole heap copies go into free blocks only: which lines are free is not known.
 func (p *Plan) Prepare(full bool) {
@@ -28,8 +26,5 @@ func (p *Plan) Prepare(full bool) {
 func (p *Plan) Release(full bool) {
 	p.nursery.Release(p.mature.Adopt)
 	p.mature.Release()
-	p.after = p.base.Mem.InUse()
-	if full {
-		p.live, p.first = p.after, true
-	}
+	p.gens.Collected(full, p.base.Mem.InUse())
 }

@@ -13,11 +13,7 @@ type Plan struct {
 	base    *plan.Base
 	nursery *copyspace.Space
 	mature  *immix.Space
-
-	// Touched while the world stands.
-	live  int64 // blocks in use after the last collection of the whole heap
-	after int64 // and after the last one of any kind
-	first bool  // a collection of the whole heap has been
+	gens    plan.Generations
 }
 
 // New makes the plan of a heap.
@@ -40,6 +36,6 @@ func (p *Plan) Spaces() []policy.Space { return []policy.Space{p.nursery, p.matu
 func (p *Plan) Due(inUse, n int64) bool {
 	young := p.nursery.Blocks()
 	copies := young + n
-	return inUse-p.after >= p.base.Opts.NurseryBytes>>heap.LogBlock ||
+	return p.gens.NurseryFull(inUse, p.base.Opts.NurseryBytes) ||
 		inUse+n+copies+copies/3+int64(p.base.Opts.Workers) > p.base.Budget.Blocks()
 }

@@ -11,11 +11,7 @@ import (
 type Plan struct {
 	base  *plan.Base
 	space *immix.Space
-
-	// Touched while the world stands.
-	live  int64 // blocks in use after the last collection of the whole heap
-	after int64 // and after the last one of any kind
-	first bool  // a collection of the whole heap has been
+	gens  plan.Generations
 }
 
 // New makes the plan of a heap.
@@ -33,5 +29,5 @@ func (p *Plan) Spaces() []policy.Space { return []policy.Space{p.space} }
 
 // Due implements plan.Plan: the young are a part of the heap, however much of it is free, so that pauses do not grow with it.
 func (p *Plan) Due(inUse, _ int64) bool {
-	return (inUse-p.after)<<heap.LogBlock >= p.base.Opts.NurseryBytes
+	return p.gens.NurseryFull(inUse, p.base.Opts.NurseryBytes)
 }

@@ -10,8 +10,7 @@ import (
 
 // Space is a mark-sweep space. States of its blocks are their classes.
 type Space struct {
-	id  heap.SpaceID
-	mem *heap.Memory
+	policy.Marked
 
 	mu     sync.Mutex
 	blocks []uint32             // guarded by mu
@@ -19,21 +18,9 @@ type Space struct {
 }
 
 // New makes a space.
-func New(id heap.SpaceID, mem *heap.Memory) *Space { return &Space{id: id, mem: mem} }
-
-// Trace implements policy.Space.
-func (s *Space) Trace(t *policy.Tracer, r heap.Ref) heap.Ref {
-	if s.mem.Mark.Set(r) {
-		t.Push(r)
-	}
-	return r
+func New(id heap.SpaceID, mem *heap.Memory) *Space {
+	return &Space{Marked: policy.Marked{ID: id, Mem: mem}}
 }
-
-// Live implements policy.Space.
-func (s *Space) Live(r heap.Ref) bool { return s.mem.Mark.Test(r) }
-
-// Lines implements policy.Space.
-func (s *Space) Lines() bool { return false }
 
 // Prepare forgets the marks of the last collection.
 func (s *Space) Prepare() {
@@ -43,7 +30,7 @@ func (s *Space) Prepare() {
 		s.avail[c] = s.avail[c][:0]
 	}
 	for _, b := range s.blocks {
-		s.mem.Mark.Clear(b<<heap.LogBlock, heap.BlockSize)
+		s.Mem.Mark.Clear(b<<heap.LogBlock, heap.BlockSize)
 	}
 }
 
@@ -53,11 +40,11 @@ func (s *Space) Release() {
 	defer s.mu.Unlock()
 	kept := s.blocks[:0]
 	for _, b := range s.blocks {
-		if s.mem.Mark.None(b<<heap.LogBlock, heap.BlockSize) {
-			s.mem.Give(b, 1)
+		if s.Mem.Mark.None(b<<heap.LogBlock, heap.BlockSize) {
+			s.Mem.Give(b, 1)
 			continue
 		}
-		c := *s.mem.States.At(b)
+		c := *s.Mem.States.At(b)
 		s.avail[c] = append(s.avail[c], b)
 		kept = append(kept, b)
 	}
@@ -77,13 +64,13 @@ func (s *Space) takeAvail(c int) (uint32, bool) {
 }
 
 func (s *Space) takeFree(c int, t policy.Taker) (uint32, error) {
-	b, err := t.Take(1, s.id)
+	b, err := t.Take(1, s.ID)
 	if err != nil {
 		return 0, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	*s.mem.States.At(b) = byte(c)
+	*s.Mem.States.At(b) = byte(c)
 	s.blocks = append(s.blocks, b)
 	return b, nil
 }
@@ -135,16 +122,16 @@ func (r *run) Refill(size uint32) (lo, hi uint32, err error) {
 	cells := heap.BlockSize / size
 	for {
 		if base := r.block << heap.LogBlock; r.block != 0 {
-			for r.cell < cells && r.s.mem.Mark.Test(base+r.cell*size) {
+			for r.cell < cells && r.s.Mem.Mark.Test(base+r.cell*size) {
 				r.cell++
 			}
 			first := r.cell
-			for r.cell < cells && !r.s.mem.Mark.Test(base+r.cell*size) {
+			for r.cell < cells && !r.s.Mem.Mark.Test(base+r.cell*size) {
 				r.cell++
 			}
 			if first < r.cell {
 				lo, hi = base+first*size, base+r.cell*size
-				clear(r.s.mem.Bytes(lo, int(hi-lo)))
+				clear(r.s.Mem.Bytes(lo, int(hi-lo)))
 				return lo, hi, nil
 			}
 		}

@@ -18,8 +18,7 @@ import (
 // All objects that begin in one line stay together, and slide towards the start of the space's sorted blocks. Where they go is never behind where they
 // come from: a line's objects fit into what is left of their own block, and so into what is left of it when the cursor is not further on.
 type Space struct {
-	id  heap.SpaceID
-	mem *heap.Memory
+	policy.Marked
 
 	mu     sync.Mutex
 	blocks []uint32 // guarded by mu
@@ -32,7 +31,9 @@ type Space struct {
 }
 
 // New makes a space.
-func New(id heap.SpaceID, mem *heap.Memory) *Space { return &Space{id: id, mem: mem} }
+func New(id heap.SpaceID, mem *heap.Memory) *Space {
+	return &Space{Marked: policy.Marked{ID: id, Mem: mem}}
+}
 
 // Source is where an allocator of the space gets memory from. It implements alloc.Source.
 type Source struct {
@@ -45,7 +46,7 @@ func (s *Space) Source(t policy.Taker) *Source { return &Source{s, t} }
 
 // Refill implements alloc.Source.
 func (f *Source) Refill(uint32) (lo, hi uint32, err error) {
-	b, err := f.t.Take(1, f.s.id)
+	b, err := f.t.Take(1, f.s.ID)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -55,25 +56,14 @@ func (f *Source) Refill(uint32) (lo, hi uint32, err error) {
 	return b << heap.LogBlock, (b + 1) << heap.LogBlock, nil
 }
 
-// Trace implements policy.Space.
-func (s *Space) Trace(t *policy.Tracer, r heap.Ref) heap.Ref {
-	if s.mem.Mark.Set(r) {
-		t.Push(r)
-	}
-	return r
-}
-
 // Live implements policy.Space.
-func (s *Space) Live(r heap.Ref) bool { return s.dense || s.mem.Mark.Test(r) }
-
-// Lines implements policy.Space.
-func (s *Space) Lines() bool { return false }
+func (s *Space) Live(r heap.Ref) bool { return s.dense || s.Mem.Mark.Test(r) }
 
 // Prepare forgets the marks of the last collection.
 func (s *Space) Prepare() {
 	s.dense = false
 	for _, b := range s.blocks {
-		s.mem.Mark.Clear(b<<heap.LogBlock, heap.BlockSize)
+		s.Mem.Mark.Clear(b<<heap.LogBlock, heap.BlockSize)
 	}
 }
 
@@ -82,7 +72,7 @@ func (s *Space) Plan() {
 	slices.Sort(s.blocks)
 	s.moving, s.first = s.moving[:0], make(map[uint32][]uint32, len(s.blocks))
 	for _, b := range s.blocks {
-		if s.mem.Pin.None(b<<heap.LogBlock, heap.BlockSize) {
+		if s.Mem.Pin.None(b<<heap.LogBlock, heap.BlockSize) {
 			s.moving = append(s.moving, b)
 		}
 	}
@@ -111,9 +101,9 @@ func (s *Space) Plan() {
 
 // objects calls f for each live object that begins in a line, in order.
 func (s *Space) objects(line uint32, f func(r heap.Ref, size uint32)) {
-	for w := s.mem.Mark.Word(line); w != 0; w &= w - 1 {
+	for w := s.Mem.Mark.Word(line); w != 0; w &= w - 1 {
 		r := line + uint32(bits.TrailingZeros32(w))*8
-		f(r, s.mem.SizeOf(r))
+		f(r, s.Mem.SizeOf(r))
 	}
 }
 
@@ -154,7 +144,7 @@ type update struct {
 func (u *update) Run(*scheduler.Worker) {
 	base := u.block << heap.LogBlock
 	for at := base; at < base+heap.BlockSize; at += heap.LineSize {
-		u.s.objects(at, func(r heap.Ref, _ uint32) { policy.UpdateFields(u.s.mem, r, u.forward) })
+		u.s.objects(at, func(r heap.Ref, _ uint32) { policy.UpdateFields(u.s.Mem, r, u.forward) })
 	}
 }
 
@@ -166,7 +156,7 @@ func (s *Space) Compact() {
 			to := places[line]
 			s.objects(b<<heap.LogBlock+line<<heap.LogLine, func(r heap.Ref, size uint32) {
 				if to != r {
-					copy(s.mem.Bytes(to, int(size)), s.mem.Bytes(r, int(size)))
+					copy(s.Mem.Bytes(to, int(size)), s.Mem.Bytes(r, int(size)))
 				}
 				to += size
 			})
@@ -176,10 +166,10 @@ func (s *Space) Compact() {
 	defer s.mu.Unlock()
 	gone := s.moving[s.used:]
 	for _, b := range s.moving {
-		s.mem.Mark.Clear(b<<heap.LogBlock, heap.BlockSize)
+		s.Mem.Mark.Clear(b<<heap.LogBlock, heap.BlockSize)
 	}
 	for _, b := range gone {
-		s.mem.Give(b, 1)
+		s.Mem.Give(b, 1)
 	}
 	s.blocks = slices.DeleteFunc(s.blocks, func(b uint32) bool {
 		_, found := slices.BinarySearch(gone, b)

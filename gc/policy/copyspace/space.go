@@ -127,7 +127,6 @@ func (s *Space) Release(adopt func(block uint32)) {
 		pinned := false
 		for b := r.first; b < r.first+r.n; b++ {
 			pinned = pinned || *s.mem.States.At(b) == statePinned
-			*s.mem.States.At(b) = stateMoves
 		}
 		if !pinned {
 			s.mem.Give(r.first, r.n)
@@ -147,6 +146,9 @@ func (s *Space) Adopt(b uint32) {
 }
 
 func (s *Space) add(r run) {
+	for b := r.first; b < r.first+r.n; b++ {
+		*s.mem.States.At(b) = stateMoves
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.runs = append(s.runs, r)

@@ -24,7 +24,7 @@ func (h *Holes) Refill(size uint32) (lo, hi uint32, err error) {
 	for {
 		if h.block != 0 {
 			if lo, hi, ok := h.next(size); ok {
-				clear(h.s.mem.Bytes(lo, int(hi-lo)))
+				clear(h.s.Mem.Bytes(lo, int(hi-lo)))
 				return lo, hi, nil
 			}
 		}
@@ -45,7 +45,7 @@ func (h *Holes) Refill(size uint32) (lo, hi uint32, err error) {
 // next finds the next run of free lines in the block with room for size bytes.
 func (h *Holes) next(size uint32) (lo, hi uint32, ok bool) {
 	epoch := h.s.epoch()
-	lines := h.s.mem.Lines.Range(h.block*heap.LinesPerBlock, heap.LinesPerBlock)
+	lines := h.s.Mem.Lines.Range(h.block*heap.LinesPerBlock, heap.LinesPerBlock)
 	for i := h.line; i < heap.LinesPerBlock; i++ {
 		if lines[i] == epoch {
 			continue

@@ -9,16 +9,9 @@ import (
 	"github.com/spindle-wasm/spindle/gc/policy"
 )
 
-// Values of heap.Memory.States in blocks of the space.
-const (
-	stateUsed     = iota // full, or in use by an allocator
-	stateReusable        // has free lines
-)
-
 // Space is an Immix space.
 type Space struct {
-	id    heap.SpaceID
-	mem   *heap.Memory
+	policy.Marked
 	epoch func() byte // what live lines were marked with in the last collection
 
 	mu       sync.Mutex
@@ -28,39 +21,22 @@ type Space struct {
 
 // New makes a space. epoch returns what live lines are marked with.
 func New(id heap.SpaceID, mem *heap.Memory, epoch func() byte) *Space {
-	return &Space{id: id, mem: mem, epoch: epoch}
+	return &Space{Marked: policy.Marked{ID: id, Mem: mem}, epoch: epoch}
 }
-
-// Trace implements policy.Space.
-func (s *Space) Trace(t *policy.Tracer, r heap.Ref) heap.Ref {
-	if s.mem.Mark.Set(r) {
-		t.Push(r)
-	}
-	return r
-}
-
-// Live implements policy.Space.
-func (s *Space) Live(r heap.Ref) bool { return s.mem.Mark.Test(r) }
 
 // Lines implements policy.Space.
 func (s *Space) Lines() bool { return true }
 
-// Prepare forgets what earlier collections found, for one of the whole heap.
+// Prepare forgets what earlier collections found, for one of the whole heap. Copies that this one makes then go into free blocks only. One of the young
+// keeps everything, and copies go into holes.
 func (s *Space) Prepare() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reusable = s.reusable[:0]
 	for _, b := range s.blocks {
-		s.mem.Mark.Clear(b<<heap.LogBlock, heap.BlockSize)
-		s.mem.Log.Clear(b<<heap.LogBlock, heap.BlockSize)
+		s.Mem.Mark.Clear(b<<heap.LogBlock, heap.BlockSize)
+		s.Mem.Log.Clear(b<<heap.LogBlock, heap.BlockSize)
 	}
-}
-
-// PrepareYoung prepares for a collection that keeps what earlier ones found.
-func (s *Space) PrepareYoung() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.reusable = s.reusable[:0]
 }
 
 // Release sorts the blocks by what their lines say: none alive, some, all.
@@ -72,7 +48,7 @@ func (s *Space) Release() {
 	kept := s.blocks[:0]
 	for _, b := range s.blocks {
 		live := 0
-		lines := s.mem.Lines.Range(b*heap.LinesPerBlock, heap.LinesPerBlock)
+		lines := s.Mem.Lines.Range(b*heap.LinesPerBlock, heap.LinesPerBlock)
 		for i, l := range lines {
 			if l == epoch {
 				live++
@@ -82,14 +58,12 @@ func (s *Space) Release() {
 		}
 		switch live {
 		case 0:
-			s.mem.Mark.Clear(b<<heap.LogBlock, heap.BlockSize)
-			s.mem.Log.Clear(b<<heap.LogBlock, heap.BlockSize)
-			s.mem.Give(b, 1)
+			s.Mem.Mark.Clear(b<<heap.LogBlock, heap.BlockSize)
+			s.Mem.Log.Clear(b<<heap.LogBlock, heap.BlockSize)
+			s.Mem.Give(b, 1)
 			continue
 		case heap.LinesPerBlock:
-			*s.mem.States.At(b) = stateUsed
 		default:
-			*s.mem.States.At(b) = stateReusable
 			s.reusable = append(s.reusable, b)
 		}
 		kept = append(kept, b)
@@ -101,7 +75,7 @@ func (s *Space) Release() {
 func (s *Space) Adopt(b uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	*s.mem.Spaces.At(b) = s.id
+	*s.Mem.Spaces.At(b) = s.ID
 	s.blocks = append(s.blocks, b)
 }
 
@@ -115,19 +89,17 @@ func (s *Space) takeReusable() (uint32, bool) {
 	}
 	b := s.reusable[k]
 	s.reusable = s.reusable[:k]
-	*s.mem.States.At(b) = stateUsed
 	return b, true
 }
 
 // takeFree takes an empty block.
 func (s *Space) takeFree(t policy.Taker) (uint32, error) {
-	b, err := t.Take(1, s.id)
+	b, err := t.Take(1, s.ID)
 	if err != nil {
 		return 0, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	*s.mem.States.At(b) = stateUsed
 	s.blocks = append(s.blocks, b)
 	return b, nil
 }

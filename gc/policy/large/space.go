@@ -10,8 +10,7 @@ import (
 
 // Space is a large-object space.
 type Space struct {
-	id  heap.SpaceID
-	mem *heap.Memory
+	policy.Marked
 
 	mu      sync.Mutex
 	objects []object // guarded by mu
@@ -20,12 +19,14 @@ type Space struct {
 type object struct{ first, n uint32 }
 
 // New makes a space.
-func New(id heap.SpaceID, mem *heap.Memory) *Space { return &Space{id: id, mem: mem} }
+func New(id heap.SpaceID, mem *heap.Memory) *Space {
+	return &Space{Marked: policy.Marked{ID: id, Mem: mem}}
+}
 
 // Alloc returns zeroed memory of size bytes.
 func (s *Space) Alloc(size uint32, t policy.Taker) (heap.Ref, error) {
 	n := uint32((uint64(size) + heap.BlockSize - 1) >> heap.LogBlock)
-	b, err := t.Take(n, s.id)
+	b, err := t.Take(n, s.ID)
 	if err != nil {
 		return 0, err
 	}
@@ -35,27 +36,13 @@ func (s *Space) Alloc(size uint32, t policy.Taker) (heap.Ref, error) {
 	return b << heap.LogBlock, nil
 }
 
-// Trace implements policy.Space.
-func (s *Space) Trace(t *policy.Tracer, r heap.Ref) heap.Ref {
-	if s.mem.Mark.Set(r) {
-		t.Push(r)
-	}
-	return r
-}
-
-// Live implements policy.Space.
-func (s *Space) Live(r heap.Ref) bool { return s.mem.Mark.Test(r) }
-
-// Lines implements policy.Space.
-func (s *Space) Lines() bool { return false }
-
 // Prepare forgets what earlier collections found, for one of the whole heap.
 func (s *Space) Prepare() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, o := range s.objects {
-		s.mem.Mark.Unset(o.first << heap.LogBlock)
-		s.mem.Log.Unset(o.first << heap.LogBlock)
+		s.Mem.Mark.Unset(o.first << heap.LogBlock)
+		s.Mem.Log.Unset(o.first << heap.LogBlock)
 	}
 }
 
@@ -64,7 +51,7 @@ func (s *Space) Each(f func(heap.Ref)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, o := range s.objects {
-		if r := o.first << heap.LogBlock; s.mem.Mark.Test(r) {
+		if r := o.first << heap.LogBlock; s.Mem.Mark.Test(r) {
 			f(r)
 		}
 	}
@@ -76,11 +63,11 @@ func (s *Space) Release() {
 	defer s.mu.Unlock()
 	kept := s.objects[:0]
 	for _, o := range s.objects {
-		if r := o.first << heap.LogBlock; s.mem.Mark.Test(r) {
+		if r := o.first << heap.LogBlock; s.Mem.Mark.Test(r) {
 			kept = append(kept, o)
 		} else {
-			s.mem.Log.Unset(r)
-			s.mem.Give(o.first, o.n)
+			s.Mem.Log.Unset(r)
+			s.Mem.Give(o.first, o.n)
 		}
 	}
 	s.objects = kept
