@@ -12,7 +12,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // deadlocked is a program whose threads take two locks in opposite order. Each prints a line when it holds its first lock; the main thread prints one more
@@ -54,20 +53,7 @@ func TestQuit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	timer := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
-	defer timer.Stop()
-	out, messages := bufio.NewReader(stdout), bufio.NewReader(stderr)
+	out, messages := start(t, cmd)
 	line := func(r *bufio.Reader) string {
 		s, err := r.ReadString('\n')
 		if err != nil {
@@ -110,14 +96,7 @@ thread 2: waiting at 0x4 of memory 0 \(wait32, no timeout\)
 		t.Fatal(err)
 	}
 	line(out)
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	rest, _ := io.ReadAll(messages)
-	_ = cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != 130 || len(rest) > 0 {
-		t.Errorf("exit code %d, stderr %q; want 130 and nothing", code, rest)
-	}
+	finish(t, cmd, messages)
 }
 
 // TestQuitInStart checks that a start function is shown, too, though no exported function has been called yet.
@@ -129,26 +108,14 @@ func TestQuitInStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(builtBinary, "run", "--invoke", "f", file)
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	timer := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
-	defer timer.Stop()
-	if _, err := bufio.NewReader(stdout).ReadString('\n'); err != nil {
+	out, messages := start(t, cmd)
+	if _, err := out.ReadString('\n'); err != nil {
 		t.Fatal(err)
 	}
 	if err := cmd.Process.Signal(syscall.SIGQUIT); err != nil {
 		t.Fatal(err)
 	}
-	messages, got := bufio.NewReader(stderr), ""
+	got := ""
 	for !strings.Contains(got, "init (") {
 		line, err := messages.ReadString('\n')
 		if got += line; err != nil {

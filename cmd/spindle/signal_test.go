@@ -4,10 +4,10 @@ package main_test
 
 import (
 	"bufio"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 )
@@ -44,9 +44,21 @@ func TestInterruptRead(t *testing.T) {
 
 // interrupt starts a command, sends it SIGINT once it has printed a line, and checks how it ends.
 func interrupt(t *testing.T, cmd *exec.Cmd) {
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	stdout, err := cmd.StdoutPipe()
+	stdout, stderr := start(t, cmd)
+	if _, err := stdout.ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	finish(t, cmd, stderr)
+}
+
+// start starts a command, to be killed after a minute, and returns what it prints.
+func start(t *testing.T, cmd *exec.Cmd) (stdout, stderr *bufio.Reader) {
+	t.Helper()
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,15 +66,19 @@ func interrupt(t *testing.T, cmd *exec.Cmd) {
 		t.Fatal(err)
 	}
 	timer := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
-	defer timer.Stop()
-	if _, err := bufio.NewReader(stdout).ReadString('\n'); err != nil {
-		t.Fatal(err)
-	}
+	t.Cleanup(func() { timer.Stop() })
+	return bufio.NewReader(out), bufio.NewReader(messages)
+}
+
+// finish sends a command SIGINT: it ends, without a further message.
+func finish(t *testing.T, cmd *exec.Cmd, stderr io.Reader) {
+	t.Helper()
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
+	rest, _ := io.ReadAll(stderr)
 	_ = cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != 130 || stderr.Len() > 0 {
-		t.Errorf("exit code %d, stderr %q; want 130 and nothing", code, stderr.String())
+	if code := cmd.ProcessState.ExitCode(); code != 130 || len(rest) > 0 {
+		t.Errorf("exit code %d, stderr %q; want 130 and nothing", code, rest)
 	}
 }
