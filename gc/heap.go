@@ -58,6 +58,8 @@ func Plans() []string { return slices.Sorted(maps.Keys(plans)) }
 type Config struct {
 	// Plan is the name of an algorithm, in any case; see Plans.
 	Plan string
+	// New makes a plan that is none of these, in place of Plan: how to write one is in docs/gc/tutorial.md.
+	New func(*plan.Base) plan.Plan
 	plan.Options
 }
 
@@ -75,13 +77,15 @@ type Heap struct {
 
 // New makes a heap for a VM.
 func New(b vm.Binding, cfg Config) (*Heap, error) {
-	name := cfg.Plan
-	if name == "" {
-		name = DefaultPlan
-	}
-	make, ok := plans[strings.ToLower(name)]
-	if !ok {
-		return nil, &PlanError{name}
+	make := cfg.New
+	if make == nil {
+		name := cfg.Plan
+		if name == "" {
+			name = DefaultPlan
+		}
+		if make = plans[strings.ToLower(name)]; make == nil {
+			return nil, &PlanError{name}
+		}
 	}
 	base, err := plan.New(b, cfg.Options, make)
 	if err != nil {

@@ -4,7 +4,6 @@ package mockvm
 
 import (
 	"sync"
-	"sync/atomic"
 
 	"github.com/spindle-wasm/spindle/gc"
 	"github.com/spindle-wasm/spindle/gc/plan"
@@ -13,13 +12,10 @@ import (
 
 // VM is one virtual machine with its heap. It implements vm.Binding.
 type VM struct {
+	vm.World
 	Heap *gc.Heap
 
-	stopping atomic.Bool
-
 	mu      sync.Mutex
-	changed sync.Cond // of mu: running or stopping
-	running int       // guarded by mu; threads that do not stand
 	globals []uint32  // written by running threads under mu
 	weak    []Weak    // guarded by mu
 	foreign map[uint32]bool
@@ -31,7 +27,6 @@ type Weak struct{ Ref uint32 }
 // New makes a VM.
 func New(cfg gc.Config) (*VM, error) {
 	v := &VM{}
-	v.changed.L = &v.mu
 	h, err := gc.New(v, cfg)
 	if err != nil {
 		return nil, err
@@ -55,7 +50,7 @@ type Thread struct {
 // NewThread makes a running thread of the calling goroutine, which calls Exit in the end.
 func (v *VM) NewThread() *Thread {
 	t := &Thread{vm: v}
-	v.enter()
+	v.Enter()
 	t.Mutator = v.Heap.NewMutator(t)
 	t.barrier = v.Heap.Plan().Constraints().Barrier == plan.ObjectBarrier
 	return t
@@ -64,59 +59,11 @@ func (v *VM) NewThread() *Thread {
 // Exit ends the thread.
 func (t *Thread) Exit() {
 	t.Mutator.Destroy()
-	t.vm.leave()
-}
-
-// enter makes the calling goroutine's thread run, once mutators may.
-func (v *VM) enter() {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for v.stopping.Load() {
-		v.changed.Wait()
-	}
-	v.running++
-}
-
-// leave makes it stand.
-func (v *VM) leave() {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.running--
-	v.changed.Broadcast()
+	t.vm.Leave()
 }
 
 // Safepoint lets a collection run if one is waiting.
-func (t *Thread) Safepoint() {
-	if t.vm.stopping.Load() {
-		t.vm.leave()
-		t.vm.enter()
-	}
-}
-
-// StopMutators implements vm.Binding.
-func (v *VM) StopMutators() {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.stopping.Store(true)
-	for v.running > 0 {
-		v.changed.Wait()
-	}
-}
-
-// ResumeMutators implements vm.Binding.
-func (v *VM) ResumeMutators() {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.stopping.Store(false)
-	v.changed.Broadcast()
-}
-
-// Block implements vm.Binding.
-func (v *VM) Block(_ vm.Thread, wait func()) {
-	v.leave()
-	wait()
-	v.enter()
-}
+func (t *Thread) Safepoint() { t.vm.Safepoint() }
 
 // Roots implements vm.Binding.
 func (v *VM) Roots(t vm.Thread, s vm.Slots) {
