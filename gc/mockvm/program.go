@@ -83,9 +83,11 @@ func (p *Program) Run(steps int) error {
 			p.store()
 		case k < 90:
 			err = p.load()
-		case k < 97:
+		case k < 94:
 			i := p.target()
 			p.roots[i], p.t.Stack[i] = nil, 0
+		case k < 97:
+			p.bulk()
 		default:
 			// Immediates are no objects.
 			p.immediate()
@@ -175,6 +177,32 @@ func (p *Program) store() {
 	at := int(f % uint32(len(tw.refs)))
 	tw.refs[at] = p.roots[k]
 	p.t.Write(p.t.Stack[i], p.offset(tw, at), p.t.Stack[k])
+}
+
+// bulk copies a part of an array of references to another one, or fills one.
+func (p *Program) bulk() {
+	i, k, fill := p.rng.IntN(len(p.roots)), p.rng.IntN(len(p.roots)), p.rng.IntN(3) == 0
+	f, g, n := p.rng.Uint32(), p.rng.Uint32(), p.rng.Uint32()
+	dst, src := p.roots[i], p.roots[k]
+	if dst == nil || dst.typ != p.types[typeRefs] || dst.length == 0 {
+		return
+	}
+	f %= dst.length
+	if fill {
+		n %= dst.length - f + 1
+		for j := f; j < f+n; j++ {
+			dst.refs[j] = src
+		}
+		p.t.FillRefs(p.t.Stack[i], f, n, p.t.Stack[k])
+		return
+	}
+	if src == nil || src.typ != p.types[typeRefs] || src.length == 0 {
+		return
+	}
+	g %= src.length
+	n %= min(dst.length-f, src.length-g) + 1
+	copy(dst.refs[f:f+n], src.refs[g:g+n])
+	p.t.CopyRefs(p.t.Stack[i], f, p.t.Stack[k], g, n)
 }
 
 func (p *Program) immediate() {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/spindle-wasm/spindle/gc/barrier"
 	"github.com/spindle-wasm/spindle/gc/heap"
 	"github.com/spindle-wasm/spindle/gc/policy"
 	"github.com/spindle-wasm/spindle/gc/policy/large"
@@ -58,10 +59,10 @@ type Base struct {
 	wantFull atomic.Bool // the next collection is to be of the whole heap
 
 	mu       sync.Mutex
-	mutators []*Mutator // guarded by mu
-	orphaned []heap.Ref // guarded by mu; remembered by mutators that are gone
-	failed   error      // guarded by mu; the heap is unusable
-	current  Collection // the running collection's; workers fill it in at its end
+	mutators []*Mutator     // guarded by mu
+	orphaned barrier.Buffer // guarded by mu; remembered by mutators that are gone
+	failed   error          // guarded by mu; the heap is unusable
+	current  Collection     // the running collection's; workers fill it in at its end
 }
 
 // New makes a heap whose plan make returns. make may use Mem and Budget.
@@ -137,7 +138,7 @@ func (m *Mutator) Destroy() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.mutators = slices.DeleteFunc(b.mutators, func(x *Mutator) bool { return x == m })
-	b.orphaned = append(b.orphaned, m.remembered...)
+	b.orphaned.Append(m.barrier.Take())
 }
 
 // Collect runs a collection on behalf of a mutator and returns when it is over; full asks for one of the whole heap. The error is of a collection

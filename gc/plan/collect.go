@@ -5,7 +5,6 @@ import (
 
 	"github.com/spindle-wasm/spindle/gc/heap"
 	"github.com/spindle-wasm/spindle/gc/policy"
-	"github.com/spindle-wasm/spindle/gc/sanity"
 	"github.com/spindle-wasm/spindle/gc/scheduler"
 )
 
@@ -31,11 +30,14 @@ func (b *Base) begin(w *scheduler.Worker) {
 
 	b.mu.Lock()
 	mutators := b.mutators
-	orphaned := b.orphaned
-	b.orphaned = nil
+	remembered := b.orphaned.Take()
 	b.mu.Unlock()
 	for _, m := range mutators {
 		m.reset()
+		remembered.Append(m.barrier.Take())
+	}
+	if b.Opts.Sanity {
+		b.checkBefore(remembered)
 	}
 	for _, w := range b.Sched.Workers() {
 		policy.Of(w).Begin(w)
@@ -46,14 +48,8 @@ func (b *Base) begin(w *scheduler.Worker) {
 		b.large.Prepare()
 	}
 	b.plan.Prepare(full)
-	if len(orphaned) > 0 {
-		b.Sched.Add(scheduler.Closure, policy.Remembered(orphaned, full))
-	}
-	for _, m := range mutators {
-		if refs := m.remembered; len(refs) > 0 {
-			m.remembered = nil
-			b.Sched.Add(scheduler.Closure, policy.Remembered(refs, full))
-		}
+	if !full {
+		policy.Remembered(b.Mem, b.Sched, remembered)
 	}
 	for _, m := range mutators {
 		b.Sched.Add(scheduler.PinningRoots, &pinRoots{b, m})
@@ -216,21 +212,6 @@ func (p *resume) Run(*scheduler.Worker) {
 	c.After = p.b.Mem.InUse()
 	c.Pause = time.Since(c.Start) - c.Stop
 	p.b.vm.ResumeMutators()
-}
-
-// check runs the sanity collector.
-func (b *Base) check() {
-	c := &sanity.Checker{Mem: b.Mem, Live: b.live, Log: b.common.Log}
-	b.mu.Lock()
-	mutators := b.mutators
-	b.mu.Unlock()
-	for _, m := range mutators {
-		b.vm.Roots(m.Thread, c)
-	}
-	b.vm.GlobalRoots(c)
-	if err := c.Run(); err != nil {
-		b.fail(err)
-	}
 }
 
 func (b *Base) done() {

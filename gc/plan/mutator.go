@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/spindle-wasm/spindle/gc/alloc"
+	"github.com/spindle-wasm/spindle/gc/barrier"
 	"github.com/spindle-wasm/spindle/gc/heap"
 	"github.com/spindle-wasm/spindle/gc/policy"
 	"github.com/spindle-wasm/spindle/gc/vm"
@@ -21,11 +22,11 @@ type Mutator struct {
 	ResetSmall func()
 	Thread     vm.Thread
 
-	base       *Base
-	maxSmall   uint32
-	remembered []heap.Ref // old objects that were written to
-	stress     int        // allocations until the next collection; 0: off
-	turn       bool       // of stress: the next one is of the whole heap
+	base     *Base
+	maxSmall uint32
+	barrier  barrier.Buffer // old objects that were written to
+	stress   int            // allocations until the next collection; 0: off
+	turn     bool           // of stress: the next one is of the whole heap
 }
 
 // Inline is the size in bytes up to which an engine may allocate by Bump on its own.
@@ -104,11 +105,7 @@ func (m *Mutator) slow(size uint32) (heap.Ref, error) {
 }
 
 // Remember is the slow half of ObjectBarrier: it is called after a write of a reference into an object whose Log bit is set.
-func (m *Mutator) Remember(r heap.Ref) {
-	if m.base.Mem.Log.Unset(r) {
-		m.remembered = append(m.remembered, r)
-	}
-}
+func (m *Mutator) Remember(r heap.Ref) { m.barrier.Object(m.base.Mem, r) }
 
 // raw allocates without a collection.
 func (m *Mutator) raw(size uint32) (heap.Ref, error) {

@@ -228,24 +228,6 @@ func (p *objects) Run(w *scheduler.Worker) {
 	t.Drain()
 }
 
-// Remembered makes a packet of objects that were found alive by an earlier collection and have been written to since: their fields are roots of a
-// collection of young objects. One of the whole heap finds them anew, if they are alive.
-func Remembered(refs []heap.Ref, full bool) scheduler.Packet { return &remembered{refs, full} }
-
-type remembered struct {
-	refs []heap.Ref
-	full bool
-}
-
-func (p *remembered) Run(w *scheduler.Worker) {
-	if p.full {
-		return
-	}
-	t := Of(w)
-	t.stack = append(t.stack, p.refs...)
-	t.Drain()
-}
-
 // slots is a packet for the rest of a long array of references.
 type slots struct{ at, n uint32 }
 

@@ -1,0 +1,39 @@
+package plan
+
+import (
+	"github.com/spindle-wasm/spindle/gc/barrier"
+	"github.com/spindle-wasm/spindle/gc/sanity"
+	"github.com/spindle-wasm/spindle/gc/vm"
+)
+
+// allRoots tells every root, while the world stands.
+func (b *Base) allRoots(s vm.Slots) {
+	b.mu.Lock()
+	mutators := b.mutators
+	b.mu.Unlock()
+	for _, m := range mutators {
+		b.vm.Roots(m.Thread, s)
+	}
+	b.vm.GlobalRoots(s)
+}
+
+// checkBefore runs the sanity checks that come before a collection.
+func (b *Base) checkBefore(remembered barrier.Buffer) {
+	if !b.common.Log {
+		return
+	}
+	c := &sanity.Remembered{Mem: b.Mem, Buffer: remembered}
+	b.allRoots(c.Roots())
+	if err := c.Run(); err != nil {
+		b.fail(err)
+	}
+}
+
+// check runs the sanity collector.
+func (b *Base) check() {
+	c := &sanity.Checker{Mem: b.Mem, Live: b.live, Log: b.common.Log}
+	b.allRoots(c.Roots())
+	if err := c.Run(); err != nil {
+		b.fail(err)
+	}
+}

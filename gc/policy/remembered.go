@@ -1,0 +1,31 @@
+package policy
+
+import (
+	"github.com/spindle-wasm/spindle/gc/barrier"
+	"github.com/spindle-wasm/spindle/gc/heap"
+	"github.com/spindle-wasm/spindle/gc/scheduler"
+)
+
+// Remembered adds packets for what mutators have written into old objects: roots of a collection of the young. One of the whole heap finds them anew, if they are alive.
+func Remembered(m *heap.Memory, s *scheduler.Scheduler, b barrier.Buffer) {
+	b.Distinct(m)
+	for refs := b.Objects; len(refs) > 0; {
+		n := min(len(refs), chunk)
+		s.Add(scheduler.Closure, &objects{refs[:n:n]})
+		refs = refs[n:]
+	}
+	if len(b.Slices) > 0 {
+		s.Add(scheduler.Closure, &slices{b.Slices})
+	}
+}
+
+// slices is a packet of parts of arrays that have been written to.
+type slices struct{ of []barrier.Slice }
+
+func (p *slices) Run(w *scheduler.Worker) {
+	t := Of(w)
+	for _, s := range p.of {
+		t.scanSlots(s.Array+heap.HeaderSize+4*s.First, s.N)
+	}
+	t.Drain()
+}
