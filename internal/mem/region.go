@@ -13,6 +13,10 @@ type Region struct {
 	committed int // prefix that is accessible
 	backing   []byte
 
+	file   *file // what the first backed bytes are mapped from, if any
+	backed int
+	shared bool // writes go to the file: the region has not been frozen yet
+
 	slots *Slots // nil for a mapping of its own
 	chunk *chunk
 }
@@ -61,15 +65,33 @@ func (r *Region) Discard(off int) error {
 	if r.committed == page {
 		return nil
 	}
-	return discard(r, page, r.committed-page)
+	return r.DiscardRange(page, r.committed-page)
 }
 
-// DiscardRange is Discard for n committed bytes from off, both whole pages.
+// DiscardRange is Discard for n committed bytes from off, both whole pages. What an image has below them cannot go, and is covered with zeros.
 func (r *Region) DiscardRange(off, n int) error {
+	if err := r.checkRange(off, n); err != nil {
+		return err
+	}
+	if k := min(n, r.backed-off); k > 0 {
+		if !r.shared {
+			clear(r.bytes(off, k))
+		} else if err := r.file.punch(off, k); err != nil {
+			return err
+		}
+		off, n = off+k, n-k
+	}
+	if n == 0 {
+		return nil
+	}
+	return discard(r, off, n)
+}
+
+func (r *Region) checkRange(off, n int) error {
 	if off < 0 || n < 0 || off > r.committed || n > r.committed-off || off%PageSize() != 0 || n%PageSize() != 0 {
 		return fmt.Errorf("mem: discard of %d bytes at %d of %d committed ones", n, off, r.committed)
 	}
-	return discard(r, off, n)
+	return nil
 }
 
 // Release gives the reservation back. The region must not be used afterwards.
@@ -79,6 +101,7 @@ func (r *Region) Release() error {
 		err = r.slots.put(r)
 	} else {
 		err = release(r)
+		r.file.drop()
 	}
 	*r = Region{}
 	return err

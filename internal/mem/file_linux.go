@@ -1,0 +1,122 @@
+package mem
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// newFile makes a file that is size bytes long and takes no memory. The error is errors.ErrUnsupported where there are none (a filter of
+// system calls may refuse them).
+func newFile(size int) (*file, error) {
+	const flags = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
+	fd, err := unix.MemfdCreate("spindle", flags|unix.MFD_NOEXEC_SEAL)
+	if errors.Is(err, unix.EINVAL) { // before Linux 6.3
+		fd, err = unix.MemfdCreate("spindle", flags)
+	}
+	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
+		return nil, errors.ErrUnsupported
+	}
+	if err != nil {
+		return nil, os.NewSyscallError("memfd_create", err)
+	}
+	f := &file{fd: fd, size: size}
+	f.refs.Store(1)
+	if err := unix.Ftruncate(fd, int64(size)); err != nil {
+		f.drop()
+		return nil, os.NewSyscallError("ftruncate", err)
+	}
+	return f, nil
+}
+
+func (f *file) close() { unix.Close(f.fd) } //nolint:errcheck // nothing was written that could be lost
+
+// seal makes the content final: nobody can write to the file any more, nor change its size. There must be no shared mapping left: FUTURE_WRITE
+// lets those that exist be, and need not go through the pages as WRITE does.
+func (f *file) seal() error {
+	const size = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_SEAL
+	_, err := unix.FcntlInt(uintptr(f.fd), unix.F_ADD_SEALS, size|unix.F_SEAL_FUTURE_WRITE)
+	if errors.Is(err, unix.EINVAL) { // before Linux 5.1
+		_, err = unix.FcntlInt(uintptr(f.fd), unix.F_ADD_SEALS, size|unix.F_SEAL_WRITE)
+	}
+	return os.NewSyscallError("fcntl", err)
+}
+
+// extents returns the parts of the first n bytes that have data.
+func (f *file) extents(n int) []Span {
+	var spans []Span
+	for at := 0; at < n; {
+		if len(spans) == maxExtents {
+			return appendSpan(spans, Span{at, n - at})
+		}
+		from, err := unix.Seek(f.fd, int64(at), unix.SEEK_DATA)
+		if err != nil {
+			if !errors.Is(err, unix.ENXIO) { // ENXIO: nothing but a hole
+				spans = appendSpan(spans, Span{at, n - at})
+			}
+			return spans
+		}
+		to, err := unix.Seek(f.fd, from, unix.SEEK_HOLE)
+		if err != nil {
+			return appendSpan(spans, Span{at, n - at})
+		}
+		if int(from) >= n {
+			return spans
+		}
+		at = min(int(to), n)
+		spans = appendSpan(spans, Span{int(from), at - int(from)})
+	}
+	return spans
+}
+
+// write puts bytes into a file that is not sealed.
+func (f *file) write(b []byte, off int) error {
+	for len(b) > 0 {
+		n, err := unix.Pwrite(f.fd, b, int64(off))
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return os.NewSyscallError("pwrite", err)
+		}
+		b, off = b[n:], off+n
+	}
+	return nil
+}
+
+// punch gives the memory of n bytes back: they are zero.
+func (f *file) punch(off, n int) error {
+	return os.NewSyscallError("fallocate", unix.Fallocate(f.fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, int64(off), int64(n)))
+}
+
+// mapFile maps n bytes of the file over the same place of the region.
+func mapFile(r *Region, f *file, off, n, prot, flags int) error {
+	_, err := unix.MmapPtr(f.fd, int64(off), ptr(r.base+uintptr(off)), uintptr(n), prot, flags|unix.MAP_FIXED|unix.MAP_NORESERVE)
+	return os.NewSyscallError("mmap", err)
+}
+
+// mapShared makes the whole region a view of the file, nothing of it accessible.
+func mapShared(r *Region, f *file) error {
+	return mapFile(r, f, 0, r.size, unix.PROT_NONE, unix.MAP_SHARED)
+}
+
+// mapPrivate makes the first used bytes a private view of the file, accessible.
+func mapPrivate(r *Region, f *file, used int) error {
+	return mapFile(r, f, 0, used, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE)
+}
+
+// mapAnonymous maps fresh memory over n bytes of the region.
+func mapAnonymous(r *Region, off, n int, accessible bool) error {
+	prot := unix.PROT_NONE
+	if accessible {
+		prot = unix.PROT_READ | unix.PROT_WRITE
+	}
+	_, err := unix.MmapPtr(-1, 0, ptr(r.base+uintptr(off)), uintptr(n), prot, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_FIXED|unix.MAP_NORESERVE)
+	return os.NewSyscallError("mmap", err)
+}
+
+// revert makes n bytes of a private view what the file has, and gives back the pages that were written.
+func revert(r *Region, off, n int) error {
+	return os.NewSyscallError("madvise", unix.Madvise(r.bytes(off, n), unix.MADV_DONTNEED))
+}

@@ -1,0 +1,30 @@
+//go:build !linux
+
+package mem
+
+import "errors"
+
+// Only Linux has memfds, and here so far. Elsewhere no region has a file, and an Image is a copy.
+
+func newFile(int) (*file, error) { return nil, errors.ErrUnsupported }
+
+func (f *file) close() {}
+
+func (f *file) seal() error { return errors.ErrUnsupported }
+
+func (f *file) extents(int) []Span { return nil }
+
+func (f *file) write([]byte, int) error { return errors.ErrUnsupported }
+
+func (f *file) punch(int, int) error { return errors.ErrUnsupported }
+
+func mapShared(*Region, *file) error { return errors.ErrUnsupported }
+
+func mapPrivate(*Region, *file, int) error { return errors.ErrUnsupported }
+
+func mapAnonymous(*Region, int, int, bool) error { return errors.ErrUnsupported }
+
+func revert(*Region, int, int) error { return errors.ErrUnsupported }
+
+// scan cannot tell here which pages have been written.
+func scan(*Region, int, int) ([]Span, error) { return nil, errors.ErrUnsupported }
