@@ -32,6 +32,8 @@ type (
 	Mutator = plan.Mutator
 	// Collection tells of a collection that is over.
 	Collection = plan.Collection
+	// SizeError says that an object is larger than any heap allows.
+	SizeError = plan.SizeError
 )
 
 // ErrOutOfMemory is returned by allocations that a last full collection has not made room for.

@@ -11,6 +11,9 @@ import (
 // ptr turns an address outside of the Go heap into a pointer. The indirection keeps the conversion within the rules that vet checks.
 func ptr(addr uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&addr)) }
 
+// Base is the address of offset 0 of the object area, for engines. It stays.
+func (m *Memory) Base() uintptr { return uintptr(m.objects) }
+
 // Slot is the place of a 32-bit word in the object area.
 func (m *Memory) Slot(off uint32) *uint32 { return (*uint32)(unsafe.Add(m.objects, uintptr(off))) }
 
@@ -29,6 +32,9 @@ func (m *Memory) Slots(off uint32, n int) []uint32 {
 
 // Bits is a bit for each 8 bytes of the object area.
 type Bits struct{ base unsafe.Pointer }
+
+// Base is the address of the bits, for engines: that of r is bit r>>3&31 of the 32-bit word r>>8.
+func (b Bits) Base() uintptr { return uintptr(b.base) }
 
 func (b Bits) word(r Ref) *uint32 { return (*uint32)(unsafe.Add(b.base, uintptr(r>>8)<<2)) }
 

@@ -22,6 +22,9 @@ func addrOfVar[E any](p *E) uintptr { return uintptr(unsafe.Pointer(p)) }
 // slotAt views one 8-byte slot of guest-owned memory.
 func slotAt(addr uintptr) *uint64 { return (*uint64)(ptr(addr)) }
 
+// lowHalf is the half of a slot that a reference stands in. Engines run on little-endian processors only.
+func lowHalf(slot *uint64) *uint32 { return (*uint32)(unsafe.Pointer(slot)) }
+
 // slotsAt views n slots of guest-owned memory.
 func slotsAt(addr uintptr, n int) []uint64 { return unsafe.Slice((*uint64)(ptr(addr)), n) }
 

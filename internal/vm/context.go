@@ -26,6 +26,13 @@ type Context struct {
 	// Funcs is the store's array of FuncDesc: what a funcref value indexes (0 is null).
 	Funcs uintptr
 
+	// The GC heap's view, all 0 in a Process without one; see gcheap.go. It does not change while guest code runs.
+	Heap     uintptr // address of offset 0 of the object area
+	LogBits  uintptr // gc/heap.Bits of the objects whose next write of a reference is to be remembered (Thread.Remember)
+	Alloc    uintptr // address of the thread's alloc.Bump; its Cursor and Limit are equal when Thread.NewStruct and NewArray must be asked
+	Supers   uintptr // display of types; see gclayout.go
+	AllocMax uint32  // size in bytes up to which Alloc may be used; 0: not at all
+
 	// Exit state of the engine: where guest code left off. While the thread is not in guest code these describe its innermost
 	// frame (see Engine.Frames).
 	PC, FP uintptr

@@ -3,6 +3,7 @@ package vm
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spindle-wasm/spindle/internal/wasm"
 )
@@ -40,6 +41,11 @@ func instantiate(t *Thread, m *wasm.Module, code Code, resolve Resolver, mems me
 	s := t.Store
 	if s.types == nil {
 		s.types = m.TypeSpace()
+	}
+	if mems.of == nil && slices.ContainsFunc(m.Types, func(st wasm.SubType) bool { return st.Kind != wasm.CompFunc }) {
+		if err := t.needHeap(s.types); err != nil {
+			return nil, err
+		}
 	}
 	inst := &Instance{Index: uint32(len(s.Instances)), Store: s, Module: m, Code: code}
 	inst.view.aux = noAuxBounds

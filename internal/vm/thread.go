@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/spindle-wasm/spindle/gc"
 	"github.com/spindle-wasm/spindle/internal/mem"
 )
 
@@ -44,6 +45,9 @@ type Thread struct {
 	Engine Engine
 	ID     uint32 // tid; 0 is the main thread
 
+	// GC configures the heap that the first module with structs or arrays brings; set before anything is instantiated, on the main thread.
+	GC gc.Config
+
 	NoStackCheck bool // overruns of C stacks in linear memory are not looked for; set before anything is instantiated
 
 	// Activations is a stack, kept by the engine: one entry for each engine run below the innermost one.
@@ -64,6 +68,9 @@ type Thread struct {
 	pools    *Pools
 	callCtx  context.Context
 	waiter   waiter
+
+	heap    *Heap // nil without one
+	mutator *gc.Mutator
 
 	mu        sync.Mutex
 	stopCause error         // guarded by mu; set while FlagTerminate is
@@ -222,13 +229,15 @@ func (t *Thread) Retire(cause error) bool {
 	if t.ending.Swap(true) {
 		return false
 	}
-	if t.owned.CompareAndSwap(false, true) {
-		return true
+	if !t.owned.CompareAndSwap(false, true) {
+		t.mu.Lock()
+		for !t.owned.CompareAndSwap(false, true) {
+			t.settled.Wait()
+		}
+		t.mu.Unlock()
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for !t.owned.CompareAndSwap(false, true) {
-		t.settled.Wait()
+	if t.heap != nil {
+		t.heap.leave(t)
 	}
 	return true
 }
@@ -513,6 +522,9 @@ func (t *Thread) Close() {
 }
 
 func (t *Thread) finish() {
+	if t.ID == 0 && t.heap != nil { // the main thread: the last one
+		t.heap.close()
+	}
 	deep := t.deep()
 	t.Ctx = nil // it goes with the store or with the stack
 	t.Store.close()

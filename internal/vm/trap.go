@@ -36,6 +36,7 @@ const (
 	TrapNullArray
 	TrapOutOfMemory
 	TrapStackOverrun // the C stack in linear memory; see Thread.SetAuxStack
+	TrapAllocation   // the GC heap has no room for an object; see Detail
 )
 
 // The words are those of the official test suite.
@@ -50,6 +51,7 @@ var trapNames = [...]string{
 	TrapUnsupported: "unsupported instruction", TrapHost: "host function failed", TrapInterrupted: "interrupted",
 	TrapArrayOutOfBounds: "out of bounds array access", TrapNullStructure: "null structure reference", TrapNullArray: "null array reference",
 	TrapOutOfMemory: "out of memory", TrapStackOverrun: "stack overrun in linear memory",
+	TrapAllocation: "allocation failure",
 }
 
 func (c TrapCode) String() string {

@@ -24,6 +24,15 @@ type TypeSpace struct {
 	key    []byte            // buffer for keys
 
 	validators sync.Pool // of *FuncValidator
+
+	attachOnce sync.Once
+	attached   any
+}
+
+// Attached returns what the first call's make made: what package vm keeps about the types, for as long as the space lives.
+func (ts *TypeSpace) Attached(make func() any) any {
+	ts.attachOnce.Do(func() { ts.attached = make() })
+	return ts.attached
 }
 
 // typeDef is a canonical type, or a provisional one while its group is checked for the first time.
