@@ -58,13 +58,8 @@ func (b Bits) Unset(r Ref) bool {
 // Clear clears the bits of n bytes from off, both multiples of 256, while nobody else touches them.
 func (b Bits) Clear(off, n uint32) { clear(b.words(off, n)) }
 
-// Fill sets them.
-func (b Bits) Fill(off, n uint32) {
-	words := b.words(off, n)
-	for i := range words {
-		words[i] = ^uint32(0)
-	}
-}
+// Copy sets the bits of n bytes from off as they are in another table, under the same conditions.
+func (b Bits) Copy(from Bits, off, n uint32) { copy(b.words(off, n), from.words(off, n)) }
 
 func (b Bits) words(off, n uint32) []uint32 { return unsafe.Slice(b.word(off), n>>8) }
 

@@ -85,7 +85,9 @@ func TestBlocks(t *testing.T) {
 func TestBitsAreAtomic(t *testing.T) {
 	m := newMemory(t, BlockSize)
 	const refs = 512
-	m.Log.Fill(BlockSize, refs*8)
+	for i := range Ref(refs) {
+		m.Log.Set(BlockSize + i*8)
+	}
 	for name, op := range map[string]func(Ref) bool{"set": m.Mark.Set, "unset": m.Log.Unset} {
 		var mu sync.Mutex
 		won := map[Ref]int{}

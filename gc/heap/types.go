@@ -52,7 +52,13 @@ const MaxSize = 1 << 31
 // Types are the types of a heap. They are only ever added, and safe for concurrent use; heaps may share them.
 type Types struct {
 	mu  sync.Mutex
-	all atomic.Pointer[[]Type]
+	all atomic.Pointer[tables]
+}
+
+// tables have one entry for each type.
+type tables struct {
+	types  []Type
+	shapes []Shape
 }
 
 // TypeError says what is wrong with a type.
@@ -70,22 +76,26 @@ func (t *Types) Add(typ Type) (TypeID, error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	old := t.All()
-	if len(old) >= math.MaxInt32 {
+	old := t.tables()
+	if len(old.types) >= math.MaxInt32 {
 		return 0, &TypeError{typ.Name, "too many types"}
 	}
 	// Readers keep what they have: appending beyond its length is not seen by them.
-	all := append(old, typ)
-	t.all.Store(&all)
-	return TypeID(len(old)), nil
+	t.all.Store(&tables{append(old.types, typ), append(old.shapes, typ.shape())})
+	return TypeID(len(old.types)), nil
 }
 
 // All returns the types by TypeID.
-func (t *Types) All() []Type {
+func (t *Types) All() []Type { return t.tables().types }
+
+// Shapes returns their shapes by TypeID.
+func (t *Types) Shapes() []Shape { return t.tables().shapes }
+
+func (t *Types) tables() tables {
 	if p := t.all.Load(); p != nil {
 		return *p
 	}
-	return nil
+	return tables{}
 }
 
 func (t *Type) check() error {

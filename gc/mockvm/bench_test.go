@@ -1,7 +1,7 @@
 package mockvm
 
 import (
-	"math/rand/v2"
+	"fmt"
 	"testing"
 
 	"github.com/spindle-wasm/spindle/gc"
@@ -16,7 +16,7 @@ func BenchmarkAlloc32(b *testing.B) {
 		}
 		b.Run(name, func(b *testing.B) {
 			v, _ := newVM(b, name, plan.Options{MaxBytes: 64 << 20, Workers: 1})
-			typ, err := v.Heap.Mem.Types.Add(gc.Type{Name: "cell", Size: 32, Refs: []uint32{8, 12}})
+			typ, err := v.Heap.Mem.Types.Add(Node)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -24,6 +24,7 @@ func BenchmarkAlloc32(b *testing.B) {
 			defer th.Exit()
 			mem := v.Heap.Mem
 			b.ReportAllocs()
+			cpu := cpuTime()
 			for b.Loop() {
 				r, err := th.Alloc(typ, 0)
 				if err != nil {
@@ -31,43 +32,43 @@ func BenchmarkAlloc32(b *testing.B) {
 				}
 				*mem.Word(r + 8), *mem.Word(r + 16), *mem.Word(r + 24) = 1, 2, 3
 			}
+			b.ReportMetric(float64(cpuTime()-cpu)/float64(b.N), "cpu-ns/op")
 		})
 	}
 }
 
-// One worker marks a heap of 128 MiB: a binary tree of 32-byte objects, with references to random other ones.
+// Workers mark a heap of 128 MiB: a binary tree of 32-byte objects, with references to random other ones.
 func BenchmarkMark(b *testing.B) {
-	var last gc.Collection
-	v, _ := newVM(b, "immix", plan.Options{MaxBytes: 256 << 20, Workers: 1, Stats: func(c gc.Collection) { last = c }})
-	typ, err := v.Heap.Mem.Types.Add(gc.Type{Name: "node", Size: 32, Refs: []uint32{8, 12, 16}})
-	if err != nil {
-		b.Fatal(err)
+	for _, name := range []string{"immix", "marksweep", "stickyimmix", "semispace", "genimmix", "markcompact"} {
+		for _, workers := range []int{1, 2} {
+			b.Run(fmt.Sprintf("%s/%d", name, workers), func(b *testing.B) {
+				var last gc.Collection
+				v, _ := newVM(b, name, plan.Options{MaxBytes: 400 << 20, Workers: workers, Stats: func(c gc.Collection) { last = c }})
+				node, err := v.Heap.Mem.Types.Add(Node)
+				if err != nil {
+					b.Fatal(err)
+				}
+				th := v.NewThread()
+				defer th.Exit()
+				const n = 4 << 20
+				if err := Tree(th, node, n, 1); err != nil {
+					b.Fatal(err)
+				}
+				var best, cpu float64
+				for b.Loop() {
+					before := cpuTime()
+					if err := v.Heap.Collect(th.Mutator, true); err != nil {
+						b.Fatal(err)
+					}
+					cpu = max(cpu, n/(cpuTime()-before).Seconds()/1e6)
+					if last.Objects != n {
+						b.Fatalf("%d objects alive, want %d", last.Objects, n)
+					}
+					best = max(best, n/last.Pause.Seconds()/1e6)
+				}
+				b.ReportMetric(best, "Mobj/s-best")
+				b.ReportMetric(cpu, "Mobj/cpu-s-best")
+			})
+		}
 	}
-	th := v.NewThread()
-	defer th.Exit()
-	const n = 4 << 20
-	objs := make([]uint32, n)
-	rng := rand.New(rand.NewPCG(1, 1))
-	th.Stack = make([]uint32, 1)
-	for i := range objs {
-		if objs[i], err = th.Alloc(typ, 0); err != nil {
-			b.Fatal(err)
-		}
-		if i > 0 {
-			th.Write(objs[(i-1)/2], 8+uint32(i-1)%2*4, objs[i])
-			th.Write(objs[i], 16, objs[rng.IntN(i)])
-		}
-	}
-	th.Stack[0] = objs[0]
-	var sum float64
-	for b.Loop() {
-		if err := v.Heap.Collect(th.Mutator, true); err != nil {
-			b.Fatal(err)
-		}
-		if last.Objects != n {
-			b.Fatalf("%d objects alive, want %d", last.Objects, n)
-		}
-		sum += float64(last.Objects) / last.Pause.Seconds()
-	}
-	b.ReportMetric(sum/float64(b.N)/1e6, "Mobjects/s")
 }

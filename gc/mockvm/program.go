@@ -34,6 +34,7 @@ const (
 	typeLeaf = iota
 	typePair
 	typeWide
+	typeLong
 	typeRefs
 	typeBytes
 	numTypes
@@ -48,6 +49,7 @@ func Types(types *gc.Types) ([]gc.TypeID, error) {
 		typeLeaf:  {Name: "leaf", Size: 16},
 		typePair:  {Name: "pair", Size: 24, Refs: []uint32{16, 20}},
 		typeWide:  {Name: "wide", Size: 56, Refs: []uint32{16, 24, 28, 44, 52}},
+		typeLong:  {Name: "long", Size: 608, Refs: longRefs()},
 		typeRefs:  {Name: "refs", Elem: 4, ElemRef: true},
 		typeBytes: {Name: "bytes", Elem: 1},
 	} {
@@ -58,6 +60,14 @@ func Types(types *gc.Types) ([]gc.TypeID, error) {
 		ids = append(ids, id)
 	}
 	return ids, nil
+}
+
+// longRefs are more references than a heap.Shape has bits for.
+func longRefs() (refs []uint32) {
+	for off := uint32(16); off < 608; off += 12 {
+		refs = append(refs, off)
+	}
+	return refs
 }
 
 // NewProgram makes a program that runs on a thread, with that many roots.

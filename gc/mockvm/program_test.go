@@ -3,10 +3,12 @@ package mockvm
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"testing"
 
 	"github.com/spindle-wasm/spindle/gc"
+	"github.com/spindle-wasm/spindle/gc/heap"
 	"github.com/spindle-wasm/spindle/gc/plan"
 )
 
@@ -34,7 +36,7 @@ func TestRandomPrograms(t *testing.T) {
 		for _, workers := range []int{1, 4} {
 			t.Run(fmt.Sprintf("%s/%d", name, workers), func(t *testing.T) {
 				collections, young := 0, 0
-				size := int64(5 << 20)
+				size := int64(6 << 20)
 				if name == "nogc" {
 					size = 1 << 30
 				}
@@ -214,6 +216,75 @@ func TestWeakAndPinned(t *testing.T) {
 			}
 			if r := v.Weak(weak[150]); r != 0 {
 				t.Error("an object that is not pinned any more lives on")
+			}
+		})
+	}
+}
+
+// The VM is told of the foreign words of live objects, and of no others.
+func TestForeign(t *testing.T) {
+	for _, name := range gc.Plans() {
+		if name == "nogc" {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			v, _ := newVM(t, name, plan.Options{MaxBytes: 16 << 20, Workers: 2})
+			var types []gc.TypeID
+			for _, typ := range []gc.Type{
+				{Name: "handle", Size: 24, Refs: []uint32{8}, Foreign: []heap.ForeignField{{Offset: 12, Class: 1}, {Offset: 20, Class: 2}}},
+				{Name: "handles", Elem: 4, Foreign: []heap.ForeignField{{Class: 3}}},
+			} {
+				id, err := v.Heap.Mem.Types.Add(typ)
+				if err != nil {
+					t.Fatal(err)
+				}
+				types = append(types, id)
+			}
+			th := v.NewThread()
+			defer th.Exit()
+			th.Stack = make([]uint32, 3)
+			alloc := func(i int, typ gc.TypeID, length uint32) {
+				r, err := th.Alloc(typ, length)
+				if err != nil {
+					t.Fatal(err)
+				}
+				th.Stack[i] = r
+			}
+			mem := v.Heap.Mem
+			live := map[uint32]bool{}
+			next := uint32(0)
+			set := func(off uint32, lives bool) {
+				next++
+				*mem.Slot(off) = next
+				if lives {
+					live[next] = true
+				}
+			}
+			for i := range 2000 {
+				lives := i%3 == 0
+				alloc(1, types[0], 0)
+				set(th.Stack[1]+12, lives)
+				set(th.Stack[1]+20, lives)
+				if lives {
+					th.Write(th.Stack[1], 8, th.Stack[0])
+					th.Stack[0] = th.Stack[1]
+				}
+			}
+			alloc(2, types[1], 500)
+			for i := range uint32(500) {
+				set(th.Stack[2]+heap.HeaderSize+i*4, true)
+			}
+			alloc(1, types[1], 500)
+			for i := range uint32(500) {
+				set(th.Stack[1]+heap.HeaderSize+i*4, false)
+			}
+			th.Stack[1] = 0
+			v.TakeForeign()
+			if err := v.Heap.Collect(th.Mutator, true); err != nil {
+				t.Fatal(err)
+			}
+			if found := v.TakeForeign(); !maps.Equal(found, live) {
+				t.Errorf("%d foreign words found, want %d", len(found), len(live))
 			}
 		})
 	}

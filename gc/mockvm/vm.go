@@ -16,8 +16,8 @@ type VM struct {
 	Heap *gc.Heap
 
 	mu      sync.Mutex
-	globals []uint32  // written by running threads under mu
-	weak    []Weak    // guarded by mu
+	globals []uint32 // written by running threads under mu
+	weak    []Weak   // guarded by mu
 	foreign map[uint32]bool
 }
 

@@ -87,10 +87,11 @@ func New(b vm.Binding, opts Options, make func(*Base) Plan) (*Base, error) {
 	base.Budget.Mem = mem
 	base.Budget.Set(int64(mem.Blocks()) - 1)
 	base.large = large.New(largeSpace, mem)
-	base.common = policy.Common{Mem: mem, Epoch: 1, Foreign: b.Foreign, Failed: base.fail}
+	base.common = policy.Common{Mem: mem, Epoch: 1, Alone: opts.Workers == 1, Foreign: b.Foreign, Failed: base.fail}
 	base.common.Spaces[largeSpace] = base.large
 	base.plan = make(base)
 	base.common.Log = base.plan.Constraints().Generational
+	base.large.Log = base.common.Log
 	base.Budget.Due = base.plan.Due
 	for i, s := range base.plan.Spaces() {
 		base.common.Spaces[int(FirstSpace)+i] = s

@@ -48,6 +48,7 @@ func (b *Base) begin(w *scheduler.Worker) {
 		b.large.Prepare()
 	}
 	b.plan.Prepare(full)
+	b.common.Prepared()
 	if !full {
 		policy.Remembered(b.Mem, b.Sched, remembered)
 	}

@@ -6,6 +6,8 @@ import "github.com/spindle-wasm/spindle/gc/heap"
 type Marked struct {
 	ID  heap.SpaceID
 	Mem *heap.Memory
+	// Log: what was found alive gets its Log bit in Release, for the write barrier.
+	Log bool
 }
 
 // Trace implements Space.
@@ -19,5 +21,5 @@ func (s *Marked) Trace(t *Tracer, r heap.Ref) heap.Ref {
 // Live implements Space.
 func (s *Marked) Live(r heap.Ref) bool { return s.Mem.Mark.Test(r) }
 
-// Lines implements Space.
-func (s *Marked) Lines() bool { return false }
+// Role implements Space.
+func (s *Marked) Role() Role { return Marks }

@@ -11,12 +11,24 @@ func Remembered(m *heap.Memory, s *scheduler.Scheduler, b barrier.Buffer) {
 	b.Distinct(m)
 	for refs := b.Objects; len(refs) > 0; {
 		n := min(len(refs), chunk)
-		s.Add(scheduler.Closure, &objects{refs[:n:n]})
+		s.Add(scheduler.Closure, &remembered{refs[:n]})
 		refs = refs[n:]
 	}
 	if len(b.Slices) > 0 {
 		s.Add(scheduler.Closure, &slices{b.Slices})
 	}
+}
+
+// remembered is a packet of objects that have been written to.
+type remembered struct{ refs []heap.Ref }
+
+func (p *remembered) Run(w *scheduler.Worker) {
+	t := Of(w)
+	for _, r := range p.refs {
+		t.Mem.Log.Set(r) // the next write to it is remembered again
+	}
+	t.stack = append(t.stack, p.refs...)
+	t.Drain()
 }
 
 // slices is a packet of parts of arrays that have been written to.

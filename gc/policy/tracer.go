@@ -2,6 +2,8 @@
 package policy
 
 import (
+	"math/bits"
+
 	"github.com/spindle-wasm/spindle/gc/alloc"
 	"github.com/spindle-wasm/spindle/gc/heap"
 	"github.com/spindle-wasm/spindle/gc/scheduler"
@@ -14,19 +16,47 @@ type Space interface {
 	Trace(t *Tracer, r heap.Ref) heap.Ref
 	// Live tells, after the trace, whether an object was found.
 	Live(r heap.Ref) bool
-	// Lines tells whether the lines of live objects are to be marked (Heap.Epoch).
-	Lines() bool
+	// Role says what becomes of the space's objects in the collection that has been prepared.
+	Role() Role
 }
+
+// Role is what a closure must know of a space, so that it need not call it for each reference. Without Marks and Asks, Trace does nothing.
+type Role uint8
+
+const (
+	// Marks: all that Trace does is to set the mark bit, and to push the object if it was not set.
+	Marks Role = 1 << iota
+	// Asks: Trace must be called.
+	Asks
+	// Lines of live objects are to be marked (Common.Epoch).
+	Lines
+)
 
 // Common is what all workers of a collection share.
 type Common struct {
 	Mem     *heap.Memory
 	Spaces  [256]Space // by heap.SpaceID; nil where there is none
 	Epoch   byte       // what a live line is marked with in this collection
-	Log     bool       // live objects get their Log bit
+	Log     bool       // live objects have their Log bit after a collection
+	Alone   bool       // there is one worker: nobody else changes mark bits in the closure
 	Foreign func(class uint8, word uint32)
 	// Failed is told of a collector's error that leaves the heap unusable, as when the system has no memory for a copy.
 	Failed func(error)
+
+	roles [256]Role // of Spaces, in this collection
+	still bool      // none of them Asks
+}
+
+// Prepared is called when the spaces have been prepared for a collection.
+func (c *Common) Prepared() {
+	c.still = true
+	for i, s := range c.Spaces {
+		c.roles[i] = 0
+		if s != nil {
+			c.roles[i] = s.Role()
+		}
+		c.still = c.still && c.roles[i]&Asks == 0
+	}
 }
 
 // chunk is how many objects a packet holds, and how many reference slots of one array a worker scans at a stretch (MMTk: 4096).
@@ -39,14 +69,16 @@ type Tracer struct {
 	Objects uint64       // found in this collection
 	Bytes   uint64
 
-	w     *scheduler.Worker
-	types []heap.Type
-	stack []heap.Ref
+	w       *scheduler.Worker
+	shapes  []heap.Shape
+	stack   []heap.Ref
+	spare   [][]heap.Ref // of packets that are done, for those to come
+	buffers buffers
 }
 
 // Begin prepares a worker's tracer for a collection.
 func (t *Tracer) Begin(w *scheduler.Worker) {
-	t.w, t.types, t.Objects, t.Bytes = w, t.Mem.Types.All(), 0, 0
+	t.w, t.shapes, t.Objects, t.Bytes = w, t.Mem.Types.Shapes(), 0, 0
 }
 
 // Push makes a live object's fields be traced. Spaces call it, once for each object.
@@ -54,7 +86,7 @@ func (t *Tracer) Push(r heap.Ref) { t.stack = append(t.stack, r) }
 
 // Size returns the size of an object with that header.
 func (t *Tracer) Size(header uint64) uint32 {
-	return t.types[uint32(header)].Bytes(uint32(header >> 32))
+	return t.shapes[uint32(header)].Bytes(uint32(header >> 32))
 }
 
 // Trace finds the object that a word refers to alive and returns its place. A word that refers to none comes back as it is.
@@ -135,56 +167,74 @@ func (p *unpin) Run(w *scheduler.Worker) {
 
 // Drain traces everything that is reachable from the pushed objects, sharing with other workers.
 func (t *Tracer) Drain() {
+	if t.still {
+		t.drainMarked()
+		return
+	}
 	for len(t.stack) > 0 {
-		if len(t.stack) >= 2*chunk {
-			t.share()
-		}
+		t.offer()
 		r := t.stack[len(t.stack)-1]
 		t.stack = t.stack[:len(t.stack)-1]
 		t.scan(r)
 	}
 }
 
-// share gives the oldest objects to whoever wants them: they lead to the most.
-func (t *Tracer) share() {
-	p := &objects{append([]heap.Ref(nil), t.stack[:chunk]...)}
-	t.stack = t.stack[:copy(t.stack, t.stack[chunk:])]
-	t.w.Add(p)
+// offer gives the oldest objects of a long stack to whoever wants them: they lead to the most.
+func (t *Tracer) offer() {
+	if len(t.stack) >= 2*chunk {
+		t.share(chunk)
+	}
 }
 
+func (t *Tracer) share(n int) {
+	var refs []heap.Ref
+	if k := len(t.spare) - 1; k >= 0 {
+		refs, t.spare = t.spare[k], t.spare[:k]
+	}
+	t.w.Add(&objects{append(refs, t.stack[:n]...)})
+	t.stack = t.stack[:copy(t.stack, t.stack[n:])]
+}
+
+// scan traces an object's fields where objects may move.
 func (t *Tracer) scan(r heap.Ref) {
 	h := *t.Mem.Word(r)
-	typ := &t.types[uint32(h)]
-	length := uint32(h >> 32)
-	size := typ.Bytes(length)
+	s := t.shapes[uint32(h)]
+	size := s.Bytes(uint32(h >> 32))
 	t.Objects++
 	t.Bytes += uint64(size)
-	if t.Spaces[t.Mem.SpaceOf(r)].Lines() {
-		t.markLines(r, size)
+	if t.roles[t.Mem.SpaceOf(r)]&Lines != 0 {
+		for l := r >> heap.LogLine; l <= (r+size-1)>>heap.LogLine; l++ {
+			*t.Mem.Lines.At(l) = t.Epoch
+		}
 	}
-	if t.Log {
-		t.Mem.Log.Set(r)
+	for m := s.Refs(); m != 0; m &= m - 1 {
+		t.Slot(t.Mem.Slot(r + heap.HeaderSize + uint32(bits.TrailingZeros64(m))*4))
 	}
+	if !s.Plain() {
+		t.rest(r, h)
+	}
+}
+
+// rest traces what a Shape does not have.
+func (t *Tracer) rest(r heap.Ref, header uint64) {
+	typ := &t.Mem.Types.All()[uint32(header)]
+	length := uint32(header >> 32)
 	for _, off := range typ.Refs {
-		p := t.Mem.Slot(r + off)
-		if v := *p; v&3 == 0 && v != 0 {
-			if n := t.Trace(v); n != v {
-				*p = n
-			}
+		if off >= heap.HeaderSize+heap.ShapeBytes {
+			t.Slot(t.Mem.Slot(r + off))
 		}
 	}
 	if typ.ElemRef {
 		t.scanSlots(r+heap.HeaderSize, length)
 	}
-	if len(typ.Foreign) > 0 {
-		t.foreign(r, typ, length)
-	}
-}
-
-func (t *Tracer) markLines(r heap.Ref, size uint32) {
-	first, last := r>>heap.LogLine, (r+size-1)>>heap.LogLine
-	for l := first; l <= last; l++ {
-		*t.Mem.Lines.At(l) = t.Epoch
+	for _, f := range typ.Foreign {
+		if typ.Elem == 0 {
+			t.Foreign(f.Class, *t.Mem.Slot(r + f.Offset))
+			continue
+		}
+		for _, v := range t.Mem.Slots(r+heap.HeaderSize, int(length)) {
+			t.Foreign(f.Class, v)
+		}
 	}
 }
 
@@ -194,25 +244,13 @@ func (t *Tracer) scanSlots(at, n uint32) {
 		t.w.Add(&slots{at: at + 4*chunk, n: n - chunk})
 		n = chunk
 	}
-	s := t.Mem.Slots(at, int(n))
-	for i, v := range s {
-		if v&3 == 0 && v != 0 {
-			if to := t.Trace(v); to != v {
-				s[i] = to
-			}
-		}
+	if t.still {
+		t.markSlots(t.Mem.View(), at, n)
+		return
 	}
-}
-
-func (t *Tracer) foreign(r heap.Ref, typ *heap.Type, length uint32) {
-	for _, f := range typ.Foreign {
-		if typ.Elem == 0 {
-			t.Foreign(f.Class, *t.Mem.Slot(r + f.Offset))
-			continue
-		}
-		for _, v := range t.Mem.Slots(r+heap.HeaderSize, int(length)) {
-			t.Foreign(f.Class, v)
-		}
+	s := t.Mem.Slots(at, int(n))
+	for i := range s {
+		t.Slot(&s[i])
 	}
 }
 
@@ -225,6 +263,7 @@ type objects struct{ refs []heap.Ref }
 func (p *objects) Run(w *scheduler.Worker) {
 	t := Of(w)
 	t.stack = append(t.stack, p.refs...)
+	t.spare = append(t.spare, p.refs[:0])
 	t.Drain()
 }
 

@@ -27,9 +27,6 @@ func (c *Checker) Roots() vm.Slots {
 // Run checks everything that is reachable and returns an *Error for the first thing that is wrong.
 func (c *Checker) Run() error { return c.walk.run() }
 
-// Objects returns how many objects have been reached.
-func (c *Checker) Objects() int { return len(c.walk.from) }
-
 // wrong looks at one object.
 func (c *Checker) wrong(r heap.Ref) string {
 	if !c.Live(r) {

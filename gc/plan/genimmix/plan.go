@@ -18,7 +18,9 @@ type Plan struct {
 
 // New makes the plan of a heap.
 func New(b *plan.Base) plan.Plan {
-	return &Plan{base: b, nursery: copyspace.NewNursery(plan.FirstSpace, b.Mem), mature: immix.New(plan.FirstSpace+1, b.Mem, b.Epoch)}
+	p := &Plan{base: b, nursery: copyspace.NewNursery(plan.FirstSpace, b.Mem), mature: immix.New(plan.FirstSpace+1, b.Mem, b.Epoch)}
+	p.mature.Log = true
+	return p
 }
 
 // Constraints implements plan.Plan.

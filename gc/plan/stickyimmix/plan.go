@@ -16,7 +16,9 @@ type Plan struct {
 
 // New makes the plan of a heap.
 func New(b *plan.Base) plan.Plan {
-	return &Plan{base: b, space: immix.New(plan.FirstSpace, b.Mem, b.Epoch)}
+	p := &Plan{base: b, space: immix.New(plan.FirstSpace, b.Mem, b.Epoch)}
+	p.space.Log = true
+	return p
 }
 
 // Constraints implements plan.Plan.

@@ -112,8 +112,16 @@ func (s *Space) Live(r heap.Ref) bool {
 	return copied
 }
 
-// Lines implements policy.Space.
-func (s *Space) Lines() bool { return s.marks }
+// Role implements policy.Space.
+func (s *Space) Role() (r policy.Role) {
+	if s.from {
+		r |= policy.Asks
+	}
+	if s.marks {
+		r |= policy.Lines
+	}
+	return r
+}
 
 // Release gives back what live objects have left. Blocks with pinned objects go to adopt, with the marks of these.
 func (s *Space) Release(adopt func(block uint32)) {

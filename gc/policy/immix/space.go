@@ -24,8 +24,8 @@ func New(id heap.SpaceID, mem *heap.Memory, epoch func() byte) *Space {
 	return &Space{Marked: policy.Marked{ID: id, Mem: mem}, epoch: epoch}
 }
 
-// Lines implements policy.Space.
-func (s *Space) Lines() bool { return true }
+// Role implements policy.Space.
+func (s *Space) Role() policy.Role { return policy.Marks | policy.Lines }
 
 // Prepare forgets what earlier collections found, for one of the whole heap. Copies that this one makes then go into free blocks only. One of the young
 // keeps everything, and copies go into holes.
@@ -65,6 +65,10 @@ func (s *Space) Release() {
 		case heap.LinesPerBlock:
 		default:
 			s.reusable = append(s.reusable, b)
+		}
+		if s.Log {
+			// What is marked is old. By words, where the closure would set bits one at a time.
+			s.Mem.Log.Copy(s.Mem.Mark, b<<heap.LogBlock, heap.BlockSize)
 		}
 		kept = append(kept, b)
 	}

@@ -65,6 +65,9 @@ func (s *Space) Release() {
 	for _, o := range s.objects {
 		if r := o.first << heap.LogBlock; s.Mem.Mark.Test(r) {
 			kept = append(kept, o)
+			if s.Log {
+				s.Mem.Log.Set(r)
+			}
 		} else {
 			s.Mem.Log.Unset(r)
 			s.Mem.Give(o.first, o.n)
