@@ -39,10 +39,11 @@ type Memory struct {
 	// is beyond it; States are for a block's space, which sets them when it takes the block if it reads them.
 	Lines, Spaces, States Table
 
-	region  *mem.Region
-	objects unsafe.Pointer
-	meta    int // bytes before the object area
-	blocks  uint32
+	region   *mem.Region
+	forkable bool
+	objects  unsafe.Pointer
+	meta     int // bytes before the object area
+	blocks   uint32
 
 	inUse atomic.Int64 // blocks
 
@@ -50,43 +51,41 @@ type Memory struct {
 	taken []uint64 // guarded by mu; a bit for each block
 	dirty []uint64 // guarded by mu; a bit for each block that is not known to be zero
 	next  uint32   // guarded by mu; where to look first
+	floor uint32   // guarded by mu; blocks below may share their pages with an image: they are taken last
 }
 
 // NewMemory reserves a heap of at most size bytes of objects, rounded up to blocks.
-func NewMemory(types *Types, size int64) (*Memory, error) {
+func NewMemory(types *Types, size int64) (*Memory, error) { return reserveMemory(types, size, mem.Reserve) }
+
+// NewForkable is NewMemory for a heap that can be frozen: see Freeze.
+func NewForkable(types *Types, size int64) (*Memory, error) {
+	m, err := reserveMemory(types, size, mem.ReserveForkable)
+	if err == nil {
+		m.forkable = true
+	}
+	return m, err
+}
+
+func reserveMemory(types *Types, size int64, reserve func(int) (*mem.Region, error)) (*Memory, error) {
 	if size <= 0 || size > MaxBytes {
 		return nil, fmt.Errorf("gc: a heap has up to %d bytes, not %d", int64(MaxBytes), size)
 	}
 	blocks := uint32((size + BlockSize - 1) >> LogBlock)
 	blocks = min(blocks+1, maxBlocks) // block 0 is never used: a small offset is no object
-	m := &Memory{Types: types, blocks: blocks, next: 1}
+	m := &Memory{Types: types, blocks: blocks, next: 1, floor: 1}
+	at := layOut(blocks)
 	area := int64(blocks) << LogBlock
-	// Every table at a page of its own: they are touched at different times.
-	page := int64(mem.PageSize())
-	var at int64
-	place := func(n int64) (off int64) {
-		off = at
-		at += (n + page - 1) / page * page
-		return off
-	}
-	mark, log, pin := place(area/64), place(area/64), place(area/64)
-	lines, spaces, states := place(area/LineSize), place(maxBlocks), place(int64(blocks))
-	m.meta = int(at)
-	if at+area > math.MaxInt {
+	if at.objects+area > math.MaxInt {
 		return nil, fmt.Errorf("gc: %d bytes of heap are more than this system's address space", size)
 	}
-	r, err := mem.Reserve(int(at + area))
+	r, err := reserve(int(at.objects + area))
 	if err != nil {
 		return nil, fmt.Errorf("gc: heap: %w", err)
 	}
-	if err := r.Commit(m.meta); err != nil {
+	if err := r.Commit(int(at.objects)); err != nil {
 		return nil, errors.Join(fmt.Errorf("gc: heap metadata: %w", err), r.Release())
 	}
-	m.region = r
-	base := ptr(r.Base())
-	m.objects = unsafe.Add(base, at)
-	m.Mark, m.Log, m.Pin = Bits{unsafe.Add(base, mark)}, Bits{unsafe.Add(base, log)}, Bits{unsafe.Add(base, pin)}
-	m.Lines, m.Spaces, m.States = Table{unsafe.Add(base, lines)}, Table{unsafe.Add(base, spaces)}, Table{unsafe.Add(base, states)}
+	m.attach(r, at)
 	m.taken = make([]uint64, (blocks+63)/64)
 	m.dirty = make([]uint64, (blocks+63)/64)
 	m.taken[0] = 1
@@ -94,6 +93,34 @@ func NewMemory(types *Types, size int64) (*Memory, error) {
 		m.taken[b/64] |= 1 << (b % 64)
 	}
 	return m, nil
+}
+
+// layout is where in a region the parts of a heap lie.
+type layout struct{ mark, log, pin, lines, spaces, states, objects int64 }
+
+// layOut puts every table at a page of its own: they are touched at different times, and a collection in a fork writes to tables, not to objects.
+func layOut(blocks uint32) (l layout) {
+	area := int64(blocks) << LogBlock
+	page := int64(mem.PageSize())
+	var at int64
+	place := func(n int64) (off int64) {
+		off = at
+		at += (n + page - 1) / page * page
+		return off
+	}
+	l.mark, l.log, l.pin = place(area/64), place(area/64), place(area/64)
+	l.lines, l.spaces, l.states = place(area/LineSize), place(maxBlocks), place(int64(blocks))
+	l.objects = at
+	return l
+}
+
+// attach makes a region the memory's own.
+func (m *Memory) attach(r *mem.Region, at layout) {
+	m.region, m.meta = r, int(at.objects)
+	base := ptr(r.Base())
+	m.objects = unsafe.Add(base, at.objects)
+	m.Mark, m.Log, m.Pin = Bits{unsafe.Add(base, at.mark)}, Bits{unsafe.Add(base, at.log)}, Bits{unsafe.Add(base, at.pin)}
+	m.Lines, m.Spaces, m.States = Table{unsafe.Add(base, at.lines)}, Table{unsafe.Add(base, at.spaces)}, Table{unsafe.Add(base, at.states)}
 }
 
 // Close gives everything back.
@@ -152,7 +179,7 @@ func (m *Memory) Take(n uint32, space SpaceID) (uint32, error) {
 
 // find looks for n free blocks in a row, from next on and then from the start.
 func (m *Memory) find(n uint32) (uint32, bool) {
-	for _, from := range [2]uint32{m.next, 1} {
+	for _, from := range [3]uint32{m.next, m.floor, 1} {
 		if n == 1 {
 			if b, ok := m.findOne(from); ok {
 				return b, true
@@ -193,7 +220,9 @@ func (m *Memory) Give(b, n uint32) {
 		*m.Spaces.At(k) = 0
 	}
 	// Low blocks first: the heap stays dense, and what is above can go back to the system.
-	m.next = min(m.next, b)
+	if b >= m.floor {
+		m.next = min(m.next, b)
+	}
 	m.inUse.Add(-int64(n))
 }
 
@@ -214,10 +243,11 @@ func (m *Memory) Trim(keep int) error {
 			keep, b, n = keep-int(k), b+k, n-k
 		}
 		if n > 0 {
-			if err := m.region.DiscardRange(m.meta+int(b)<<LogBlock, int(n)<<LogBlock); err != nil {
+			zero, err := m.region.Forget(m.meta+int(b)<<LogBlock, int(n)<<LogBlock)
+			if err != nil {
 				return err
 			}
-			for k := b; k < b+n; k++ {
+			for k := b; zero && k < b+n; k++ {
 				m.dirty[k/64] &^= 1 << (k % 64)
 			}
 			b += n

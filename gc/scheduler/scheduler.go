@@ -44,9 +44,11 @@ type Scheduler struct {
 	running    int       // guarded by mu; goroutines
 	requested  bool      // guarded by mu; the goal to collect
 	stopping   bool      // guarded by mu; the goal to stop
+	hold       func()    // guarded by mu; of a stop for a fork: brings the mutators to a stop first
+	forking    bool      // guarded by mu; the stop is for a fork: collections may be requested until the mutators stand
 	stopped    bool      // guarded by mu
 	collecting bool      // guarded by mu
-	finishing  bool      // guarded by mu; Config.Done runs
+	finishing  bool      // guarded by mu; Config.Done runs, or hold
 	stage      Stage     // guarded by mu; the last one that is open
 	count      uint64    // guarded by mu; collections that are over
 
@@ -89,7 +91,7 @@ func (s *Scheduler) SetSentinel(stage Stage, p Packet) {
 func (s *Scheduler) Request() (number uint64, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stopped || s.stopping {
+	if s.stopped || s.stopping && !s.forking {
 		return 0, ErrStopped
 	}
 	number = s.count + 1
@@ -120,7 +122,7 @@ func (s *Scheduler) Collections() uint64 {
 
 // startLocked starts the workers' goroutines unless they run.
 func (s *Scheduler) startLocked() {
-	if s.running > 0 {
+	if s.running > 0 || s.finishing {
 		return
 	}
 	s.running = s.n
@@ -132,20 +134,47 @@ func (s *Scheduler) startLocked() {
 
 // Stop finishes what is requested, ends the workers, and returns when their goroutines have ended. What is in the Workers stays.
 // The error is ErrStopped if that was done already.
-func (s *Scheduler) Stop() error {
+func (s *Scheduler) Stop() error { return s.stop(nil) }
+
+// StopForFork is Stop for a program that goes on and may ask for collections meanwhile: when nothing is requested, hold is called to bring the mutators to a stop;
+// what they have requested until then is done with the mutators standing; then the workers end. No lock is held and nothing is collected while hold runs, on a
+// worker or, if none has ever been needed, on the caller.
+func (s *Scheduler) StopForFork(hold func()) error { return s.stop(hold) }
+
+func (s *Scheduler) stop(hold func()) error {
 	s.mu.Lock()
 	if s.stopped || s.stopping {
 		s.mu.Unlock()
 		return ErrStopped
 	}
-	s.stopping = true
+	s.stopping, s.hold, s.forking = true, hold, hold != nil
+	if s.running == 0 {
+		s.holdLocked()
+		s.forking = s.requested
+		if s.requested {
+			s.startLocked()
+		}
+	}
 	s.wake.Broadcast()
 	s.mu.Unlock()
 	s.exited.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stopping, s.stopped = false, true
+	s.stopping, s.forking, s.stopped = false, false, true
 	return nil
+}
+
+// holdLocked brings the mutators to a stop, if that is asked for.
+func (s *Scheduler) holdLocked() {
+	hold := s.hold
+	if hold == nil {
+		return
+	}
+	s.hold, s.finishing = nil, true
+	s.mu.Unlock()
+	hold()
+	s.mu.Lock()
+	s.finishing = false
 }
 
 // Start takes a Stop back; goroutines start again at the next collection.
@@ -157,6 +186,19 @@ func (s *Scheduler) Start() error {
 	}
 	s.stopped = false
 	return nil
+}
+
+// Inherit makes a scheduler that has not been used what another one was when it stopped: how many collections are over, and what its workers' packets took.
+func (s *Scheduler) Inherit(from *Scheduler) {
+	from.mu.Lock()
+	s.count = from.count
+	from.mu.Unlock()
+	for _, w := range from.workers {
+		to := s.workers[w.ID%s.n] // fewer workers here have the statistics of all
+		for t, st := range w.stats {
+			to.stats[t] = to.stats[t].plus(st)
+		}
+	}
 }
 
 // Running returns how many goroutines the workers have.
@@ -198,7 +240,12 @@ func (s *Scheduler) park(w *Worker) bool {
 				s.wake.Broadcast()
 				return true
 			}
+			if s.stopping && !s.requested && s.hold != nil {
+				s.holdLocked()
+				continue
+			}
 			if s.stopping && !s.requested {
+				s.forking = false // from here on requests come too late
 				s.running--
 				s.wake.Broadcast() // the next one is the last to park now
 				return false
@@ -273,16 +320,16 @@ type PacketStats struct {
 	Max   time.Duration
 }
 
+func (a PacketStats) plus(b PacketStats) PacketStats {
+	return PacketStats{a.Count + b.Count, a.Time + b.Time, max(a.Max, b.Max)}
+}
+
 // Stats returns what the packets of each type took since the last ResetStats, over all workers. Call it outside of collections.
 func (s *Scheduler) Stats() map[string]PacketStats {
 	all := map[string]PacketStats{}
 	for _, w := range s.workers {
 		for t, st := range w.stats {
-			sum := all[t.String()]
-			sum.Count += st.Count
-			sum.Time += st.Time
-			sum.Max = max(sum.Max, st.Max)
-			all[t.String()] = sum
+			all[t.String()] = all[t.String()].plus(st)
 		}
 	}
 	return all

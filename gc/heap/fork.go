@@ -1,0 +1,80 @@
+package heap
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spindle-wasm/spindle/internal/mem"
+)
+
+// ErrNotForkable says that a heap was not made to be forked.
+var ErrNotForkable = errors.New("gc: the heap is not forkable")
+
+// Frozen is what a Memory was at one moment. Memories made of it share their pages with it until they write to them. It is safe for concurrent use.
+type Frozen struct {
+	types        *Types
+	img          *mem.Image
+	at           layout
+	blocks       uint32
+	inUse        int64
+	taken, dirty []uint64
+	floor        uint32
+}
+
+// Freeze notes what the memory is. It goes on with the same content, and copies pages as it writes to them. Nobody may use it meanwhile.
+func (m *Memory) Freeze() (*Frozen, error) {
+	if !m.forkable {
+		return nil, ErrNotForkable
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	img, err := m.region.Freeze()
+	if err != nil {
+		return nil, fmt.Errorf("gc: freezing the heap: %w", err)
+	}
+	// Beyond what is committed nothing has been used, and new blocks there have pages of their own from the start. In what is frozen there are
+	// holes: a free block costs pages of the image, too.
+	m.floor = uint32((img.Committed() - m.meta) >> LogBlock)
+	m.next = max(m.next, m.floor)
+	return &Frozen{
+		types: m.Types, img: img, at: layOut(m.blocks), blocks: m.blocks, inUse: m.inUse.Load(),
+		taken: slices.Clone(m.taken), dirty: slices.Clone(m.dirty), floor: m.floor,
+	}, nil
+}
+
+// New makes a memory.
+func (f *Frozen) New() (*Memory, error) {
+	r, err := f.img.Map()
+	if err != nil {
+		return nil, fmt.Errorf("gc: forking the heap: %w", err)
+	}
+	m := &Memory{
+		Types: f.types, forkable: true, blocks: f.blocks, next: f.floor, floor: f.floor,
+		taken: slices.Clone(f.taken), dirty: slices.Clone(f.dirty),
+	}
+	m.inUse.Store(f.inUse)
+	m.attach(r, f.at)
+	return m, nil
+}
+
+// Close gives it up; memories made of it are not touched.
+func (f *Frozen) Close() error { return f.img.Close() }
+
+// Pages tells how many pages the heap has committed, and how many of these it does not share with an image. The error is errors.ErrUnsupported where the
+// system does not tell.
+func (m *Memory) Pages() (committed, own int, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	spans, err := m.region.Dirty()
+	return m.region.Committed() / mem.PageSize(), mem.Pages(spans), err
+}
+
+// Each calls f for the runs of blocks that belong to spaces, in order. Nobody takes or gives blocks meanwhile.
+func (m *Memory) Each(f func(b uint32, space SpaceID)) {
+	for b := uint32(1); b < m.blocks; b++ {
+		if s := *m.Spaces.At(b); s != 0 {
+			f(b, s)
+		}
+	}
+}
