@@ -13,6 +13,7 @@ import (
 	"github.com/spindle-wasm/spindle/gc/plan/markcompact"
 	"github.com/spindle-wasm/spindle/gc/plan/marksweep"
 	"github.com/spindle-wasm/spindle/gc/plan/nogc"
+	"github.com/spindle-wasm/spindle/gc/plan/pageprotect"
 	"github.com/spindle-wasm/spindle/gc/plan/semispace"
 	"github.com/spindle-wasm/spindle/gc/plan/stickyimmix"
 	"github.com/spindle-wasm/spindle/gc/vm"
@@ -46,6 +47,7 @@ var plans = map[string]func(*plan.Base) plan.Plan{
 	"markcompact": markcompact.New,
 	"marksweep":   marksweep.New,
 	"nogc":        nogc.New,
+	"pageprotect": pageprotect.New,
 	"semispace":   semispace.New,
 	"stickyimmix": stickyimmix.New,
 }

@@ -29,6 +29,9 @@ func (m *Memory) Freeze() (*Frozen, error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err := m.showLocked(0, uint32(len(m.hidden.bits)*64)); err != nil {
+		return nil, fmt.Errorf("gc: freezing the heap: %w", err)
+	}
 	img, err := m.region.Freeze()
 	if err != nil {
 		return nil, fmt.Errorf("gc: freezing the heap: %w", err)

@@ -52,10 +52,16 @@ type Memory struct {
 	dirty []uint64 // guarded by mu; a bit for each block that is not known to be zero
 	next  uint32   // guarded by mu; where to look first
 	floor uint32   // guarded by mu; blocks below may share their pages with an image: they are taken last
+
+	// Late makes blocks be used again as late as there is room for: for a plan that hides what is free. Set it before the first block is taken.
+	Late   bool
+	hidden hidden // guarded by mu
 }
 
 // NewMemory reserves a heap of at most size bytes of objects, rounded up to blocks.
-func NewMemory(types *Types, size int64) (*Memory, error) { return reserveMemory(types, size, mem.Reserve) }
+func NewMemory(types *Types, size int64) (*Memory, error) {
+	return reserveMemory(types, size, mem.Reserve)
+}
 
 // NewForkable is NewMemory for a heap that can be frozen: see Freeze.
 func NewForkable(types *Types, size int64) (*Memory, error) {
@@ -161,6 +167,10 @@ func (m *Memory) Take(n uint32, space SpaceID) (uint32, error) {
 		m.mu.Unlock()
 		return 0, fmt.Errorf("gc: heap: %w", err)
 	}
+	if err := m.showLocked(b*(BlockSize/HideUnit()), n*(BlockSize/HideUnit())); err != nil {
+		m.mu.Unlock()
+		return 0, fmt.Errorf("gc: heap: %w", err)
+	}
 	zero := true
 	for k := b; k < b+n; k++ {
 		m.taken[k/64] |= 1 << (k % 64)
@@ -218,12 +228,18 @@ func (m *Memory) Give(b, n uint32) {
 	for k := b; k < b+n; k++ {
 		m.taken[k/64] &^= 1 << (k % 64)
 		*m.Spaces.At(k) = 0
+		if m.hidden.wholly(k) {
+			m.dirty[k/64] &^= 1 << (k % 64) // hiding gave its memory back
+		}
+	}
+	m.inUse.Add(-int64(n))
+	if m.Late {
+		return
 	}
 	// Low blocks first: the heap stays dense, and what is above can go back to the system.
 	if b >= m.floor {
 		m.next = min(m.next, b)
 	}
-	m.inUse.Add(-int64(n))
 }
 
 // Trim gives the memory of free blocks back to the system, but for keep blocks of them.

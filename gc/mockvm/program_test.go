@@ -30,17 +30,24 @@ func newVM(t testing.TB, name string, opts plan.Options) (*VM, []gc.TypeID) {
 	return v, types
 }
 
+// heapBytes is a heap's size under a plan, for programs that need so much under most: small objects take whole pages of PageProtect.
+func heapBytes(plan string, n int64) int64 {
+	switch plan {
+	case "pageprotect":
+		return 32 * n
+	case "nogc":
+		return 1 << 30
+	}
+	return n
+}
+
 // Random programs find in the heap what their model says, under every plan, with several mutators and workers.
 func TestRandomPrograms(t *testing.T) {
 	for _, name := range gc.Plans() {
 		for _, workers := range []int{1, 4} {
 			t.Run(fmt.Sprintf("%s/%d", name, workers), func(t *testing.T) {
 				collections, young := 0, 0
-				size := int64(6 << 20)
-				if name == "nogc" {
-					size = 1 << 30
-				}
-				v, types := newVM(t, name, plan.Options{MaxBytes: size, NurseryBytes: 256 << 10, Workers: workers, Stats: func(c gc.Collection) {
+				v, types := newVM(t, name, plan.Options{MaxBytes: heapBytes(name, 6<<20), NurseryBytes: 256 << 10, Workers: workers, Stats: func(c gc.Collection) {
 					collections++
 					if !c.Full {
 						young++
@@ -87,7 +94,7 @@ func TestRandomProgramsUnderStress(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			v, types := newVM(t, name, plan.Options{MaxBytes: 8 << 20, Workers: 3, Stress: 7, Sanity: true})
+			v, types := newVM(t, name, plan.Options{MaxBytes: heapBytes(name, 8<<20), Workers: 3, Stress: 7, Sanity: true})
 			var wg sync.WaitGroup
 			for k := range 2 {
 				wg.Go(func() {

@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 	"runtime"
 	"slices"
 	"sync"
@@ -107,6 +108,13 @@ func New(b vm.Binding, opts Options, make func(*Base) Plan) (*Base, error) {
 		w.Data = t
 	}
 	return base, nil
+}
+
+// HideFree gives every object of the large-object space pages of its own, and makes them inaccessible when it is dead; for plans, when they
+// are made.
+func (b *Base) HideFree() {
+	b.Mem.Late = true
+	b.large.Runs.Hide, b.large.Runs.Log = true, uint8(bits.Len32(heap.HideUnit())-1)
 }
 
 // Plan returns the heap's plan.

@@ -57,9 +57,13 @@ func (w *walk) visit(r, from heap.Ref) {
 		w.from = map[heap.Ref]heap.Ref{}
 	}
 	w.from[r] = from
+	// What is beside the object comes first: plan PageProtect makes dead ones inaccessible.
 	msg := misplaced(w.mem, r)
 	if msg == "" {
 		msg = w.object(r)
+	}
+	if msg == "" {
+		msg = malformed(w.mem, r)
 	}
 	if msg != "" {
 		w.fail(r, msg)
@@ -79,10 +83,14 @@ func misplaced(m *heap.Memory, r heap.Ref) string {
 	if r%8 != 0 {
 		return "the reference is not aligned"
 	}
-	space := m.SpaceOf(r)
-	if space == 0 {
+	if m.SpaceOf(r) == 0 {
 		return "its block belongs to no space"
 	}
+	return ""
+}
+
+// malformed says why what it refers to is no object.
+func malformed(m *heap.Memory, r heap.Ref) string {
 	if to, copied := m.Forwarded(r); copied {
 		return fmt.Sprintf("the object was copied to %#x, and the reference was not updated", to)
 	}
@@ -92,7 +100,7 @@ func misplaced(m *heap.Memory, r heap.Ref) string {
 		return fmt.Sprintf("its header has type %#x, which there is not", typ)
 	}
 	size := types[typ].Bytes(m.Length(r))
-	if size == 0 || m.SpaceOf(r+size-1) != space {
+	if size == 0 || m.SpaceOf(r+size-1) != m.SpaceOf(r) {
 		return fmt.Sprintf("an object of %d bytes does not fit there", size)
 	}
 	return ""

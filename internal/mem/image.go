@@ -37,6 +37,9 @@ var ErrClosed = errors.New("mem: the image is closed")
 // ErrSlot is returned for a Region of Slots: it shares its mapping with others.
 var ErrSlot = errors.New("mem: a slot cannot be frozen")
 
+// ErrHidden is returned for a Region of which something is hidden.
+var ErrHidden = errors.New("mem: a region with hidden pages cannot be frozen")
+
 // ReserveForkable is Reserve for a region that will be frozen: what is committed lies in a file, so that Freeze need not copy it. Where the system
 // has no such files it is Reserve. It takes a file descriptor.
 func ReserveForkable(size int) (*Region, error) {
@@ -66,6 +69,9 @@ func ReserveForkable(size int) (*Region, error) {
 func (r *Region) Freeze() (*Image, error) {
 	if r.slots != nil {
 		return nil, ErrSlot
+	}
+	if r.hidden > 0 {
+		return nil, ErrHidden
 	}
 	if r.shared && r.committed <= r.backed {
 		if err := r.privatise(); err != nil {

@@ -1,6 +1,7 @@
 package mem
 
 import (
+	"errors"
 	"fmt"
 	"math"
 )
@@ -16,6 +17,8 @@ type Region struct {
 	file   *file // what the first backed bytes are mapped from, if any
 	backed int
 	shared bool // writes go to the file: the region has not been frozen yet
+
+	hidden int // bytes
 
 	slots *Slots // nil for a mapping of its own
 	chunk *chunk
@@ -87,10 +90,42 @@ func (r *Region) DiscardRange(off, n int) error {
 	return discard(r, off, n)
 }
 
+// checkRange refuses what is not whole committed pages.
 func (r *Region) checkRange(off, n int) error {
 	if off < 0 || n < 0 || off > r.committed || n > r.committed-off || off%PageSize() != 0 || n%PageSize() != 0 {
-		return fmt.Errorf("mem: discard of %d bytes at %d of %d committed ones", n, off, r.committed)
+		return fmt.Errorf("mem: %d bytes at %d of %d committed ones are not whole pages of them", n, off, r.committed)
 	}
+	return nil
+}
+
+// Hide gives the memory of n committed bytes from off, both whole pages, back to the system and makes every access to them fault until
+// Show. Nothing else but Release may be done with them meanwhile; Freeze refuses. The error is errors.ErrUnsupported where the system cannot, and
+// for what an image has.
+func (r *Region) Hide(off, n int) error {
+	if err := r.checkRange(off, n); err != nil {
+		return err
+	}
+	if off < r.backed {
+		return errors.ErrUnsupported
+	}
+	if err := hide(r, off, n); errors.Is(err, errors.ErrUnsupported) {
+		return err
+	} else if err != nil {
+		return errors.Join(err, show(r, off, n)) // it may have hidden some of them
+	}
+	r.hidden += n
+	return nil
+}
+
+// Show takes a Hide back, for n of its bytes from off: they are accessible, and zero.
+func (r *Region) Show(off, n int) error {
+	if err := r.checkRange(off, n); err != nil {
+		return err
+	}
+	if err := show(r, off, n); err != nil {
+		return err
+	}
+	r.hidden -= n
 	return nil
 }
 

@@ -16,4 +16,6 @@ func discard(r *Region, off, n int) error {
 	return os.NewSyscallError("mmap", err)
 }
 
+func drop(r *Region, off, n int) error { return discard(r, off, n) }
+
 func sparse(uintptr, int) {}

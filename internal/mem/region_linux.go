@@ -16,6 +16,11 @@ func discard(r *Region, off, n int) error {
 		clear(r.bytes(off, n))
 		return nil
 	}
+	return drop(r, off, n)
+}
+
+// drop is discard that gives the memory back however little it is.
+func drop(r *Region, off, n int) error {
 	return os.NewSyscallError("madvise", unix.Madvise(r.bytes(off, n), unix.MADV_DONTNEED))
 }
 

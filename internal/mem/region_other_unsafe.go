@@ -23,6 +23,10 @@ func discard(r *Region, off, n int) error {
 	return nil
 }
 
+func hide(*Region, int, int) error { return errors.ErrUnsupported }
+
+func show(*Region, int, int) error { return errors.ErrUnsupported }
+
 func release(*Region) error { return nil }
 
 func reserveCommitted(int) (uintptr, error) { return 0, errors.ErrUnsupported }

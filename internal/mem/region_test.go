@@ -1,7 +1,9 @@
 package mem
 
 import (
+	"errors"
 	"math"
+	"runtime/debug"
 	"testing"
 )
 
@@ -76,6 +78,55 @@ func TestReserveRefuses(t *testing.T) {
 	for _, n := range []int{0, -1, math.MinInt, math.MaxInt} {
 		if _, err := Reserve(n); err == nil {
 			t.Errorf("Reserve(%d) succeeded", n)
+		}
+	}
+}
+
+// Hidden pages fault at every access, their neighbours do not, and they come back zeroed.
+func TestHide(t *testing.T) {
+	page := PageSize()
+	r, err := Reserve(8 * page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Release()
+	if err := r.Commit(5 * page); err != nil {
+		t.Fatal(err)
+	}
+	for _, bad := range [][2]int{{1, page}, {0, 1}, {-page, page}, {4 * page, 2 * page}, {6 * page, 0}} {
+		if r.Hide(bad[0], bad[1]) == nil || r.Show(bad[0], bad[1]) == nil {
+			t.Errorf("%d bytes at %d were hidden", bad[1], bad[0])
+		}
+	}
+	b := r.Bytes(5 * page)
+	for i := range b {
+		b[i] = 1
+	}
+	if err := r.Hide(page, 2*page); errors.Is(err, errors.ErrUnsupported) {
+		t.Skip("the system cannot")
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Freeze(); !errors.Is(err, ErrHidden) {
+		t.Errorf("a region with hidden pages was frozen: %v", err)
+	}
+	faults := func(i int) (fault bool) {
+		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+		defer func() { fault = recover() != nil }()
+		b[i]++
+		return false
+	}
+	for i, want := range map[int]bool{0: false, page - 1: false, page: true, 2*page + 5: true, 3*page - 1: true, 3 * page: false} {
+		if got := faults(i); got != want {
+			t.Errorf("byte %d: fault %v, want %v", i, got, want)
+		}
+	}
+	if err := r.Show(page, 2*page); err != nil {
+		t.Fatal(err)
+	}
+	for i := page; i < 3*page; i++ {
+		if b[i] != 0 {
+			t.Fatalf("byte %d is %d after it was hidden", i, b[i])
 		}
 	}
 }

@@ -33,6 +33,15 @@ func commit(r *Region, off, n int) error {
 	return os.NewSyscallError("mprotect", unix.Mprotect(r.bytes(off, n), unix.PROT_READ|unix.PROT_WRITE))
 }
 
+func hide(r *Region, off, n int) error {
+	if err := drop(r, off, n); err != nil {
+		return err
+	}
+	return os.NewSyscallError("mprotect", unix.Mprotect(r.bytes(off, n), unix.PROT_NONE))
+}
+
+func show(r *Region, off, n int) error { return commit(r, off, n) }
+
 func release(r *Region) error {
 	return os.NewSyscallError("munmap", unix.MunmapPtr(ptr(r.base), uintptr(r.size)))
 }

@@ -30,6 +30,12 @@ func discard(r *Region, off, n int) error {
 	return commit(r, off, n)
 }
 
+func hide(r *Region, off, n int) error {
+	return os.NewSyscallError("VirtualFree", windows.VirtualFree(r.base+uintptr(off), uintptr(n), windows.MEM_DECOMMIT))
+}
+
+func show(r *Region, off, n int) error { return commit(r, off, n) }
+
 func release(r *Region) error {
 	return os.NewSyscallError("VirtualFree", windows.VirtualFree(r.base, 0, windows.MEM_RELEASE))
 }
