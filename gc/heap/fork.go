@@ -46,6 +46,13 @@ func (m *Memory) Freeze() (*Frozen, error) {
 	}, nil
 }
 
+// Shell returns a Memory that has what is noted of blocks and nothing else, as a place holder in a description of a heap: nothing of it may be touched.
+func (f *Frozen) Shell() *Memory {
+	m := &Memory{Types: f.types, blocks: f.blocks}
+	m.inUse.Store(f.inUse)
+	return m
+}
+
 // New makes a memory.
 func (f *Frozen) New() (*Memory, error) {
 	r, err := f.img.Map()
@@ -79,5 +86,13 @@ func (m *Memory) Each(f func(b uint32, space SpaceID)) {
 		if s := *m.Spaces.At(b); s != 0 {
 			f(b, s)
 		}
+	}
+}
+
+// Fill sets the bits of n bytes from off, both multiples of 256, while nobody else touches them.
+func (b Bits) Fill(off, n uint32) {
+	words := b.words(off, n)
+	for i := range words {
+		words[i] = ^uint32(0)
 	}
 }

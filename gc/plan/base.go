@@ -12,6 +12,7 @@ import (
 	"github.com/spindle-wasm/spindle/gc/barrier"
 	"github.com/spindle-wasm/spindle/gc/heap"
 	"github.com/spindle-wasm/spindle/gc/policy"
+	"github.com/spindle-wasm/spindle/gc/policy/image"
 	"github.com/spindle-wasm/spindle/gc/policy/large"
 	"github.com/spindle-wasm/spindle/gc/scheduler"
 	"github.com/spindle-wasm/spindle/gc/trace"
@@ -28,6 +29,9 @@ type Options struct {
 	Workers int
 	// Types are the heap's types, if it shares them.
 	Types *heap.Types
+	// Forkable makes a heap that PrepareToFork and Warmup may be called for: its memory lies in a file where the system has such, and engines must do what
+	// Base.Constraints says, which asks for a barrier under every plan.
+	Forkable bool
 	// Stress makes every so many allocations of a mutator a collection, of the young and of the whole heap by turns; 0 turns it off. Engines see to it by Mutator.Inline.
 	Stress int
 	// Sanity goes through the heap again after each collection (package sanity); what it finds makes the heap fail.
@@ -53,16 +57,23 @@ type Base struct {
 	Opts   Options
 
 	vm     vm.Binding
+	make   func(*Base) Plan
 	plan   Plan
 	common policy.Common
 	large  *large.Space
+	image  *image.Space
+
+	held atomic.Bool // the mutators stand for a fork, not for a collection
+	warm bool        // the running collection's objects become the image
 
 	wantFull atomic.Bool // the next collection is to be of the whole heap
+	wantWarm atomic.Bool // and what it leaves is to be the image
 
 	mu       sync.Mutex
 	mutators []*Mutator     // guarded by mu
 	orphaned barrier.Buffer // guarded by mu; remembered by mutators that are gone
 	failed   error          // guarded by mu; the heap is unusable
+	phase    phase          // guarded by mu
 	current  Collection     // the running collection's; workers fill it in at its end
 }
 
@@ -80,16 +91,27 @@ func New(b vm.Binding, opts Options, make func(*Base) Plan) (*Base, error) {
 	if opts.Types == nil {
 		opts.Types = &heap.Types{}
 	}
-	mem, err := heap.NewMemory(opts.Types, opts.MaxBytes)
+	reserve := heap.NewMemory
+	if opts.Forkable {
+		reserve = heap.NewForkable
+	}
+	mem, err := reserve(opts.Types, opts.MaxBytes)
 	if err != nil {
 		return nil, err
 	}
-	base := &Base{Mem: mem, Opts: opts, vm: b}
+	return assemble(b, opts, mem, make), nil
+}
+
+// assemble makes a heap of its memory.
+func assemble(b vm.Binding, opts Options, mem *heap.Memory, make func(*Base) Plan) *Base {
+	base := &Base{Mem: mem, Opts: opts, vm: b, make: make}
 	base.Budget.Mem = mem
 	base.Budget.Set(int64(mem.Blocks()) - 1)
 	base.large = large.New(largeSpace, mem)
-	base.common = policy.Common{Mem: mem, Epoch: 1, Alone: opts.Workers == 1, Foreign: b.Foreign, Failed: base.fail}
+	base.image = image.New(imageSpace, mem)
+	base.common = policy.Common{Mem: mem, Epoch: 1, Alone: opts.Workers == 1, Foreign: base.foreign, Failed: base.fail}
 	base.common.Spaces[largeSpace] = base.large
+	base.common.Spaces[imageSpace] = base.image
 	base.plan = make(base)
 	base.common.Log = base.plan.Constraints().Generational
 	base.large.Log = base.common.Log
@@ -107,7 +129,7 @@ func New(b vm.Binding, opts Options, make func(*Base) Plan) (*Base, error) {
 		base.plan.InitTracer(t)
 		w.Data = t
 	}
-	return base, nil
+	return base
 }
 
 // HideFree gives every object of the large-object space pages of its own, and makes them inaccessible when it is dead; for plans, when they
@@ -119,6 +141,21 @@ func (b *Base) HideFree() {
 
 // Plan returns the heap's plan.
 func (b *Base) Plan() Plan { return b.plan }
+
+// Constraints tell an engine what code to make for this heap: the plan's, and the barrier that a forkable heap needs besides.
+func (b *Base) Constraints() Constraints {
+	c := b.plan.Constraints()
+	if b.Opts.Forkable && c.Collects {
+		c.Barrier = ObjectBarrier
+	}
+	return c
+}
+
+// foreign is told of foreign words in live objects.
+func (b *Base) foreign(class uint8, word uint32) {
+	b.image.Note(class, word)
+	b.vm.Foreign(class, word)
+}
 
 // Epoch is what live lines are marked with in the running collection, or were in the last one. It is never 0.
 func (b *Base) Epoch() byte { return b.common.Epoch }
@@ -161,7 +198,7 @@ func (b *Base) Collect(m *Mutator, full bool) error {
 	}
 	n, err := b.Sched.Request()
 	if err != nil {
-		return err
+		return b.orderError(err)
 	}
 	b.vm.Block(m.Thread, func() { b.Sched.Wait(n) })
 	return b.Err()
@@ -182,8 +219,11 @@ func (b *Base) fail(err error) {
 	}
 }
 
-// Close ends the workers and gives the memory back. No mutator may be in use.
+// Close ends the workers and gives the memory back. No mutator may be in use. The errors are ErrClosed and ErrForking, and change nothing.
 func (b *Base) Close() error {
+	if err := b.enter(closed); err != nil {
+		return err
+	}
 	if err := b.Sched.Stop(); err != nil && !errors.Is(err, scheduler.ErrStopped) {
 		return err
 	}

@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"slices"
+
 	"github.com/spindle-wasm/spindle/gc/barrier"
 	"github.com/spindle-wasm/spindle/gc/sanity"
 	"github.com/spindle-wasm/spindle/gc/vm"
@@ -22,6 +24,8 @@ func (b *Base) checkBefore(remembered barrier.Buffer) {
 	if !b.common.Log {
 		return
 	}
+	// What the image remembers is not remembered anew.
+	remembered = barrier.Buffer{Objects: slices.Concat(remembered.Objects, b.image.Written()), Slices: remembered.Slices}
 	c := &sanity.Remembered{Mem: b.Mem, Buffer: remembered}
 	b.allRoots(c.Roots())
 	if err := c.Run(); err != nil {
@@ -31,7 +35,7 @@ func (b *Base) checkBefore(remembered barrier.Buffer) {
 
 // check runs the sanity collector.
 func (b *Base) check() {
-	c := &sanity.Checker{Mem: b.Mem, Live: b.live, Log: b.common.Log}
+	c := &sanity.Checker{Mem: b.Mem, Live: b.live, Log: b.common.Log, Image: imageSpace}
 	b.allRoots(c.Roots())
 	if err := c.Run(); err != nil {
 		b.fail(err)

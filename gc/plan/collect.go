@@ -24,7 +24,9 @@ type Collection struct {
 // begin is the first packet of a collection.
 func (b *Base) begin(w *scheduler.Worker) {
 	b.current = Collection{Number: b.Sched.Collections() + 1, Start: time.Now()}
-	b.vm.StopMutators()
+	if !b.held.Load() {
+		b.vm.StopMutators()
+	}
 	b.current.Stop = time.Since(b.current.Start)
 	b.current.Before = b.Mem.InUse()
 
@@ -36,11 +38,16 @@ func (b *Base) begin(w *scheduler.Worker) {
 		m.reset()
 		remembered.Append(m.barrier.Take())
 	}
+	b.image.Remember(&remembered)
 	if b.Opts.Sanity {
 		b.checkBefore(remembered)
 	}
 	for _, w := range b.Sched.Workers() {
 		policy.Of(w).Begin(w)
+	}
+	if b.warm = b.wantWarm.Swap(false); b.warm {
+		b.wantFull.Store(true)
+		b.image.Record()
 	}
 	full := b.plan.Full(b.wantFull.Swap(false))
 	b.current.Full = full
@@ -52,6 +59,7 @@ func (b *Base) begin(w *scheduler.Worker) {
 	if !full {
 		policy.Remembered(b.Mem, b.Sched, remembered)
 	}
+	b.image.Roots(b.Sched, full, b.foreign)
 	for _, m := range mutators {
 		b.Sched.Add(scheduler.PinningRoots, &pinRoots{b, m})
 		b.Sched.Add(scheduler.Closure, &roots{b, m})
@@ -136,7 +144,7 @@ func (p *places) Run(*scheduler.Worker) {
 	for _, m := range p.mutators {
 		p.b.Sched.Add(scheduler.Forward, &updateRoots{p.b, m, forward})
 	}
-	p.b.Sched.Add(scheduler.Forward, &updateRoots{p.b, nil, forward}, &updateLarge{p.b, forward})
+	p.b.Sched.Add(scheduler.Forward, &updateRoots{p.b, nil, forward}, &updateOthers{p.b, forward})
 }
 
 // updateRoots tells the roots of a mutator, or the global ones and weak references, where objects go.
@@ -161,12 +169,14 @@ func (p *updateRoots) Run(*scheduler.Worker) {
 	})
 }
 
-type updateLarge struct {
+// updateOthers tells the objects of spaces that are not the plan's where objects go.
+type updateOthers struct {
 	b       *Base
 	forward func(heap.Ref) heap.Ref
 }
 
-func (p *updateLarge) Run(*scheduler.Worker) {
+func (p *updateOthers) Run(*scheduler.Worker) {
+	p.b.image.Update(p.forward)
 	p.b.large.Each(func(r heap.Ref) { policy.UpdateFields(p.b.Mem, r, p.forward) })
 }
 
@@ -201,6 +211,9 @@ func (p *release) Run(*scheduler.Worker) {
 type resume struct{ b *Base }
 
 func (p *resume) Run(*scheduler.Worker) {
+	if p.b.warm {
+		p.b.freezeImage()
+	}
 	if p.b.Opts.Sanity {
 		p.b.check()
 	}
@@ -212,7 +225,9 @@ func (p *resume) Run(*scheduler.Worker) {
 	}
 	c.After = p.b.Mem.InUse()
 	c.Pause = time.Since(c.Start) - c.Stop
-	p.b.vm.ResumeMutators()
+	if !p.b.held.Load() {
+		p.b.vm.ResumeMutators()
+	}
 }
 
 func (b *Base) done() {

@@ -82,6 +82,9 @@ func (m *Mutator) stressed() error {
 		return nil
 	}
 	m.stress = m.base.Opts.Stress
+	if m.base.forking() != nil {
+		return nil // none can be
+	}
 	m.turn = !m.turn
 	return m.base.Collect(m, m.turn)
 }
@@ -97,6 +100,9 @@ func (m *Mutator) slow(size uint32) (heap.Ref, error) {
 		}
 		if try == attempts || !m.base.plan.Constraints().Collects {
 			return 0, fmt.Errorf("%w: %d bytes wanted, %d of %d bytes in use", ErrOutOfMemory, size, m.base.Mem.InUse()<<heap.LogBlock, m.base.Budget.Blocks()<<heap.LogBlock)
+		}
+		if err := m.base.forking(); err != nil {
+			return 0, err // no collection can make room
 		}
 		if err := m.base.Collect(m, try > 0); err != nil {
 			return 0, err

@@ -65,6 +65,7 @@ type Compactor interface {
 // SpaceIDs that all plans have.
 const (
 	largeSpace heap.SpaceID = iota + 1
+	imageSpace
 	// FirstSpace is the number of a plan's first own space.
 	FirstSpace
 )

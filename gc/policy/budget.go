@@ -17,6 +17,7 @@ type Budget struct {
 	Due func(inUse, n int64) bool
 
 	blocks atomic.Int64
+	extra  atomic.Int64 // blocks that may be taken though a collection is due
 }
 
 // Set sets the number of blocks that mutators and copies may have together.
@@ -27,7 +28,7 @@ func (b *Budget) Blocks() int64 { return b.blocks.Load() }
 
 // Take takes blocks on behalf of a mutator. Errors are ErrDue and those of heap.Memory.
 func (b *Budget) Take(n uint32, space heap.SpaceID) (uint32, error) {
-	if use := b.Mem.InUse(); use+int64(n) > b.blocks.Load() || b.Due(use, int64(n)) {
+	if use := b.Mem.InUse(); (use+int64(n) > b.blocks.Load() || b.Due(use, int64(n))) && !b.spend(int64(n)) {
 		return 0, ErrDue
 	}
 	block, err := b.Mem.Take(n, space)
@@ -36,6 +37,24 @@ func (b *Budget) Take(n uint32, space heap.SpaceID) (uint32, error) {
 	}
 	return block, err
 }
+
+// Allow sets how many blocks mutators may have though a collection is due, while none can be.
+func (b *Budget) Allow(blocks int64) { b.extra.Store(blocks) }
+
+func (b *Budget) spend(n int64) bool {
+	for {
+		have := b.extra.Load()
+		if have < n {
+			return false
+		}
+		if b.extra.CompareAndSwap(have, have-n) {
+			return true
+		}
+	}
+}
+
+// Inherit makes the budget be what another heap's is.
+func (b *Budget) Inherit(from *Budget) { b.blocks.Store(from.blocks.Load()) }
 
 // Taker takes blocks: Budget for mutators, heap.Memory for copies.
 type Taker interface {

@@ -41,3 +41,21 @@ func (p *slices) Run(w *scheduler.Worker) {
 	}
 	t.Drain()
 }
+
+// Rescan adds packets that trace the fields of objects that are alive by themselves, whether they have been found or not.
+func Rescan(s *scheduler.Scheduler, refs []heap.Ref) {
+	for len(refs) > 0 {
+		n := min(len(refs), chunk)
+		s.Add(scheduler.Closure, &rescan{refs[:n]})
+		refs = refs[n:]
+	}
+}
+
+// rescan is a packet of such objects. It leaves refs to whoever keeps them.
+type rescan struct{ refs []heap.Ref }
+
+func (p *rescan) Run(w *scheduler.Worker) {
+	t := Of(w)
+	t.stack = append(t.stack, p.refs...)
+	t.Drain()
+}

@@ -125,8 +125,8 @@ func (p *Pins) Slot(*uint32) {}
 
 // Pinned implements vm.Slots.
 func (p *Pins) Pinned(r uint32) {
-	if !heap.IsObject(r) || p.Spaces[p.Mem.SpaceOf(r)] == nil {
-		return
+	if !heap.IsObject(r) || p.roles[p.Mem.SpaceOf(r)] == 0 {
+		return // no object, or nothing becomes of it
 	}
 	p.found = append(p.found, r)
 	if p.Mem.Pin.Set(r) {

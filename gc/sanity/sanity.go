@@ -14,6 +14,8 @@ type Checker struct {
 	Live func(r heap.Ref) bool
 	// Log tells that all live objects have their Log bit: after a collection of a generational plan there is no young one.
 	Log bool
+	// Image is the space of objects that are remembered for ever, without a Log bit, once they have been written to; 0 if there is none.
+	Image heap.SpaceID
 
 	walk walk
 }
@@ -32,7 +34,7 @@ func (c *Checker) wrong(r heap.Ref) string {
 	if !c.Live(r) {
 		return "the collector has not found it"
 	}
-	if c.Log && !c.Mem.Log.Test(r) {
+	if c.Log && !c.Mem.Log.Test(r) && c.Mem.SpaceOf(r) != c.Image {
 		return "it has survived, and writes to it would not be remembered"
 	}
 	return ""

@@ -1,0 +1,41 @@
+package gc
+
+import (
+	"github.com/spindle-wasm/spindle/gc/plan"
+	"github.com/spindle-wasm/spindle/gc/vm"
+)
+
+// Errors of forks; see package plan.
+var (
+	ErrNotForkable  = plan.ErrNotForkable
+	ErrPlanForks    = plan.ErrPlanForks
+	ErrForking      = plan.ErrForking
+	ErrNotForking   = plan.ErrNotForking
+	ErrTicketClosed = plan.ErrTicketClosed
+	ErrClosed       = plan.ErrClosed
+	ErrStopped      = plan.ErrStopped
+)
+
+// ChildConfig says what differs in a child.
+type ChildConfig = plan.ChildConfig
+
+// Ticket is a heap as it was when PrepareToFork returned. See plan.Ticket.
+type Ticket struct{ *plan.Ticket }
+
+// PrepareToFork brings the heap to where it can be copied: see plan.Base.PrepareToFork.
+func (h *Heap) PrepareToFork() (*Ticket, error) {
+	t, err := h.Base.PrepareToFork()
+	if err != nil {
+		return nil, err
+	}
+	return &Ticket{t}, nil
+}
+
+// Child makes a heap that is what the forked one was, and tells which of its mutators is whose: see plan.Ticket.Child.
+func (t *Ticket) Child(b vm.Binding, cfg ChildConfig) (*Heap, map[*Mutator]*Mutator, error) {
+	base, mutators, err := t.Ticket.Child(b, cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &Heap{base}, mutators, nil
+}

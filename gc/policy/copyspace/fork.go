@@ -1,0 +1,17 @@
+package copyspace
+
+import "slices"
+
+// Inherit makes a space that has just been made what another one is, whose memory its own is a copy of. No collection runs in either.
+func (s *Space) Inherit(from *Space) {
+	from.mu.Lock()
+	defer from.mu.Unlock()
+	s.runs = slices.Clone(from.runs)
+	s.held.Store(from.held.Load())
+}
+
+// Surrender forgets all blocks: they belong to another space now. The world stands.
+func (s *Space) Surrender() {
+	s.runs = nil
+	s.held.Store(0)
+}
