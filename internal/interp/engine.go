@@ -91,18 +91,34 @@ func (e *Engine) Call(t *vm.Thread, inst *vm.Instance, fn uint32, slots []uint64
 	writeHeader(fp+uintptr(d.params)*8, addrOf(&stubDone), 0)
 	t.SwitchTo(inst)
 	ctx.PC, ctx.FP = entry, fp
+	return finish(t, slots[:d.results])
+}
+
+// finish runs the innermost activation to its end.
+func finish(t *vm.Thread, results []uint64) error {
 	err := guarded(t)
-	if err == nil {
-		copy(slots, slotsAt(fp, int(d.results)))
-	}
 	n := len(t.Activations) - 1
 	outer := &t.Activations[n]
+	if err == nil {
+		copy(results, slotsAt(outer.Top, len(results)))
+	}
+	ctx := t.Ctx
 	ctx.PC, ctx.FP, t.Top = outer.PC, outer.FP, outer.Top
 	if n > 0 {
 		t.SwitchTo(t.Store.Instances[outer.Instance])
 	}
 	t.Activations = t.Activations[:n]
 	return err
+}
+
+// Resume implements vm.Engine.
+func (e *Engine) Resume(t *vm.Thread, slots []uint64) error {
+	ctx := t.Ctx
+	t.SwitchTo(t.Store.Instances[ctx.Instance])
+	if ctx.PC&inFlight != 0 {
+		ctx.PC = ctx.PC&^inFlight - instrSize
+	}
+	return finish(t, slots)
 }
 
 // guarded is drive with a panic of ours turned into an error, so that other Processes go on.

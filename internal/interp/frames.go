@@ -107,3 +107,19 @@ func (e *Engine) StackRefs(t *vm.Thread, visit func(slot *uint64, typ wasm.ValTy
 		return true
 	})
 }
+
+// Extent implements vm.Engine.
+func (e *Engine) Extent(t *vm.Thread) (uintptr, error) {
+	if len(t.Activations) == 0 {
+		return t.Top, nil
+	}
+	w := innermost(t)
+	if !w.valid() {
+		return 0, &BugError{"a thread stands where no function is"}
+	}
+	top := w.fp + uintptr(w.meta.frame)
+	if w.when == inCall { // the host function's results may need more than the frame has
+		top = max(top, t.Top)
+	}
+	return top, nil
+}

@@ -18,6 +18,7 @@ type world struct {
 	types  *wasm.TypeSpace
 	engine *Engine
 	thread *vm.Thread
+	pools  *vm.Pools
 	insts  map[string]*vm.Instance
 	hosts  map[string]*vm.Func
 	close  func()
@@ -31,7 +32,7 @@ func newWorld(t testing.TB, stack int) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.thread = th
+	w.thread, w.pools = th, pools
 	if err := th.EnterBackground(context.Background()); err != nil {
 		t.Fatal(err)
 	}

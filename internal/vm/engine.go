@@ -16,6 +16,16 @@ type Engine interface {
 	// Preconditions: the caller owns t (Thread.Enter).
 	Call(t *Thread, inst *Instance, fn uint32, slots []uint64) error
 
+	// Resume goes on with the one activation of t, a clone (Image.Fork) of a thread that stood at a safepoint, and returns as the Call would have
+	// that began it; slots receives the results. A host call that was in flight is made again (see Thread.Answer).
+	//
+	// Preconditions: the caller owns t.
+	Resume(t *Thread, slots []uint64) error
+
+	// Extent returns the first address of t's guest stack that no live frame uses.
+	// Preconditions: as for Frames.
+	Extent(t *Thread) (uintptr, error)
+
 	// Frames calls visit for each guest frame of t, innermost first, until visit returns false.
 	// Preconditions: t is not in guest code (it is parked, blocked, in a host function, or stopped at a trap).
 	Frames(t *Thread, visit func(Frame) bool)

@@ -62,7 +62,8 @@ type Thread struct {
 	owned    atomic.Bool
 	state    atomic.Uint32
 	inHost   atomic.Pointer[HostFunc]
-	nestings int // guest runs that host functions asked for: EnterGuest less LeaveGuest. The owner's
+	answer   func(t *Thread, slots []uint64) error // serves the next host call; the owner's
+	nestings int                                   // guest runs that host functions asked for: EnterGuest less LeaveGuest. The owner's
 	stack    *mem.Region
 	ending   atomic.Bool
 	pools    *Pools
@@ -457,8 +458,15 @@ func (t *Thread) CallHost(f *HostFunc, slots []uint64) (err error) {
 		t.settle()
 	}
 	defer t.endHost(f, outer, &err)
+	if a := t.answer; a != nil {
+		t.answer = nil
+		return a(t, slots)
+	}
 	return f.Fn(t, slots)
 }
+
+// Answer has f serve the host call that a clone makes again, in place of the host function. The clone has not run yet.
+func (t *Thread) Answer(f func(t *Thread, slots []uint64) error) { t.answer = f }
 
 func (t *Thread) endHost(f, outer *HostFunc, err *error) {
 	t.inHost.Store(outer)

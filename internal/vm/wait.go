@@ -31,6 +31,11 @@ type waiter struct {
 	wake       chan struct{} // holds one token
 	timer      *time.Timer   // of the last wait with a timeout; the owner's
 
+	// Of a clone whose original waited, until it goes on: it is in the queue where that was, or was notified as that was; left is what remained of
+	// its time in nanoseconds, negative for none.
+	again bool
+	left  int64
+
 	// For dumps: where the thread waits, nil if it does not.
 	at       atomic.Pointer[Memory]
 	addr     atomic.Uint64
@@ -67,17 +72,21 @@ func (t *Thread) AtomicWait(m *Memory, addr, expected uint64, load func() uint64
 	}
 	w := &t.waiter
 	s := m.waits.shard(addr)
-	s.mu.Lock()
-	if load() != expected {
+	if w.again {
+		w.again, timeout = false, w.left
+	} else {
+		s.mu.Lock()
+		if load() != expected {
+			s.mu.Unlock()
+			return WaitNotEqual, nil
+		}
+		if timeout == 0 {
+			s.mu.Unlock()
+			return WaitTimedOut, nil
+		}
+		s.add(addr, w)
 		s.mu.Unlock()
-		return WaitNotEqual, nil
 	}
-	if timeout == 0 {
-		s.mu.Unlock()
-		return WaitTimedOut, nil
-	}
-	s.add(addr, w)
-	s.mu.Unlock()
 
 	var expired <-chan time.Time
 	w.addr.Store(addr)
@@ -90,12 +99,12 @@ func (t *Thread) AtomicWait(m *Memory, addr, expected uint64, load func() uint64
 	w.block(expired, t.Ctx)
 	t.state.Store(uint32(StateRunning))
 	t.dumpEdge()
-	w.at.Store(nil)
-	w.deadline.Store(0)
 	var err error
 	if t.Ctx.Flag() != 0 {
-		err = t.Poll()
+		err = t.Poll() // a thread that parks here still waits, for whoever clones it
 	}
+	w.at.Store(nil)
+	w.deadline.Store(0)
 	notified := !w.queued.Load()
 	if !notified {
 		s.mu.Lock()

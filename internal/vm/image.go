@@ -1,0 +1,82 @@
+package vm
+
+import (
+	"sync/atomic"
+)
+
+// Image is threads as they stood when they were frozen, with all that their code can see. It does not change; any number of goroutines may make
+// threads of it. It is counted: Close takes back the maker's use, and what was made of it has one each.
+type Image struct {
+	pools   *Pools
+	threads []*Thread // which never run
+	refs    atomic.Int32
+}
+
+// Freeze makes an Image of threads that stand at safepoints, the one that asks among them perhaps: it is in a host function.
+func Freeze(pools *Pools, threads []*Thread) (*Image, error) {
+	img := &Image{pools: pools}
+	img.refs.Store(1)
+	c := cloner{
+		pools: pools, host: func(f *HostFunc) *HostFunc { return f }, memory: (*Memory).freeze,
+		memories: map[*Memory]*Memory{}, threads: map[*waiter]*Thread{},
+	}
+	var err error
+	if img.threads, err = c.all(threads); err != nil {
+		return nil, err
+	}
+	return img, nil
+}
+
+// ForkConfig is what the threads of an Image get that is not in it.
+type ForkConfig struct {
+	Budget *Budget
+	// Host replaces host functions; nil keeps them.
+	Host func(*HostFunc) *HostFunc
+}
+
+// Fork makes threads as those of the image are, in the same order. They are idle; Engine.Resume goes on with those that have an activation.
+// Done must be called when all of them are closed.
+func (img *Image) Fork(cfg ForkConfig) (threads []*Thread, err error) {
+	c := cloner{
+		pools: img.pools, budget: cfg.Budget, host: cfg.Host, memory: (*Memory).fork, share: true,
+		memories: map[*Memory]*Memory{}, threads: map[*waiter]*Thread{},
+	}
+	if c.host == nil {
+		c.host = func(f *HostFunc) *HostFunc { return f }
+	}
+	if threads, err = c.all(img.threads); err == nil {
+		img.refs.Add(1)
+	}
+	return threads, err
+}
+
+// Close takes back the use of whoever made the image. Done takes back that of one Fork.
+func (img *Image) Close() { img.Done() }
+
+// Done takes back the use of the threads of one Fork, which are closed.
+func (img *Image) Done() {
+	if img.refs.Add(-1) == 0 {
+		for _, t := range img.threads {
+			t.Close()
+		}
+	}
+}
+
+func (c *cloner) all(threads []*Thread) ([]*Thread, error) {
+	clones := make([]*Thread, 0, len(threads))
+	for _, t := range threads {
+		n, err := c.thread(t)
+		if err != nil {
+			for _, n := range clones {
+				n.Close()
+			}
+			for _, m := range c.memories {
+				m.unused()
+			}
+			return nil, err
+		}
+		clones = append(clones, n)
+	}
+	c.queues()
+	return clones, nil
+}
