@@ -263,6 +263,9 @@ func (d *delta) release() error {
 	return err
 }
 
+// Backed reports whether some of the region lies, or has lain, in a file: it was reserved forkable, frozen, or made of an image.
+func (r *Region) Backed() bool { return r.file != nil }
+
 // Size returns what regions of the image reserve, Committed what of it is accessible in a new one.
 func (i *Image) Size() int { return i.size }
 

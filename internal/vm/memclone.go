@@ -3,25 +3,26 @@ package vm
 import "fmt"
 
 // freeze makes the memory of an image out of one whose threads stand.
-func (m *Memory) freeze() (*Memory, error) { return m.duplicate() }
-
-// fork makes a memory out of one of an image.
-func (m *Memory) fork() (*Memory, error) { return m.duplicate() }
-
-// duplicate copies a memory. Nobody holds the copy yet.
-func (m *Memory) duplicate() (*Memory, error) {
+func (m *Memory) freeze() (*Memory, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := int(m.Len())
-	r, err := m.pools.get(m.region.Size(), n)
+	img, err := m.region.Freeze()
 	if err != nil {
 		return nil, fmt.Errorf("linear memory: %w", err)
 	}
-	copy(r.Bytes(n), m.region.Bytes(n))
-	return &Memory{Type: m.Type, Desc: &MemDesc{Base: r.Base(), Len: uint64(n)}, pools: m.pools, maxPages: m.maxPages, region: r}, nil
+	return &Memory{Type: m.Type, Desc: &MemDesc{Len: m.Len()}, pools: m.pools, maxPages: m.maxPages, image: img}, nil
 }
 
-// adopt makes a memory that duplicate made one of the store's; owned tells that it is no shared one.
+// fork makes a memory out of one of an image.
+func (m *Memory) fork() (*Memory, error) {
+	r, err := m.pools.fromImage(m.image)
+	if err != nil {
+		return nil, fmt.Errorf("linear memory: %w", err)
+	}
+	return &Memory{Type: m.Type, Desc: &MemDesc{Base: r.Base(), Len: m.Len()}, pools: m.pools, maxPages: m.maxPages, region: r}, nil
+}
+
+// adopt makes a memory that freeze or fork made, and that nobody holds yet, one of the store's; owned tells that it is no shared one.
 func (s *Store) adopt(m *Memory, owned bool) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -40,8 +41,20 @@ func (s *Store) adopt(m *Memory, owned bool) error {
 func (m *Memory) unused() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.refs == 0 && m.region != nil {
+	if m.refs == 0 {
+		m.releaseLocked()
+	}
+}
+
+// releaseLocked gives the pages back.
+func (m *Memory) releaseLocked() {
+	if m.region != nil {
 		m.pools.put(m.region, int(m.Len()))
 		m.region = nil
 	}
+	if m.image != nil {
+		m.image.Close() //nolint:errcheck // address space is lost, no more
+		m.image = nil
+	}
+	*m.Desc = MemDesc{}
 }

@@ -21,6 +21,7 @@ type Memory struct {
 
 	mu     sync.Mutex  // serialises grow, and close
 	region *mem.Region // guarded by mu
+	image  *mem.Image  // in place of region: of a memory in an Image
 	refs   int         // guarded by mu; stores and host handles that keep a shared memory
 	payers payers      // guarded by mu; each for as many pages as the memory has
 	owner  *Store      // of an unshared memory
@@ -31,6 +32,7 @@ type Memory struct {
 type MemoryLimits struct {
 	MaxPages uint64
 	Limited  bool // MaxPages counts; otherwise the system is the only limit
+	Forkable bool // the memory will be frozen: that is then cheap
 }
 
 // NewMemory makes a zeroed memory of the type's minimum size.
@@ -61,7 +63,11 @@ func NewMemory(pools *Pools, t wasm.MemoryType, lim MemoryLimits) (*Memory, erro
 	if reserve > maxAddressable {
 		return nil, &LimitError{Limit: "memory bytes", Max: maxAddressable, Got: reserve}
 	}
-	region, err := pools.get(int(reserve), int(t.Min*wasm.PageSize))
+	get := pools.get
+	if lim.Forkable {
+		get = pools.getForkable
+	}
+	region, err := get(int(reserve), int(t.Min*wasm.PageSize))
 	if err != nil {
 		return nil, fmt.Errorf("linear memory: %w", err)
 	}
@@ -176,9 +182,7 @@ func (m *Memory) drop(b *Budget) {
 		}
 	}
 	if m.refs--; m.refs == 0 {
-		m.pools.put(m.region, int(m.Len()))
-		m.region = nil
-		*m.Desc = MemDesc{}
+		m.releaseLocked()
 	}
 }
 

@@ -83,8 +83,41 @@ func (p *Pools) take(size, commit int, stack bool) (*mem.Region, error) {
 	return r, nil
 }
 
+// getForkable is get for memory that will be frozen (mem.ReserveForkable). It is not kept for reuse.
+func (p *Pools) getForkable(size, commit int) (*mem.Region, error) {
+	r, err := mem.ReserveForkable(size)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.Commit(commit); err != nil {
+		r.Release() //nolint:errcheck // the commit's error is the one to report
+		return nil, err
+	}
+	p.count(1)
+	return r, nil
+}
+
+// fromImage makes a region of an image.
+func (p *Pools) fromImage(img *mem.Image) (*mem.Region, error) {
+	r, err := img.Map()
+	if err == nil {
+		p.count(1)
+	}
+	return r, err
+}
+
+func (p *Pools) count(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.live += n
+}
+
 // put takes a region back. Bytes from used on are known to be zero.
 func (p *Pools) put(r *mem.Region, used int) {
+	if r.Backed() {
+		p.drop(r)
+		return
+	}
 	if used > 0 && p.open() {
 		if used <= keepCommitted {
 			clear(r.Bytes(min(used, r.Committed())))
