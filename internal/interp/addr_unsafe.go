@@ -26,3 +26,6 @@ func littleEndian() bool {
 	x := uint16(1)
 	return *(*byte)(unsafe.Pointer(&x)) == 1
 }
+
+// wordAt views a word of an object.
+func wordAt(addr uintptr) *uint32 { return (*uint32)(ptr(addr)) }

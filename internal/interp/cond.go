@@ -2,11 +2,13 @@ package interp
 
 // cond is a condition about to be branched on.
 type cond struct {
-	op   op // a comparison's value instruction; opBrNZ32 for a plain value in slot b; opBrTestNZ for its bits k
-	b, c uint16
-	k    uint32
-	loop bool // the branch goes backwards
-	// negate inverts the condition; for opBrNZ32 and opBrTestNZ
+	// op is a comparison's value instruction; opBrNZ32 for a plain value in slot b; opBrTestNZ for its bits k; opBrIsF or opBrIsSub for whether it is of
+	// type k
+	op      op
+	a, b, c uint16
+	k       uint32
+	loop    bool // the branch goes backwards
+	// negate inverts the condition; for those that are no comparison
 	negate bool
 }
 
@@ -73,6 +75,11 @@ func (l *lowerer) popCond() cond {
 				m := l.unemit()
 				return cond{op: opBrTestNZ, b: m.b, k: uint32(m.imm), negate: zero}
 			}
+			if m := l.last(); m != nil && isCast(m) && m.a == in.b && int(in.b) >= l.base {
+				c := castCond(l.unemit())
+				c.negate = zero
+				return c
+			}
 			if in.op == opI32EqK || in.op == opI32NeK {
 				return cond{op: opBrNZ32, b: in.b, negate: zero}
 			}
@@ -81,6 +88,8 @@ func (l *lowerer) popCond() cond {
 	case isMask(p):
 		m := l.unemit()
 		return cond{op: opBrTestNZ, b: m.b, k: uint32(m.imm)}
+	case isCast(p):
+		return castCond(l.unemit())
 	}
 	return cond{op: opBrNZ32, b: l.use32(o)}
 }
@@ -88,10 +97,27 @@ func (l *lowerer) popCond() cond {
 // isMask reports whether an instruction keeps some of the low 32 bits of a slot.
 func isMask(in *Instr) bool { return (in.op == opI32AndK || in.op == opI64AndK) && in.imm>>32 == 0 }
 
+// isCast reports whether an instruction asks about a type and has branches of its own for that.
+func isCast(in *Instr) bool { return in.op == opRefTestF || in.op == opRefTestSub }
+
+// castCond is the condition that a test of a reference's type computed.
+func castCond(in Instr) cond {
+	c := cond{op: opBrIsF, a: uint16(in.imm >> 32), b: in.b, c: in.c, k: uint32(in.imm)}
+	if in.op == opRefTestSub {
+		c.op = opBrIsSub
+	}
+	return c
+}
+
 // emitCond emits a branch that is taken if the condition is sense, and returns its index; the target is still to be patched in.
 func (l *lowerer) emitCond(c cond, sense bool) int {
-	in := Instr{op: c.op, b: c.b, c: c.c, imm: uint64(c.k)}
+	in := Instr{op: c.op, a: c.a, b: c.b, c: c.c, imm: uint64(c.k)}
 	switch {
+	case c.op == opBrIsF && sense == c.negate:
+		in.op = opBrIsNotF
+	case c.op == opBrIsSub && sense == c.negate:
+		in.op = opBrIsNotSub
+	case c.op == opBrIsF || c.op == opBrIsSub:
 	case c.op == opBrNZ32 && sense == c.negate:
 		in.op = opBrZ32
 	case c.op == opBrTestNZ && sense == c.negate:

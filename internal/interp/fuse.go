@@ -319,6 +319,18 @@ func joinJump(p, q *Instr) (Instr, bool) {
 			in.op = opI32LoadBrNZL
 		}
 		return in, in.op != 0 && q.b == p.a && p.imm>>32 == 0
+	case opStructGet32:
+		switch q.op {
+		case opBrZ32:
+			in.op = opStructGet32BrZ
+		case opBrZ32L:
+			in.op = opStructGet32BrZL
+		case opBrNZ32:
+			in.op = opStructGet32BrNZ
+		case opBrNZ32L:
+			in.op = opStructGet32BrNZL
+		}
+		return in, in.op != 0 && q.b == p.a
 	case opI32Load8U:
 		in.c = uint16(q.imm)
 		switch q.op {

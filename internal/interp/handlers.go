@@ -2,7 +2,6 @@ package interp
 
 import (
 	"github.com/spindle-wasm/spindle/internal/vm"
-	"github.com/spindle-wasm/spindle/internal/wasm"
 )
 
 // handler serves an instruction that the loop left to the driver. The exit state of the context is at the instruction; the
@@ -17,7 +16,6 @@ func init() {
 		opLazy:               lazy,
 		opRestore:            restore,
 		opUnreachable:        trap(vm.TrapUnreachable),
-		opUnsupported:        unsupported,
 		opCallImport:         callImport,
 		opCallIndirect:       callIndirect,
 		opCallIndirect64:     callIndirect,
@@ -43,8 +41,10 @@ func init() {
 		opTableInit:          tableInit,
 		opElemDrop:           elemDrop,
 		opRefFunc:            refFunc,
-		opRefTest:            refTest,
-		opRefCast:            refCast,
+		opRefTestFunc:        refTest,
+		opRefTestDeep:        refTest,
+		opRefCastFunc:        refCast,
+		opRefCastDeep:        refCast,
 		opThrow:              throw,
 		opThrowRef:           throwRef,
 	} {
@@ -72,10 +72,6 @@ func nextOr(t *vm.Thread, err error) error {
 
 // operands views the operands of a cold instruction.
 func operands(t *vm.Thread, in *Instr, n int) []uint64 { return slotsAt(t.Ctx.FP+uintptr(in.a)*8, n) }
-
-func unsupported(t *vm.Thread, in *Instr) error {
-	return t.Backtrace(&vm.TrapError{Code: vm.TrapUnsupported, Detail: wasm.Opcode(in.imm).String() + " needs the GC heap"})
-}
 
 // lazy lowers a function that has just been entered for the first time and goes on at its real entry.
 func lazy(t *vm.Thread, in *Instr) error {

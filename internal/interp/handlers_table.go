@@ -1,9 +1,6 @@
 package interp
 
-import (
-	"github.com/spindle-wasm/spindle/internal/vm"
-	"github.com/spindle-wasm/spindle/internal/wasm"
-)
+import "github.com/spindle-wasm/spindle/internal/vm"
 
 func tableGet(t *vm.Thread, in *Instr) error {
 	tb, s := t.Current().Tables[uint32(in.imm)], operands(t, in, 1)
@@ -65,48 +62,5 @@ func elemDrop(t *vm.Thread, in *Instr) error {
 
 func refFunc(t *vm.Thread, in *Instr) error {
 	operands(t, in, 1)[0] = uint64(t.Current().FuncRef(uint32(in.imm)))
-	return next(t)
-}
-
-// hasType reports whether a reference is of a canonical reference type (specification: Execution, Values, types of references).
-func hasType(t *vm.Thread, r vm.Ref, typ wasm.ValType) bool {
-	if r == vm.NullRef {
-		return typ.Nullable()
-	}
-	ts, heap := t.Store.Types(), typ.Heap()
-	switch top := ts.TopOf(typ); top {
-	case wasm.HeapFunc:
-		if heap == wasm.HeapFunc {
-			return true
-		}
-		return heap.Concrete() && ts.IsSubtype(wasm.TypeID(t.Store.Func(r).Type), wasm.TypeID(heap))
-	case wasm.HeapExtern, wasm.HeapExn:
-		return heap == top // any non-null reference; the bottom types have none
-	}
-	switch heap {
-	case wasm.HeapAny:
-		return true
-	case wasm.HeapEq, wasm.HeapI31:
-		return vm.IsI31(r) // structs and arrays come with the GC heap
-	}
-	return false
-}
-
-func refTest(t *vm.Thread, in *Instr) error {
-	r := vm.Ref(*slotAt(t.Ctx.FP + uintptr(in.b)*8))
-	v := uint64(0)
-	if hasType(t, r, wasm.ValType(in.imm)) {
-		v = 1
-	}
-	*slotAt(t.Ctx.FP + uintptr(in.a)*8) = v
-	return next(t)
-}
-
-func refCast(t *vm.Thread, in *Instr) error {
-	r := vm.Ref(*slotAt(t.Ctx.FP + uintptr(in.b)*8))
-	if !hasType(t, r, wasm.ValType(in.imm)) {
-		return t.Trap(vm.TrapCastFailure)
-	}
-	*slotAt(t.Ctx.FP + uintptr(in.a)*8) = uint64(r)
 	return next(t)
 }

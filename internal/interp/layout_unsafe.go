@@ -32,4 +32,6 @@ const (
 	offMemBase      = unsafe.Offsetof(vm.MemDesc{}.Base)
 	ptrSize         = unsafe.Sizeof(uintptr(0))
 	globalSize      = vm.GlobalSize
+	displayShift    = vm.DisplayShift
+	displayKind     = vm.DisplayKind
 )

@@ -334,6 +334,112 @@ const (
 	opRefI31
 	opI31GetS
 	opI31GetU
+	opStructGet8S
+	opStructGet8U
+	opStructGet16S
+	opStructGet16U
+	opStructGet32
+	opStructGet64
+	opStructGetV
+	opStructGet32BrZ
+	opStructGet32BrZL
+	opStructGet32BrNZ
+	opStructGet32BrNZL
+	opStructGet32Get32
+	opStructSet8
+	opStructSet8K
+	opStructInit8
+	opStructSet16
+	opStructSet16K
+	opStructInit16
+	opStructSet32
+	opStructSet32K
+	opStructInit32
+	opStructSet64
+	opStructSet64K
+	opStructInit64
+	opStructInit32x2
+	opStructInit64x2
+	opStructSetV
+	opStructInitV
+	opStructSetRef
+	opArrayGet8S
+	opArrayGet8U
+	opArrayGet16S
+	opArrayGet16U
+	opArrayGet32
+	opArrayGet64
+	opArrayGetV
+	opArrayGet8SK
+	opArrayGet8UK
+	opArrayGet16SK
+	opArrayGet16UK
+	opArrayGet32K
+	opArrayGet64K
+	opArrayGetVK
+	opArraySet8
+	opArraySet8K
+	opArraySet16
+	opArraySet16K
+	opArraySet32
+	opArraySet32K
+	opArraySet64
+	opArraySet64K
+	opArraySetV
+	opArraySetRef
+	opArrayLen
+	opStructNew
+	opStructNewW
+	opStructNewD
+	opStructNewWW
+	opStructNewWD
+	opStructNewDW
+	opStructNewDD
+	opStructNewWWW
+	opArrayFixed
+	opArrayFixedW
+	opArrayFixedWW
+	opArrayFixedD
+	opArrayFixedDD
+	opArrayNewDefault
+	opArrayNew8
+	opArrayNew16
+	opArrayNew32
+	opArrayNew64
+	opRefTestF
+	opBrIsF
+	opBrIsFL
+	opBrIsNotF
+	opBrIsNotFL
+	opRefCastF
+	opCastFGet8S
+	opCastFGet8U
+	opCastFGet16S
+	opCastFGet16U
+	opCastFGet32
+	opCastFGet64
+	opRefTestSub
+	opBrIsSub
+	opBrIsSubL
+	opBrIsNotSub
+	opBrIsNotSubL
+	opRefCastSub
+	opCastSubGet8S
+	opCastSubGet8U
+	opCastSubGet16S
+	opCastSubGet16U
+	opCastSubGet32
+	opCastSubGet64
+	opRefTestFunc
+	opRefCastFunc
+	opRefTestI31
+	opRefCastI31
+	opRefTestEq
+	opRefCastEq
+	opRefTestKind
+	opRefCastKind
+	opRefCastNonNull
+	opRefCastNull
 	opI32AddShl
 	opI32OrShl
 	opI32OrShrU
@@ -831,6 +937,8 @@ const (
 	opAtomic64Xchg
 	opAtomic64Cmpxchg
 	opAtomicFence
+	opRefTestDeep
+	opRefCastDeep
 	opShuffleMore
 	opShuffleFar
 	opAtomicWait32
@@ -840,7 +948,6 @@ const (
 	opDone
 	opRestore
 	opUnreachable
-	opUnsupported
 	opCallImport
 	opTailCallImport
 	opCallIndirect64
@@ -859,8 +966,15 @@ const (
 	opTableInit
 	opElemDrop
 	opRefFunc
-	opRefTest
-	opRefCast
+	opStructNewBig
+	opArrayFixedBig
+	opArrayNewV
+	opArrayNewData
+	opArrayNewElem
+	opArrayFill
+	opArrayCopy
+	opArrayInitData
+	opArrayInitElem
 	opThrow
 	opThrowRef
 
@@ -1198,6 +1312,112 @@ var opNames = [numOps]string{
 	"RefI31",
 	"I31GetS",
 	"I31GetU",
+	"StructGet8S",
+	"StructGet8U",
+	"StructGet16S",
+	"StructGet16U",
+	"StructGet32",
+	"StructGet64",
+	"StructGetV",
+	"StructGet32BrZ",
+	"StructGet32BrZL",
+	"StructGet32BrNZ",
+	"StructGet32BrNZL",
+	"StructGet32Get32",
+	"StructSet8",
+	"StructSet8K",
+	"StructInit8",
+	"StructSet16",
+	"StructSet16K",
+	"StructInit16",
+	"StructSet32",
+	"StructSet32K",
+	"StructInit32",
+	"StructSet64",
+	"StructSet64K",
+	"StructInit64",
+	"StructInit32x2",
+	"StructInit64x2",
+	"StructSetV",
+	"StructInitV",
+	"StructSetRef",
+	"ArrayGet8S",
+	"ArrayGet8U",
+	"ArrayGet16S",
+	"ArrayGet16U",
+	"ArrayGet32",
+	"ArrayGet64",
+	"ArrayGetV",
+	"ArrayGet8SK",
+	"ArrayGet8UK",
+	"ArrayGet16SK",
+	"ArrayGet16UK",
+	"ArrayGet32K",
+	"ArrayGet64K",
+	"ArrayGetVK",
+	"ArraySet8",
+	"ArraySet8K",
+	"ArraySet16",
+	"ArraySet16K",
+	"ArraySet32",
+	"ArraySet32K",
+	"ArraySet64",
+	"ArraySet64K",
+	"ArraySetV",
+	"ArraySetRef",
+	"ArrayLen",
+	"StructNew",
+	"StructNewW",
+	"StructNewD",
+	"StructNewWW",
+	"StructNewWD",
+	"StructNewDW",
+	"StructNewDD",
+	"StructNewWWW",
+	"ArrayFixed",
+	"ArrayFixedW",
+	"ArrayFixedWW",
+	"ArrayFixedD",
+	"ArrayFixedDD",
+	"ArrayNewDefault",
+	"ArrayNew8",
+	"ArrayNew16",
+	"ArrayNew32",
+	"ArrayNew64",
+	"RefTestF",
+	"BrIsF",
+	"BrIsFL",
+	"BrIsNotF",
+	"BrIsNotFL",
+	"RefCastF",
+	"CastFGet8S",
+	"CastFGet8U",
+	"CastFGet16S",
+	"CastFGet16U",
+	"CastFGet32",
+	"CastFGet64",
+	"RefTestSub",
+	"BrIsSub",
+	"BrIsSubL",
+	"BrIsNotSub",
+	"BrIsNotSubL",
+	"RefCastSub",
+	"CastSubGet8S",
+	"CastSubGet8U",
+	"CastSubGet16S",
+	"CastSubGet16U",
+	"CastSubGet32",
+	"CastSubGet64",
+	"RefTestFunc",
+	"RefCastFunc",
+	"RefTestI31",
+	"RefCastI31",
+	"RefTestEq",
+	"RefCastEq",
+	"RefTestKind",
+	"RefCastKind",
+	"RefCastNonNull",
+	"RefCastNull",
 	"I32AddShl",
 	"I32OrShl",
 	"I32OrShrU",
@@ -1695,6 +1915,8 @@ var opNames = [numOps]string{
 	"Atomic64Xchg",
 	"Atomic64Cmpxchg",
 	"AtomicFence",
+	"RefTestDeep",
+	"RefCastDeep",
 	"ShuffleMore",
 	"ShuffleFar",
 	"AtomicWait32",
@@ -1704,7 +1926,6 @@ var opNames = [numOps]string{
 	"Done",
 	"Restore",
 	"Unreachable",
-	"Unsupported",
 	"CallImport",
 	"TailCallImport",
 	"CallIndirect64",
@@ -1723,8 +1944,15 @@ var opNames = [numOps]string{
 	"TableInit",
 	"ElemDrop",
 	"RefFunc",
-	"RefTest",
-	"RefCast",
+	"StructNewBig",
+	"ArrayFixedBig",
+	"ArrayNewV",
+	"ArrayNewData",
+	"ArrayNewElem",
+	"ArrayFill",
+	"ArrayCopy",
+	"ArrayInitData",
+	"ArrayInitElem",
 	"Throw",
 	"ThrowRef",
 }

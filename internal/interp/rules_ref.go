@@ -4,7 +4,7 @@ import "github.com/spindle-wasm/spindle/internal/wasm"
 
 func init() {
 	none := wasm.Bottom
-	rows := []row{
+	addRules([]row{
 		{wasm.OpRefNull, rule{lower: func(l *lowerer, _ *rule) {
 			l.push(operand{where: isConst, typ: wasm.RefTo(l.in.Heap, true)})
 		}}},
@@ -21,9 +21,6 @@ func init() {
 		}}},
 		{wasm.OpBrOnNull, rule{lower: lowerBrOnNull}},
 		{wasm.OpBrOnNonNull, rule{lower: lowerBrOnNonNull}},
-		{wasm.OpRefTest, rule{lower: lowerRefTest}}, {wasm.OpRefTestNull, rule{lower: lowerRefTest}},
-		{wasm.OpRefCast, rule{lower: lowerRefCast}}, {wasm.OpRefCastNull, rule{lower: lowerRefCast}},
-		{wasm.OpBrOnCast, rule{lower: lowerBrOnCast}}, {wasm.OpBrOnCastFail, rule{lower: lowerBrOnCast}},
 		{wasm.OpRefFunc, rule{lower: func(l *lowerer, _ *rule) {
 			l.emitCold(Instr{op: opRefFunc, imm: uint64(l.in.Index)}, 0, wasm.RefTo(wasm.HeapType(l.m.Funcs[l.in.Index]), false))
 		}}},
@@ -52,16 +49,7 @@ func init() {
 		{wasm.OpTableCopy, coldRule(opTableCopy, 3, none)},
 		{wasm.OpTableInit, coldRule(opTableInit, 3, none)},
 		{wasm.OpElemDrop, coldRule(opElemDrop, 0, none)},
-	}
-	addRules(rows)
-	for _, o := range []wasm.Opcode{
-		wasm.OpStructNew, wasm.OpStructNewDefault, wasm.OpStructGet, wasm.OpStructGetS, wasm.OpStructGetU, wasm.OpStructSet,
-		wasm.OpArrayNew, wasm.OpArrayNewDefault, wasm.OpArrayNewFixed, wasm.OpArrayNewData, wasm.OpArrayNewElem, wasm.OpArrayGet,
-		wasm.OpArrayGetS, wasm.OpArrayGetU, wasm.OpArraySet, wasm.OpArrayLen, wasm.OpArrayFill, wasm.OpArrayCopy, wasm.OpArrayInitData,
-		wasm.OpArrayInitElem,
-	} {
-		rules[o] = rule{lower: lowerUnsupported}
-	}
+	})
 }
 
 // unary lowers an instruction of one operand whose row in the instruction table does not tell its type.
@@ -94,12 +82,6 @@ func (l *lowerer) emitCold(in Instr, n int, result wasm.ValType) {
 	}
 }
 
-// lowerUnsupported lowers an instruction that needs the GC heap to a trap that names it.
-func lowerUnsupported(l *lowerer, _ *rule) {
-	l.emit(Instr{op: opUnsupported, imm: uint64(l.in.Op)})
-	l.kill()
-}
-
 // convertRef lowers the conversions between the any and the extern hierarchy, which share one encoding (see vm.Ref).
 func convertRef(l *lowerer, _ *rule) {
 	o := &l.stack[len(l.stack)-1]
@@ -118,7 +100,7 @@ func convertRef(l *lowerer, _ *rule) {
 func lowerBrOnNull(l *lowerer, _ *rule) {
 	o := l.pop()
 	slot := l.use(o)
-	l.branchIf(cond{op: opI32EqK, b: slot}, l.in.Index)
+	l.branchIf(cond{op: opBrNZ32, b: slot, negate: true}, l.in.Index)
 	l.pushAgain(o, o.typ.WithNull(false))
 }
 
@@ -142,42 +124,4 @@ func (l *lowerer) pushAgain(o operand, t wasm.ValType) {
 		l.push(operand{typ: t})
 	}
 	l.stack[len(l.stack)-1].typ = t
-}
-
-// typeImm packs a canonical reference type for the driver.
-func typeImm(t wasm.ValType) uint64 { return uint64(t) }
-
-func lowerRefTest(l *lowerer, _ *rule) {
-	o := l.pop()
-	l.emitResult(Instr{op: opRefTest, b: l.use(o), imm: typeImm(l.m.Canon(l.in.Ref))}, wasm.I32)
-	l.producer = -1
-}
-
-func lowerRefCast(l *lowerer, _ *rule) {
-	o := l.pop()
-	l.emitResult(Instr{op: opRefCast, b: l.use(o), imm: typeImm(l.m.Canon(l.in.Ref))}, l.in.Ref)
-	l.producer = -1
-}
-
-// lowerBrOnCast tests into the slot above the reference and branches on that.
-func lowerBrOnCast(l *lowerer, _ *rule) {
-	l.settle(1)
-	ref := &l.stack[len(l.stack)-1]
-	slot := uint16(ref.home)
-	hit, miss := l.in.Ref2, l.in.Ref
-	if l.in.Ref2.Nullable() { // what fails to cast is not null then (specification: Validation, Conventions, type difference)
-		miss = miss.WithNull(false)
-	}
-	l.pushHome(wasm.I32)
-	test := l.pop()
-	l.emit(Instr{op: opRefTest, a: uint16(test.home), b: slot, imm: typeImm(l.m.Canon(l.in.Ref2))})
-	branch, stay := hit, miss
-	c := cond{op: opBrNZ32, b: uint16(test.home)}
-	if l.in.Op == wasm.OpBrOnCastFail {
-		branch, stay = miss, hit
-		c = cond{op: opI32EqK, b: uint16(test.home)}
-	}
-	l.stack[len(l.stack)-1].typ = branch
-	l.branchIf(c, l.in.Index)
-	l.stack[len(l.stack)-1].typ = stay
 }

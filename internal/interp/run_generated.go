@@ -2271,6 +2271,1427 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			}
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v >> 1)
 			pc = unsafe.Add(pc, 16)
+		case opStructGet8S:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if r == 0 {
+				goto trapNullStructure
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(uint32(*(*int8)(unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r)), uintptr(*(*uint32)(unsafe.Add(pc, 8)))))))
+			pc = unsafe.Add(pc, 16)
+		case opStructGet8U:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if r == 0 {
+				goto trapNullStructure
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint8)(unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r)), uintptr(*(*uint32)(unsafe.Add(pc, 8))))))
+			pc = unsafe.Add(pc, 16)
+		case opStructGet16S:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if r == 0 {
+				goto trapNullStructure
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(uint32(*(*int16)(unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r)), uintptr(*(*uint32)(unsafe.Add(pc, 8)))))))
+			pc = unsafe.Add(pc, 16)
+		case opStructGet16U:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if r == 0 {
+				goto trapNullStructure
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint16)(unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r)), uintptr(*(*uint32)(unsafe.Add(pc, 8))))))
+			pc = unsafe.Add(pc, 16)
+		case opStructGet32:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if r == 0 {
+				goto trapNullStructure
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r)), uintptr(*(*uint32)(unsafe.Add(pc, 8))))))
+			pc = unsafe.Add(pc, 16)
+		case opStructGet64:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if r == 0 {
+				goto trapNullStructure
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = *(*uint64)(unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r)), uintptr(*(*uint32)(unsafe.Add(pc, 8)))))
+			pc = unsafe.Add(pc, 16)
+		case opStructGetV:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if r == 0 {
+				goto trapNullStructure
+			}
+			p := unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r)), uintptr(*(*uint32)(unsafe.Add(pc, 8))))
+			lo, hi := *(*uint64)(p), *(*uint64)(unsafe.Add(p, 8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opStructGet32BrZ:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if r == 0 {
+				goto trapNullStructure
+			}
+			v := *(*uint32)(unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r)), uintptr(*(*uint32)(unsafe.Add(pc, 8)))))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			if v == 0 {
+				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+				continue
+			}
+			pc = unsafe.Add(pc, 16)
+		case opStructGet32BrZL:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if r == 0 {
+				goto trapNullStructure
+			}
+			v := *(*uint32)(unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r)), uintptr(*(*uint32)(unsafe.Add(pc, 8)))))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			if v == 0 {
+				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+				if ctx.FlagPlain() != 0 {
+					goto poll
+				}
+				continue
+			}
+			pc = unsafe.Add(pc, 16)
+		case opStructGet32BrNZ:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if r == 0 {
+				goto trapNullStructure
+			}
+			v := *(*uint32)(unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r)), uintptr(*(*uint32)(unsafe.Add(pc, 8)))))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			if v != 0 {
+				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+				continue
+			}
+			pc = unsafe.Add(pc, 16)
+		case opStructGet32BrNZL:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if r == 0 {
+				goto trapNullStructure
+			}
+			v := *(*uint32)(unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r)), uintptr(*(*uint32)(unsafe.Add(pc, 8)))))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			if v != 0 {
+				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+				if ctx.FlagPlain() != 0 {
+					goto poll
+				}
+				continue
+			}
+			pc = unsafe.Add(pc, 16)
+		case opStructGet32Get32:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if r == 0 {
+				goto trapNullStructure
+			}
+			r = *(*uint32)(unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r)), uintptr(*(*uint16)(unsafe.Add(pc, 12)))))
+			if r == 0 {
+				goto trapNullStructure
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r)), uintptr(*(*uint16)(unsafe.Add(pc, 14))))))
+			pc = unsafe.Add(pc, 16)
+		case opStructSet8:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))
+			if r == 0 {
+				goto trapNullStructure
+			}
+			*(*uint8)(unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r)), uintptr(*(*uint32)(unsafe.Add(pc, 8))))) = uint8(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)))
+			pc = unsafe.Add(pc, 16)
+		case opStructSet8K:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))
+			if r == 0 {
+				goto trapNullStructure
+			}
+			*(*uint8)(unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r)), uintptr(*(*uint32)(unsafe.Add(pc, 8))))) = uint8(*(*uint32)(unsafe.Add(pc, 12)))
+			pc = unsafe.Add(pc, 16)
+		case opStructInit8:
+			*(*uint8)(unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)))), uintptr(*(*uint32)(unsafe.Add(pc, 8))))) = uint8(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)))
+			pc = unsafe.Add(pc, 16)
+		case opStructSet16:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))
+			if r == 0 {
+				goto trapNullStructure
+			}
+			*(*uint16)(unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r)), uintptr(*(*uint32)(unsafe.Add(pc, 8))))) = uint16(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)))
+			pc = unsafe.Add(pc, 16)
+		case opStructSet16K:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))
+			if r == 0 {
+				goto trapNullStructure
+			}
+			*(*uint16)(unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r)), uintptr(*(*uint32)(unsafe.Add(pc, 8))))) = uint16(*(*uint32)(unsafe.Add(pc, 12)))
+			pc = unsafe.Add(pc, 16)
+		case opStructInit16:
+			*(*uint16)(unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)))), uintptr(*(*uint32)(unsafe.Add(pc, 8))))) = uint16(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)))
+			pc = unsafe.Add(pc, 16)
+		case opStructSet32:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))
+			if r == 0 {
+				goto trapNullStructure
+			}
+			*(*uint32)(unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r)), uintptr(*(*uint32)(unsafe.Add(pc, 8))))) = *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			pc = unsafe.Add(pc, 16)
+		case opStructSet32K:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))
+			if r == 0 {
+				goto trapNullStructure
+			}
+			*(*uint32)(unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r)), uintptr(*(*uint32)(unsafe.Add(pc, 8))))) = uint32(*(*uint32)(unsafe.Add(pc, 12)))
+			pc = unsafe.Add(pc, 16)
+		case opStructInit32:
+			*(*uint32)(unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)))), uintptr(*(*uint32)(unsafe.Add(pc, 8))))) = *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			pc = unsafe.Add(pc, 16)
+		case opStructSet64:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))
+			if r == 0 {
+				goto trapNullStructure
+			}
+			*(*uint64)(unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r)), uintptr(*(*uint32)(unsafe.Add(pc, 8))))) = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			pc = unsafe.Add(pc, 16)
+		case opStructSet64K:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))
+			if r == 0 {
+				goto trapNullStructure
+			}
+			*(*uint64)(unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r)), uintptr(*(*uint32)(unsafe.Add(pc, 8))))) = uint64(int64(*(*int32)(unsafe.Add(pc, 12))))
+			pc = unsafe.Add(pc, 16)
+		case opStructInit64:
+			*(*uint64)(unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)))), uintptr(*(*uint32)(unsafe.Add(pc, 8))))) = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			pc = unsafe.Add(pc, 16)
+		case opStructInit32x2:
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))))
+			*(*uint32)(unsafe.Add(p, uintptr(*(*uint32)(unsafe.Add(pc, 8))))) = *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			*(*uint32)(unsafe.Add(p, uintptr(*(*uint32)(unsafe.Add(pc, 12))))) = *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+			pc = unsafe.Add(pc, 16)
+		case opStructInit64x2:
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))))
+			*(*uint64)(unsafe.Add(p, uintptr(*(*uint32)(unsafe.Add(pc, 8))))) = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			*(*uint64)(unsafe.Add(p, uintptr(*(*uint32)(unsafe.Add(pc, 12))))) = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+			pc = unsafe.Add(pc, 16)
+		case opStructSetV:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))
+			if r == 0 {
+				goto trapNullStructure
+			}
+			p := unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r)), uintptr(*(*uint32)(unsafe.Add(pc, 8))))
+			lo, hi := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)), *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+			*(*uint64)(p) = lo
+			*(*uint64)(unsafe.Add(p, 8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opStructInitV:
+			p := unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)))), uintptr(*(*uint32)(unsafe.Add(pc, 8))))
+			lo, hi := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)), *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8+8))
+			*(*uint64)(p) = lo
+			*(*uint64)(unsafe.Add(p, 8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opStructSetRef:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))
+			if r == 0 {
+				goto trapNullStructure
+			}
+			*(*uint32)(unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r)), uintptr(*(*uint32)(unsafe.Add(pc, 8))))) = *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if *(*uint32)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.LogBits)), uintptr(r>>8)*4))&(1<<(r>>3&31)) != 0 {
+				goto cold
+			}
+			pc = unsafe.Add(pc, 16)
+		case opArrayGet8S:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if r == 0 {
+				goto trapNullArray
+			}
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r))
+			i := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) + *(*uint32)(unsafe.Add(pc, 8))
+			if i >= *(*uint32)(unsafe.Add(p, 4)) {
+				goto trapArrayOutOfBounds
+			}
+			p = unsafe.Add(p, uintptr(i)*1)
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(uint32(*(*int8)(unsafe.Add(p, 8))))
+			pc = unsafe.Add(pc, 16)
+		case opArrayGet8U:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if r == 0 {
+				goto trapNullArray
+			}
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r))
+			i := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) + *(*uint32)(unsafe.Add(pc, 8))
+			if i >= *(*uint32)(unsafe.Add(p, 4)) {
+				goto trapArrayOutOfBounds
+			}
+			p = unsafe.Add(p, uintptr(i)*1)
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint8)(unsafe.Add(p, 8)))
+			pc = unsafe.Add(pc, 16)
+		case opArrayGet16S:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if r == 0 {
+				goto trapNullArray
+			}
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r))
+			i := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) + *(*uint32)(unsafe.Add(pc, 8))
+			if i >= *(*uint32)(unsafe.Add(p, 4)) {
+				goto trapArrayOutOfBounds
+			}
+			p = unsafe.Add(p, uintptr(i)*2)
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(uint32(*(*int16)(unsafe.Add(p, 8))))
+			pc = unsafe.Add(pc, 16)
+		case opArrayGet16U:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if r == 0 {
+				goto trapNullArray
+			}
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r))
+			i := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) + *(*uint32)(unsafe.Add(pc, 8))
+			if i >= *(*uint32)(unsafe.Add(p, 4)) {
+				goto trapArrayOutOfBounds
+			}
+			p = unsafe.Add(p, uintptr(i)*2)
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint16)(unsafe.Add(p, 8)))
+			pc = unsafe.Add(pc, 16)
+		case opArrayGet32:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if r == 0 {
+				goto trapNullArray
+			}
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r))
+			i := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) + *(*uint32)(unsafe.Add(pc, 8))
+			if i >= *(*uint32)(unsafe.Add(p, 4)) {
+				goto trapArrayOutOfBounds
+			}
+			p = unsafe.Add(p, uintptr(i)*4)
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(p, 8)))
+			pc = unsafe.Add(pc, 16)
+		case opArrayGet64:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if r == 0 {
+				goto trapNullArray
+			}
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r))
+			i := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) + *(*uint32)(unsafe.Add(pc, 8))
+			if i >= *(*uint32)(unsafe.Add(p, 4)) {
+				goto trapArrayOutOfBounds
+			}
+			p = unsafe.Add(p, uintptr(i)*8)
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = *(*uint64)(unsafe.Add(p, 8))
+			pc = unsafe.Add(pc, 16)
+		case opArrayGetV:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if r == 0 {
+				goto trapNullArray
+			}
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r))
+			i := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) + *(*uint32)(unsafe.Add(pc, 8))
+			if i >= *(*uint32)(unsafe.Add(p, 4)) {
+				goto trapArrayOutOfBounds
+			}
+			p = unsafe.Add(p, uintptr(i)*16)
+			lo, hi := *(*uint64)(unsafe.Add(p, 8)), *(*uint64)(unsafe.Add(p, 16))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opArrayGet8SK:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if r == 0 {
+				goto trapNullArray
+			}
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r))
+			i := *(*uint32)(unsafe.Add(pc, 8))
+			if i >= *(*uint32)(unsafe.Add(p, 4)) {
+				goto trapArrayOutOfBounds
+			}
+			p = unsafe.Add(p, uintptr(i)*1)
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(uint32(*(*int8)(unsafe.Add(p, 8))))
+			pc = unsafe.Add(pc, 16)
+		case opArrayGet8UK:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if r == 0 {
+				goto trapNullArray
+			}
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r))
+			i := *(*uint32)(unsafe.Add(pc, 8))
+			if i >= *(*uint32)(unsafe.Add(p, 4)) {
+				goto trapArrayOutOfBounds
+			}
+			p = unsafe.Add(p, uintptr(i)*1)
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint8)(unsafe.Add(p, 8)))
+			pc = unsafe.Add(pc, 16)
+		case opArrayGet16SK:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if r == 0 {
+				goto trapNullArray
+			}
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r))
+			i := *(*uint32)(unsafe.Add(pc, 8))
+			if i >= *(*uint32)(unsafe.Add(p, 4)) {
+				goto trapArrayOutOfBounds
+			}
+			p = unsafe.Add(p, uintptr(i)*2)
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(uint32(*(*int16)(unsafe.Add(p, 8))))
+			pc = unsafe.Add(pc, 16)
+		case opArrayGet16UK:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if r == 0 {
+				goto trapNullArray
+			}
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r))
+			i := *(*uint32)(unsafe.Add(pc, 8))
+			if i >= *(*uint32)(unsafe.Add(p, 4)) {
+				goto trapArrayOutOfBounds
+			}
+			p = unsafe.Add(p, uintptr(i)*2)
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint16)(unsafe.Add(p, 8)))
+			pc = unsafe.Add(pc, 16)
+		case opArrayGet32K:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if r == 0 {
+				goto trapNullArray
+			}
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r))
+			i := *(*uint32)(unsafe.Add(pc, 8))
+			if i >= *(*uint32)(unsafe.Add(p, 4)) {
+				goto trapArrayOutOfBounds
+			}
+			p = unsafe.Add(p, uintptr(i)*4)
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(p, 8)))
+			pc = unsafe.Add(pc, 16)
+		case opArrayGet64K:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if r == 0 {
+				goto trapNullArray
+			}
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r))
+			i := *(*uint32)(unsafe.Add(pc, 8))
+			if i >= *(*uint32)(unsafe.Add(p, 4)) {
+				goto trapArrayOutOfBounds
+			}
+			p = unsafe.Add(p, uintptr(i)*8)
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = *(*uint64)(unsafe.Add(p, 8))
+			pc = unsafe.Add(pc, 16)
+		case opArrayGetVK:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if r == 0 {
+				goto trapNullArray
+			}
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r))
+			i := *(*uint32)(unsafe.Add(pc, 8))
+			if i >= *(*uint32)(unsafe.Add(p, 4)) {
+				goto trapArrayOutOfBounds
+			}
+			p = unsafe.Add(p, uintptr(i)*16)
+			lo, hi := *(*uint64)(unsafe.Add(p, 8)), *(*uint64)(unsafe.Add(p, 16))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = lo
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8+8)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opArraySet8:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))
+			if r == 0 {
+				goto trapNullArray
+			}
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r))
+			i := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) + *(*uint32)(unsafe.Add(pc, 8))
+			if i >= *(*uint32)(unsafe.Add(p, 4)) {
+				goto trapArrayOutOfBounds
+			}
+			p = unsafe.Add(p, uintptr(i)*1)
+			*(*uint8)(unsafe.Add(p, 8)) = uint8(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)))
+			pc = unsafe.Add(pc, 16)
+		case opArraySet8K:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))
+			if r == 0 {
+				goto trapNullArray
+			}
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r))
+			i := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) + *(*uint32)(unsafe.Add(pc, 8))
+			if i >= *(*uint32)(unsafe.Add(p, 4)) {
+				goto trapArrayOutOfBounds
+			}
+			p = unsafe.Add(p, uintptr(i)*1)
+			*(*uint8)(unsafe.Add(p, 8)) = uint8(*(*uint32)(unsafe.Add(pc, 12)))
+			pc = unsafe.Add(pc, 16)
+		case opArraySet16:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))
+			if r == 0 {
+				goto trapNullArray
+			}
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r))
+			i := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) + *(*uint32)(unsafe.Add(pc, 8))
+			if i >= *(*uint32)(unsafe.Add(p, 4)) {
+				goto trapArrayOutOfBounds
+			}
+			p = unsafe.Add(p, uintptr(i)*2)
+			*(*uint16)(unsafe.Add(p, 8)) = uint16(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)))
+			pc = unsafe.Add(pc, 16)
+		case opArraySet16K:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))
+			if r == 0 {
+				goto trapNullArray
+			}
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r))
+			i := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) + *(*uint32)(unsafe.Add(pc, 8))
+			if i >= *(*uint32)(unsafe.Add(p, 4)) {
+				goto trapArrayOutOfBounds
+			}
+			p = unsafe.Add(p, uintptr(i)*2)
+			*(*uint16)(unsafe.Add(p, 8)) = uint16(*(*uint32)(unsafe.Add(pc, 12)))
+			pc = unsafe.Add(pc, 16)
+		case opArraySet32:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))
+			if r == 0 {
+				goto trapNullArray
+			}
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r))
+			i := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) + *(*uint32)(unsafe.Add(pc, 8))
+			if i >= *(*uint32)(unsafe.Add(p, 4)) {
+				goto trapArrayOutOfBounds
+			}
+			p = unsafe.Add(p, uintptr(i)*4)
+			*(*uint32)(unsafe.Add(p, 8)) = *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+			pc = unsafe.Add(pc, 16)
+		case opArraySet32K:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))
+			if r == 0 {
+				goto trapNullArray
+			}
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r))
+			i := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) + *(*uint32)(unsafe.Add(pc, 8))
+			if i >= *(*uint32)(unsafe.Add(p, 4)) {
+				goto trapArrayOutOfBounds
+			}
+			p = unsafe.Add(p, uintptr(i)*4)
+			*(*uint32)(unsafe.Add(p, 8)) = uint32(*(*uint32)(unsafe.Add(pc, 12)))
+			pc = unsafe.Add(pc, 16)
+		case opArraySet64:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))
+			if r == 0 {
+				goto trapNullArray
+			}
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r))
+			i := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) + *(*uint32)(unsafe.Add(pc, 8))
+			if i >= *(*uint32)(unsafe.Add(p, 4)) {
+				goto trapArrayOutOfBounds
+			}
+			p = unsafe.Add(p, uintptr(i)*8)
+			*(*uint64)(unsafe.Add(p, 8)) = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+			pc = unsafe.Add(pc, 16)
+		case opArraySet64K:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))
+			if r == 0 {
+				goto trapNullArray
+			}
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r))
+			i := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) + *(*uint32)(unsafe.Add(pc, 8))
+			if i >= *(*uint32)(unsafe.Add(p, 4)) {
+				goto trapArrayOutOfBounds
+			}
+			p = unsafe.Add(p, uintptr(i)*8)
+			*(*uint64)(unsafe.Add(p, 8)) = uint64(int64(*(*int32)(unsafe.Add(pc, 12))))
+			pc = unsafe.Add(pc, 16)
+		case opArraySetV:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))
+			if r == 0 {
+				goto trapNullArray
+			}
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r))
+			i := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) + *(*uint32)(unsafe.Add(pc, 8))
+			if i >= *(*uint32)(unsafe.Add(p, 4)) {
+				goto trapArrayOutOfBounds
+			}
+			p = unsafe.Add(p, uintptr(i)*16)
+			lo, hi := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)), *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8+8))
+			*(*uint64)(unsafe.Add(p, 8)) = lo
+			*(*uint64)(unsafe.Add(p, 16)) = hi
+			pc = unsafe.Add(pc, 16)
+		case opArraySetRef:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8))
+			if r == 0 {
+				goto trapNullArray
+			}
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r))
+			i := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) + *(*uint32)(unsafe.Add(pc, 8))
+			if i >= *(*uint32)(unsafe.Add(p, 4)) {
+				goto trapArrayOutOfBounds
+			}
+			p = unsafe.Add(p, uintptr(i)*4)
+			*(*uint32)(unsafe.Add(p, 8)) = *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+			if *(*uint32)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.LogBits)), uintptr(r>>8)*4))&(1<<(r>>3&31)) != 0 {
+				goto cold
+			}
+			pc = unsafe.Add(pc, 16)
+		case opArrayLen:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if r == 0 {
+				goto trapNullArray
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r)), 4)))
+			pc = unsafe.Add(pc, 16)
+		case opStructNew:
+			size := uint32(uintptr(*(*uint16)(unsafe.Add(pc, 12))))
+			if size > ctx.AllocMax {
+				goto cold
+			}
+			cell := *(*unsafe.Pointer)(unsafe.Pointer(&ctx.Alloc))
+			at := *(*uint32)(cell)
+			if *(*uint32)(unsafe.Add(cell, 4))-at < size {
+				goto cold
+			}
+			*(*uint32)(cell) = at + size
+			o := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(at))
+			*(*uint64)(o) = uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(at)
+			pc = unsafe.Add(pc, 16)
+		case opStructNewW:
+			size := uint32(uintptr(*(*uint16)(unsafe.Add(pc, 12))))
+			if size > ctx.AllocMax {
+				goto cold
+			}
+			cell := *(*unsafe.Pointer)(unsafe.Pointer(&ctx.Alloc))
+			at := *(*uint32)(cell)
+			if *(*uint32)(unsafe.Add(cell, 4))-at < size {
+				goto cold
+			}
+			*(*uint32)(cell) = at + size
+			o := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(at))
+			*(*uint64)(o) = uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			*(*uint32)(unsafe.Add(o, 8)) = *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(at)
+			pc = unsafe.Add(pc, 16)
+		case opStructNewD:
+			size := uint32(uintptr(*(*uint16)(unsafe.Add(pc, 12))))
+			if size > ctx.AllocMax {
+				goto cold
+			}
+			cell := *(*unsafe.Pointer)(unsafe.Pointer(&ctx.Alloc))
+			at := *(*uint32)(cell)
+			if *(*uint32)(unsafe.Add(cell, 4))-at < size {
+				goto cold
+			}
+			*(*uint32)(cell) = at + size
+			o := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(at))
+			*(*uint64)(o) = uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			*(*uint64)(unsafe.Add(o, 8)) = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(at)
+			pc = unsafe.Add(pc, 16)
+		case opStructNewWW:
+			size := uint32(uintptr(*(*uint16)(unsafe.Add(pc, 12))))
+			if size > ctx.AllocMax {
+				goto cold
+			}
+			cell := *(*unsafe.Pointer)(unsafe.Pointer(&ctx.Alloc))
+			at := *(*uint32)(cell)
+			if *(*uint32)(unsafe.Add(cell, 4))-at < size {
+				goto cold
+			}
+			*(*uint32)(cell) = at + size
+			o := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(at))
+			*(*uint64)(o) = uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			*(*uint32)(unsafe.Add(o, 8)) = *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			*(*uint32)(unsafe.Add(o, 12)) = *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(at)
+			pc = unsafe.Add(pc, 16)
+		case opStructNewWD:
+			size := uint32(uintptr(*(*uint16)(unsafe.Add(pc, 12))))
+			if size > ctx.AllocMax {
+				goto cold
+			}
+			cell := *(*unsafe.Pointer)(unsafe.Pointer(&ctx.Alloc))
+			at := *(*uint32)(cell)
+			if *(*uint32)(unsafe.Add(cell, 4))-at < size {
+				goto cold
+			}
+			*(*uint32)(cell) = at + size
+			o := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(at))
+			*(*uint64)(o) = uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			*(*uint32)(unsafe.Add(o, 8)) = *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			*(*uint64)(unsafe.Add(o, 16)) = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(at)
+			pc = unsafe.Add(pc, 16)
+		case opStructNewDW:
+			size := uint32(uintptr(*(*uint16)(unsafe.Add(pc, 12))))
+			if size > ctx.AllocMax {
+				goto cold
+			}
+			cell := *(*unsafe.Pointer)(unsafe.Pointer(&ctx.Alloc))
+			at := *(*uint32)(cell)
+			if *(*uint32)(unsafe.Add(cell, 4))-at < size {
+				goto cold
+			}
+			*(*uint32)(cell) = at + size
+			o := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(at))
+			*(*uint64)(o) = uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			*(*uint64)(unsafe.Add(o, 8)) = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			*(*uint32)(unsafe.Add(o, 16)) = *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(at)
+			pc = unsafe.Add(pc, 16)
+		case opStructNewDD:
+			size := uint32(uintptr(*(*uint16)(unsafe.Add(pc, 12))))
+			if size > ctx.AllocMax {
+				goto cold
+			}
+			cell := *(*unsafe.Pointer)(unsafe.Pointer(&ctx.Alloc))
+			at := *(*uint32)(cell)
+			if *(*uint32)(unsafe.Add(cell, 4))-at < size {
+				goto cold
+			}
+			*(*uint32)(cell) = at + size
+			o := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(at))
+			*(*uint64)(o) = uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			*(*uint64)(unsafe.Add(o, 8)) = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			*(*uint64)(unsafe.Add(o, 16)) = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(at)
+			pc = unsafe.Add(pc, 16)
+		case opStructNewWWW:
+			size := uint32(uintptr(*(*uint16)(unsafe.Add(pc, 12))))
+			if size > ctx.AllocMax {
+				goto cold
+			}
+			cell := *(*unsafe.Pointer)(unsafe.Pointer(&ctx.Alloc))
+			at := *(*uint32)(cell)
+			if *(*uint32)(unsafe.Add(cell, 4))-at < size {
+				goto cold
+			}
+			*(*uint32)(cell) = at + size
+			o := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(at))
+			*(*uint64)(o) = uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			*(*uint32)(unsafe.Add(o, 8)) = *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			*(*uint32)(unsafe.Add(o, 12)) = *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+			*(*uint32)(unsafe.Add(o, 16)) = *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 14)))*8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(at)
+			pc = unsafe.Add(pc, 16)
+		case opArrayFixed:
+			size := uint32(uintptr(*(*uint16)(unsafe.Add(pc, 12))))
+			if size > ctx.AllocMax {
+				goto cold
+			}
+			cell := *(*unsafe.Pointer)(unsafe.Pointer(&ctx.Alloc))
+			at := *(*uint32)(cell)
+			if *(*uint32)(unsafe.Add(cell, 4))-at < size {
+				goto cold
+			}
+			*(*uint32)(cell) = at + size
+			o := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(at))
+			*(*uint64)(o) = uint64(*(*uint32)(unsafe.Add(pc, 8))) | uint64(uintptr(*(*uint16)(unsafe.Add(pc, 14))))<<32
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(at)
+			pc = unsafe.Add(pc, 16)
+		case opArrayFixedW:
+			size := uint32(uintptr(*(*uint16)(unsafe.Add(pc, 12))))
+			if size > ctx.AllocMax {
+				goto cold
+			}
+			cell := *(*unsafe.Pointer)(unsafe.Pointer(&ctx.Alloc))
+			at := *(*uint32)(cell)
+			if *(*uint32)(unsafe.Add(cell, 4))-at < size {
+				goto cold
+			}
+			*(*uint32)(cell) = at + size
+			o := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(at))
+			*(*uint64)(o) = uint64(*(*uint32)(unsafe.Add(pc, 8))) | uint64(uintptr(*(*uint16)(unsafe.Add(pc, 14))))<<32
+			*(*uint32)(unsafe.Add(o, 8)) = *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(at)
+			pc = unsafe.Add(pc, 16)
+		case opArrayFixedWW:
+			size := uint32(uintptr(*(*uint16)(unsafe.Add(pc, 12))))
+			if size > ctx.AllocMax {
+				goto cold
+			}
+			cell := *(*unsafe.Pointer)(unsafe.Pointer(&ctx.Alloc))
+			at := *(*uint32)(cell)
+			if *(*uint32)(unsafe.Add(cell, 4))-at < size {
+				goto cold
+			}
+			*(*uint32)(cell) = at + size
+			o := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(at))
+			*(*uint64)(o) = uint64(*(*uint32)(unsafe.Add(pc, 8))) | uint64(uintptr(*(*uint16)(unsafe.Add(pc, 14))))<<32
+			*(*uint32)(unsafe.Add(o, 8)) = *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			*(*uint32)(unsafe.Add(o, 12)) = *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(at)
+			pc = unsafe.Add(pc, 16)
+		case opArrayFixedD:
+			size := uint32(uintptr(*(*uint16)(unsafe.Add(pc, 12))))
+			if size > ctx.AllocMax {
+				goto cold
+			}
+			cell := *(*unsafe.Pointer)(unsafe.Pointer(&ctx.Alloc))
+			at := *(*uint32)(cell)
+			if *(*uint32)(unsafe.Add(cell, 4))-at < size {
+				goto cold
+			}
+			*(*uint32)(cell) = at + size
+			o := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(at))
+			*(*uint64)(o) = uint64(*(*uint32)(unsafe.Add(pc, 8))) | uint64(uintptr(*(*uint16)(unsafe.Add(pc, 14))))<<32
+			*(*uint64)(unsafe.Add(o, 8)) = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(at)
+			pc = unsafe.Add(pc, 16)
+		case opArrayFixedDD:
+			size := uint32(uintptr(*(*uint16)(unsafe.Add(pc, 12))))
+			if size > ctx.AllocMax {
+				goto cold
+			}
+			cell := *(*unsafe.Pointer)(unsafe.Pointer(&ctx.Alloc))
+			at := *(*uint32)(cell)
+			if *(*uint32)(unsafe.Add(cell, 4))-at < size {
+				goto cold
+			}
+			*(*uint32)(cell) = at + size
+			o := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(at))
+			*(*uint64)(o) = uint64(*(*uint32)(unsafe.Add(pc, 8))) | uint64(uintptr(*(*uint16)(unsafe.Add(pc, 14))))<<32
+			*(*uint64)(unsafe.Add(o, 8)) = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			*(*uint64)(unsafe.Add(o, 16)) = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(at)
+			pc = unsafe.Add(pc, 16)
+		case opArrayNewDefault:
+			n := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			bytes := (uint64(n)<<(*(*uint32)(unsafe.Add(pc, 12))&7) + 15) &^ 7
+			if bytes > uint64(ctx.AllocMax) {
+				goto cold
+			}
+			size := uint32(bytes)
+			if size > ctx.AllocMax {
+				goto cold
+			}
+			cell := *(*unsafe.Pointer)(unsafe.Pointer(&ctx.Alloc))
+			at := *(*uint32)(cell)
+			if *(*uint32)(unsafe.Add(cell, 4))-at < size {
+				goto cold
+			}
+			*(*uint32)(cell) = at + size
+			o := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(at))
+			*(*uint64)(o) = uint64(*(*uint32)(unsafe.Add(pc, 8))) | uint64(n)<<32
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(at)
+			pc = unsafe.Add(pc, 16)
+		case opArrayNew8:
+			n := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			bytes := (uint64(n)<<0 + 15) &^ 7
+			if bytes > uint64(ctx.AllocMax) {
+				goto cold
+			}
+			size := uint32(bytes)
+			if size > ctx.AllocMax {
+				goto cold
+			}
+			cell := *(*unsafe.Pointer)(unsafe.Pointer(&ctx.Alloc))
+			at := *(*uint32)(cell)
+			if *(*uint32)(unsafe.Add(cell, 4))-at < size {
+				goto cold
+			}
+			*(*uint32)(cell) = at + size
+			o := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(at))
+			*(*uint64)(o) = uint64(*(*uint32)(unsafe.Add(pc, 8))) | uint64(n)<<32
+			v := uint8(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)))
+			for ; n > 0; n-- {
+				o = unsafe.Add(o, 1)
+				*(*uint8)(unsafe.Add(o, 8-1)) = v
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(at)
+			pc = unsafe.Add(pc, 16)
+		case opArrayNew16:
+			n := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			bytes := (uint64(n)<<1 + 15) &^ 7
+			if bytes > uint64(ctx.AllocMax) {
+				goto cold
+			}
+			size := uint32(bytes)
+			if size > ctx.AllocMax {
+				goto cold
+			}
+			cell := *(*unsafe.Pointer)(unsafe.Pointer(&ctx.Alloc))
+			at := *(*uint32)(cell)
+			if *(*uint32)(unsafe.Add(cell, 4))-at < size {
+				goto cold
+			}
+			*(*uint32)(cell) = at + size
+			o := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(at))
+			*(*uint64)(o) = uint64(*(*uint32)(unsafe.Add(pc, 8))) | uint64(n)<<32
+			v := uint16(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)))
+			for ; n > 0; n-- {
+				o = unsafe.Add(o, 2)
+				*(*uint16)(unsafe.Add(o, 8-2)) = v
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(at)
+			pc = unsafe.Add(pc, 16)
+		case opArrayNew32:
+			n := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			bytes := (uint64(n)<<2 + 15) &^ 7
+			if bytes > uint64(ctx.AllocMax) {
+				goto cold
+			}
+			size := uint32(bytes)
+			if size > ctx.AllocMax {
+				goto cold
+			}
+			cell := *(*unsafe.Pointer)(unsafe.Pointer(&ctx.Alloc))
+			at := *(*uint32)(cell)
+			if *(*uint32)(unsafe.Add(cell, 4))-at < size {
+				goto cold
+			}
+			*(*uint32)(cell) = at + size
+			o := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(at))
+			*(*uint64)(o) = uint64(*(*uint32)(unsafe.Add(pc, 8))) | uint64(n)<<32
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+			for ; n > 0; n-- {
+				o = unsafe.Add(o, 4)
+				*(*uint32)(unsafe.Add(o, 8-4)) = v
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(at)
+			pc = unsafe.Add(pc, 16)
+		case opArrayNew64:
+			n := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			bytes := (uint64(n)<<3 + 15) &^ 7
+			if bytes > uint64(ctx.AllocMax) {
+				goto cold
+			}
+			size := uint32(bytes)
+			if size > ctx.AllocMax {
+				goto cold
+			}
+			cell := *(*unsafe.Pointer)(unsafe.Pointer(&ctx.Alloc))
+			at := *(*uint32)(cell)
+			if *(*uint32)(unsafe.Add(cell, 4))-at < size {
+				goto cold
+			}
+			*(*uint32)(cell) = at + size
+			o := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(at))
+			*(*uint64)(o) = uint64(*(*uint32)(unsafe.Add(pc, 8))) | uint64(n)<<32
+			v := *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+			for ; n > 0; n-- {
+				o = unsafe.Add(o, 8)
+				*(*uint64)(unsafe.Add(o, 8-8)) = v
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(at)
+			pc = unsafe.Add(pc, 16)
+		case opRefTestF:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if v&3 == 0 {
+				if v == 0 {
+					if *(*uint32)(unsafe.Add(pc, 12)) != 0 {
+						*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = 1
+						pc = unsafe.Add(pc, 16)
+						continue
+					}
+				} else {
+					id := *(*uint32)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(v)))
+					if id == *(*uint32)(unsafe.Add(pc, 8)) {
+						*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = 1
+						pc = unsafe.Add(pc, 16)
+						continue
+					}
+				}
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = 0
+			pc = unsafe.Add(pc, 16)
+		case opBrIsF:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if v&3 == 0 {
+				if v == 0 {
+					if uintptr(*(*uint16)(unsafe.Add(pc, 2))) != 0 {
+						pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+						continue
+					}
+				} else {
+					id := *(*uint32)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(v)))
+					if id == *(*uint32)(unsafe.Add(pc, 8)) {
+						pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+						continue
+					}
+				}
+			}
+			pc = unsafe.Add(pc, 16)
+		case opBrIsFL:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if v&3 == 0 {
+				if v == 0 {
+					if uintptr(*(*uint16)(unsafe.Add(pc, 2))) != 0 {
+						pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+						if ctx.FlagPlain() != 0 {
+							goto poll
+						}
+						continue
+					}
+				} else {
+					id := *(*uint32)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(v)))
+					if id == *(*uint32)(unsafe.Add(pc, 8)) {
+						pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+						if ctx.FlagPlain() != 0 {
+							goto poll
+						}
+						continue
+					}
+				}
+			}
+			pc = unsafe.Add(pc, 16)
+		case opBrIsNotF:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if v&3 == 0 {
+				if v == 0 {
+					if uintptr(*(*uint16)(unsafe.Add(pc, 2))) != 0 {
+						pc = unsafe.Add(pc, 16)
+						continue
+					}
+				} else {
+					id := *(*uint32)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(v)))
+					if id == *(*uint32)(unsafe.Add(pc, 8)) {
+						pc = unsafe.Add(pc, 16)
+						continue
+					}
+				}
+			}
+			pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+			continue
+		case opBrIsNotFL:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if v&3 == 0 {
+				if v == 0 {
+					if uintptr(*(*uint16)(unsafe.Add(pc, 2))) != 0 {
+						pc = unsafe.Add(pc, 16)
+						continue
+					}
+				} else {
+					id := *(*uint32)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(v)))
+					if id == *(*uint32)(unsafe.Add(pc, 8)) {
+						pc = unsafe.Add(pc, 16)
+						continue
+					}
+				}
+			}
+			pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+			if ctx.FlagPlain() != 0 {
+				goto poll
+			}
+			continue
+		case opRefCastF:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if v&3 != 0 {
+				goto trapCastFailure
+			}
+			if v == 0 {
+				if *(*uint32)(unsafe.Add(pc, 12)) == 0 {
+					goto trapCastFailure
+				}
+			} else {
+				id := *(*uint32)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(v)))
+				if id != *(*uint32)(unsafe.Add(pc, 8)) {
+					goto trapCastFailure
+				}
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			pc = unsafe.Add(pc, 16)
+		case opCastFGet8S:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if v&3 != 0 {
+				goto trapCastFailure
+			}
+			if v == 0 {
+				if uintptr(*(*uint16)(unsafe.Add(pc, 14))) == 0 {
+					goto trapCastFailure
+				}
+				goto trapNullStructure
+			}
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(v))
+			id := *(*uint32)(p)
+			if id != *(*uint32)(unsafe.Add(pc, 8)) {
+				goto trapCastFailure
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(uint32(*(*int8)(unsafe.Add(p, uintptr(*(*uint16)(unsafe.Add(pc, 12)))))))
+			pc = unsafe.Add(pc, 16)
+		case opCastFGet8U:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if v&3 != 0 {
+				goto trapCastFailure
+			}
+			if v == 0 {
+				if uintptr(*(*uint16)(unsafe.Add(pc, 14))) == 0 {
+					goto trapCastFailure
+				}
+				goto trapNullStructure
+			}
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(v))
+			id := *(*uint32)(p)
+			if id != *(*uint32)(unsafe.Add(pc, 8)) {
+				goto trapCastFailure
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint8)(unsafe.Add(p, uintptr(*(*uint16)(unsafe.Add(pc, 12))))))
+			pc = unsafe.Add(pc, 16)
+		case opCastFGet16S:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if v&3 != 0 {
+				goto trapCastFailure
+			}
+			if v == 0 {
+				if uintptr(*(*uint16)(unsafe.Add(pc, 14))) == 0 {
+					goto trapCastFailure
+				}
+				goto trapNullStructure
+			}
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(v))
+			id := *(*uint32)(p)
+			if id != *(*uint32)(unsafe.Add(pc, 8)) {
+				goto trapCastFailure
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(uint32(*(*int16)(unsafe.Add(p, uintptr(*(*uint16)(unsafe.Add(pc, 12)))))))
+			pc = unsafe.Add(pc, 16)
+		case opCastFGet16U:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if v&3 != 0 {
+				goto trapCastFailure
+			}
+			if v == 0 {
+				if uintptr(*(*uint16)(unsafe.Add(pc, 14))) == 0 {
+					goto trapCastFailure
+				}
+				goto trapNullStructure
+			}
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(v))
+			id := *(*uint32)(p)
+			if id != *(*uint32)(unsafe.Add(pc, 8)) {
+				goto trapCastFailure
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint16)(unsafe.Add(p, uintptr(*(*uint16)(unsafe.Add(pc, 12))))))
+			pc = unsafe.Add(pc, 16)
+		case opCastFGet32:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if v&3 != 0 {
+				goto trapCastFailure
+			}
+			if v == 0 {
+				if uintptr(*(*uint16)(unsafe.Add(pc, 14))) == 0 {
+					goto trapCastFailure
+				}
+				goto trapNullStructure
+			}
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(v))
+			id := *(*uint32)(p)
+			if id != *(*uint32)(unsafe.Add(pc, 8)) {
+				goto trapCastFailure
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(p, uintptr(*(*uint16)(unsafe.Add(pc, 12))))))
+			pc = unsafe.Add(pc, 16)
+		case opCastFGet64:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if v&3 != 0 {
+				goto trapCastFailure
+			}
+			if v == 0 {
+				if uintptr(*(*uint16)(unsafe.Add(pc, 14))) == 0 {
+					goto trapCastFailure
+				}
+				goto trapNullStructure
+			}
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(v))
+			id := *(*uint32)(p)
+			if id != *(*uint32)(unsafe.Add(pc, 8)) {
+				goto trapCastFailure
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = *(*uint64)(unsafe.Add(p, uintptr(*(*uint16)(unsafe.Add(pc, 12)))))
+			pc = unsafe.Add(pc, 16)
+		case opRefTestSub:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if v&3 == 0 {
+				if v == 0 {
+					if *(*uint32)(unsafe.Add(pc, 12)) != 0 {
+						*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = 1
+						pc = unsafe.Add(pc, 16)
+						continue
+					}
+				} else {
+					id := *(*uint32)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(v)))
+					if *(*uint32)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Supers)), uintptr(id)<<displayShift+uintptr(*(*uint16)(unsafe.Add(pc, 6)))*4)) == *(*uint32)(unsafe.Add(pc, 8)) {
+						*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = 1
+						pc = unsafe.Add(pc, 16)
+						continue
+					}
+				}
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = 0
+			pc = unsafe.Add(pc, 16)
+		case opBrIsSub:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if v&3 == 0 {
+				if v == 0 {
+					if uintptr(*(*uint16)(unsafe.Add(pc, 2))) != 0 {
+						pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+						continue
+					}
+				} else {
+					id := *(*uint32)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(v)))
+					if *(*uint32)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Supers)), uintptr(id)<<displayShift+uintptr(*(*uint16)(unsafe.Add(pc, 6)))*4)) == *(*uint32)(unsafe.Add(pc, 8)) {
+						pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+						continue
+					}
+				}
+			}
+			pc = unsafe.Add(pc, 16)
+		case opBrIsSubL:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if v&3 == 0 {
+				if v == 0 {
+					if uintptr(*(*uint16)(unsafe.Add(pc, 2))) != 0 {
+						pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+						if ctx.FlagPlain() != 0 {
+							goto poll
+						}
+						continue
+					}
+				} else {
+					id := *(*uint32)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(v)))
+					if *(*uint32)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Supers)), uintptr(id)<<displayShift+uintptr(*(*uint16)(unsafe.Add(pc, 6)))*4)) == *(*uint32)(unsafe.Add(pc, 8)) {
+						pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+						if ctx.FlagPlain() != 0 {
+							goto poll
+						}
+						continue
+					}
+				}
+			}
+			pc = unsafe.Add(pc, 16)
+		case opBrIsNotSub:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if v&3 == 0 {
+				if v == 0 {
+					if uintptr(*(*uint16)(unsafe.Add(pc, 2))) != 0 {
+						pc = unsafe.Add(pc, 16)
+						continue
+					}
+				} else {
+					id := *(*uint32)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(v)))
+					if *(*uint32)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Supers)), uintptr(id)<<displayShift+uintptr(*(*uint16)(unsafe.Add(pc, 6)))*4)) == *(*uint32)(unsafe.Add(pc, 8)) {
+						pc = unsafe.Add(pc, 16)
+						continue
+					}
+				}
+			}
+			pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+			continue
+		case opBrIsNotSubL:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if v&3 == 0 {
+				if v == 0 {
+					if uintptr(*(*uint16)(unsafe.Add(pc, 2))) != 0 {
+						pc = unsafe.Add(pc, 16)
+						continue
+					}
+				} else {
+					id := *(*uint32)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(v)))
+					if *(*uint32)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Supers)), uintptr(id)<<displayShift+uintptr(*(*uint16)(unsafe.Add(pc, 6)))*4)) == *(*uint32)(unsafe.Add(pc, 8)) {
+						pc = unsafe.Add(pc, 16)
+						continue
+					}
+				}
+			}
+			pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+			if ctx.FlagPlain() != 0 {
+				goto poll
+			}
+			continue
+		case opRefCastSub:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if v&3 != 0 {
+				goto trapCastFailure
+			}
+			if v == 0 {
+				if *(*uint32)(unsafe.Add(pc, 12)) == 0 {
+					goto trapCastFailure
+				}
+			} else {
+				id := *(*uint32)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(v)))
+				if *(*uint32)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Supers)), uintptr(id)<<displayShift+uintptr(*(*uint16)(unsafe.Add(pc, 6)))*4)) != *(*uint32)(unsafe.Add(pc, 8)) {
+					goto trapCastFailure
+				}
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			pc = unsafe.Add(pc, 16)
+		case opCastSubGet8S:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if v&3 != 0 {
+				goto trapCastFailure
+			}
+			if v == 0 {
+				if uintptr(*(*uint16)(unsafe.Add(pc, 14))) == 0 {
+					goto trapCastFailure
+				}
+				goto trapNullStructure
+			}
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(v))
+			id := *(*uint32)(p)
+			if *(*uint32)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Supers)), uintptr(id)<<displayShift+uintptr(*(*uint16)(unsafe.Add(pc, 6)))*4)) != *(*uint32)(unsafe.Add(pc, 8)) {
+				goto trapCastFailure
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(uint32(*(*int8)(unsafe.Add(p, uintptr(*(*uint16)(unsafe.Add(pc, 12)))))))
+			pc = unsafe.Add(pc, 16)
+		case opCastSubGet8U:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if v&3 != 0 {
+				goto trapCastFailure
+			}
+			if v == 0 {
+				if uintptr(*(*uint16)(unsafe.Add(pc, 14))) == 0 {
+					goto trapCastFailure
+				}
+				goto trapNullStructure
+			}
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(v))
+			id := *(*uint32)(p)
+			if *(*uint32)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Supers)), uintptr(id)<<displayShift+uintptr(*(*uint16)(unsafe.Add(pc, 6)))*4)) != *(*uint32)(unsafe.Add(pc, 8)) {
+				goto trapCastFailure
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint8)(unsafe.Add(p, uintptr(*(*uint16)(unsafe.Add(pc, 12))))))
+			pc = unsafe.Add(pc, 16)
+		case opCastSubGet16S:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if v&3 != 0 {
+				goto trapCastFailure
+			}
+			if v == 0 {
+				if uintptr(*(*uint16)(unsafe.Add(pc, 14))) == 0 {
+					goto trapCastFailure
+				}
+				goto trapNullStructure
+			}
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(v))
+			id := *(*uint32)(p)
+			if *(*uint32)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Supers)), uintptr(id)<<displayShift+uintptr(*(*uint16)(unsafe.Add(pc, 6)))*4)) != *(*uint32)(unsafe.Add(pc, 8)) {
+				goto trapCastFailure
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(uint32(*(*int16)(unsafe.Add(p, uintptr(*(*uint16)(unsafe.Add(pc, 12)))))))
+			pc = unsafe.Add(pc, 16)
+		case opCastSubGet16U:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if v&3 != 0 {
+				goto trapCastFailure
+			}
+			if v == 0 {
+				if uintptr(*(*uint16)(unsafe.Add(pc, 14))) == 0 {
+					goto trapCastFailure
+				}
+				goto trapNullStructure
+			}
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(v))
+			id := *(*uint32)(p)
+			if *(*uint32)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Supers)), uintptr(id)<<displayShift+uintptr(*(*uint16)(unsafe.Add(pc, 6)))*4)) != *(*uint32)(unsafe.Add(pc, 8)) {
+				goto trapCastFailure
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint16)(unsafe.Add(p, uintptr(*(*uint16)(unsafe.Add(pc, 12))))))
+			pc = unsafe.Add(pc, 16)
+		case opCastSubGet32:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if v&3 != 0 {
+				goto trapCastFailure
+			}
+			if v == 0 {
+				if uintptr(*(*uint16)(unsafe.Add(pc, 14))) == 0 {
+					goto trapCastFailure
+				}
+				goto trapNullStructure
+			}
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(v))
+			id := *(*uint32)(p)
+			if *(*uint32)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Supers)), uintptr(id)<<displayShift+uintptr(*(*uint16)(unsafe.Add(pc, 6)))*4)) != *(*uint32)(unsafe.Add(pc, 8)) {
+				goto trapCastFailure
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(p, uintptr(*(*uint16)(unsafe.Add(pc, 12))))))
+			pc = unsafe.Add(pc, 16)
+		case opCastSubGet64:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if v&3 != 0 {
+				goto trapCastFailure
+			}
+			if v == 0 {
+				if uintptr(*(*uint16)(unsafe.Add(pc, 14))) == 0 {
+					goto trapCastFailure
+				}
+				goto trapNullStructure
+			}
+			p := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(v))
+			id := *(*uint32)(p)
+			if *(*uint32)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Supers)), uintptr(id)<<displayShift+uintptr(*(*uint16)(unsafe.Add(pc, 6)))*4)) != *(*uint32)(unsafe.Add(pc, 8)) {
+				goto trapCastFailure
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = *(*uint64)(unsafe.Add(p, uintptr(*(*uint16)(unsafe.Add(pc, 12)))))
+			pc = unsafe.Add(pc, 16)
+		case opRefTestFunc:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if v == 0 || *(*uint32)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Funcs)), uintptr(v)*funcDescSize+offFuncType)) != *(*uint32)(unsafe.Add(pc, 8)) {
+				goto cold
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = 1
+			pc = unsafe.Add(pc, 16)
+		case opRefCastFunc:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if v == 0 || *(*uint32)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Funcs)), uintptr(v)*funcDescSize+offFuncType)) != *(*uint32)(unsafe.Add(pc, 8)) {
+				goto cold
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			pc = unsafe.Add(pc, 16)
+		case opRefTestI31:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			hit := uint64(1)
+			if v == 0 {
+				hit = uint64(*(*uint32)(unsafe.Add(pc, 12)))
+			} else if v&1 == 0 {
+				hit = 0
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = hit
+			pc = unsafe.Add(pc, 16)
+		case opRefCastI31:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if v == 0 {
+				if *(*uint32)(unsafe.Add(pc, 12)) == 0 {
+					goto trapCastFailure
+				}
+			} else if v&1 == 0 {
+				goto trapCastFailure
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			pc = unsafe.Add(pc, 16)
+		case opRefTestEq:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			hit := uint64(1)
+			if v == 0 {
+				hit = uint64(*(*uint32)(unsafe.Add(pc, 12)))
+			} else if v&3 == 2 {
+				hit = 0
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = hit
+			pc = unsafe.Add(pc, 16)
+		case opRefCastEq:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if v == 0 {
+				if *(*uint32)(unsafe.Add(pc, 12)) == 0 {
+					goto trapCastFailure
+				}
+			} else if v&3 == 2 {
+				goto trapCastFailure
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			pc = unsafe.Add(pc, 16)
+		case opRefTestKind:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			hit := uint64(1)
+			if v == 0 {
+				hit = uint64(*(*uint32)(unsafe.Add(pc, 12)))
+			} else if v&3 != 0 || *(*uint32)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Supers)), uintptr(*(*uint32)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(v))))<<displayShift+displayKind)) != uint32(uintptr(*(*uint16)(unsafe.Add(pc, 6)))) {
+				hit = 0
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = hit
+			pc = unsafe.Add(pc, 16)
+		case opRefCastKind:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if v == 0 {
+				if *(*uint32)(unsafe.Add(pc, 12)) == 0 {
+					goto trapCastFailure
+				}
+			} else if v&3 != 0 || *(*uint32)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Supers)), uintptr(*(*uint32)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(v))))<<displayShift+displayKind)) != uint32(uintptr(*(*uint16)(unsafe.Add(pc, 6)))) {
+				goto trapCastFailure
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			pc = unsafe.Add(pc, 16)
+		case opRefCastNonNull:
+			v := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if v == 0 {
+				goto trapCastFailure
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			pc = unsafe.Add(pc, 16)
+		case opRefCastNull:
+			if *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) != 0 {
+				goto trapCastFailure
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = 0
+			pc = unsafe.Add(pc, 16)
 		case opI32AddShl:
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)) + *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))<<(*(*uint32)(unsafe.Add(pc, 8))&31))
 			pc = unsafe.Add(pc, 16)
@@ -11250,4 +12671,16 @@ trapNullI31:
 trapUnalignedAtomic:
 	ctx.PC, ctx.FP = uintptr(pc), uintptr(fp)
 	return exitTrap + exit(vm.TrapUnalignedAtomic)
+trapNullStructure:
+	ctx.PC, ctx.FP = uintptr(pc), uintptr(fp)
+	return exitTrap + exit(vm.TrapNullStructure)
+trapNullArray:
+	ctx.PC, ctx.FP = uintptr(pc), uintptr(fp)
+	return exitTrap + exit(vm.TrapNullArray)
+trapArrayOutOfBounds:
+	ctx.PC, ctx.FP = uintptr(pc), uintptr(fp)
+	return exitTrap + exit(vm.TrapArrayOutOfBounds)
+trapCastFailure:
+	ctx.PC, ctx.FP = uintptr(pc), uintptr(fp)
+	return exitTrap + exit(vm.TrapCastFailure)
 }

@@ -33,3 +33,6 @@ func refsAt(addr uintptr, n int) []Ref { return unsafe.Slice((*Ref)(ptr(addr)), 
 
 // bytesAt views n bytes of guest-owned memory.
 func bytesAt(addr uintptr, n int) []byte { return unsafe.Slice((*byte)(ptr(addr)), n) }
+
+// viewAt views n values without Go pointers in guest-owned memory.
+func viewAt[E any](addr uintptr, n int) []E { return unsafe.Slice((*E)(ptr(addr)), n) }

@@ -154,6 +154,7 @@ func main() {
 	conversions()
 	memory()
 	references()
+	objects()
 	fused()
 	pairs()
 	stackPointers()
@@ -217,7 +218,8 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 		}
 	}
 	b.WriteString("default:\ngoto cold\n}\n}\n" + exits)
-	for _, t := range []string{"Unreachable", "IntegerDivideByZero", "IntegerOverflow", "InvalidConversion", "NullReference", "NullI31", "UnalignedAtomic"} {
+	for _, t := range []string{"Unreachable", "IntegerDivideByZero", "IntegerOverflow", "InvalidConversion", "NullReference", "NullI31", "UnalignedAtomic",
+		"NullStructure", "NullArray", "ArrayOutOfBounds", "CastFailure"} {
 		if traps[t] {
 			fmt.Fprintf(&b, "trap%[1]s:\nctx.PC, ctx.FP = uintptr(pc), uintptr(fp)\nreturn exitTrap + exit(vm.Trap%[1]s)\n", t)
 			delete(traps, t)

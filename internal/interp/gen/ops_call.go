@@ -99,10 +99,11 @@ func calls() {
 // coldInstructions are served by the driver: see the handlers table in package interp.
 func coldInstructions() {
 	cold("Lazy", "Done", "Restore")
-	cold("Unreachable", "Unsupported")
+	cold("Unreachable")
 	cold("CallImport", "TailCallImport", "CallIndirect64", "TailCallIndirect64")
 	cold("MemoryGrow", "MemoryFill", "MemoryCopy", "MemoryInit", "DataDrop")
 	cold("TableGet", "TableSet", "TableSize", "TableGrow", "TableFill", "TableCopy", "TableInit", "ElemDrop")
-	cold("RefFunc", "RefTest", "RefCast")
+	cold("RefFunc")
+	cold("StructNewBig", "ArrayFixedBig", "ArrayNewV", "ArrayNewData", "ArrayNewElem", "ArrayFill", "ArrayCopy", "ArrayInitData", "ArrayInitElem")
 	cold("Throw", "ThrowRef")
 }
