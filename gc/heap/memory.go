@@ -259,6 +259,9 @@ func (m *Memory) Trim(keep int) error {
 			keep, b, n = keep-int(k), b+k, n-k
 		}
 		if n > 0 {
+			if err := m.showLocked(b*(BlockSize/HideUnit()), n*(BlockSize/HideUnit())); err != nil {
+				return err
+			}
 			zero, err := m.region.Forget(m.meta+int(b)<<LogBlock, int(n)<<LogBlock)
 			if err != nil {
 				return err

@@ -12,7 +12,8 @@ import (
 // every plan, whatever collections happen meanwhile.
 type Program struct {
 	t     *Thread
-	rng   *rand.Rand
+	pcg   *rand.PCG
+	rng   *rand.Rand // on pcg
 	types []gc.TypeID
 	roots []*twin // of t.Stack
 	next  uint64
@@ -73,7 +74,8 @@ func longRefs() (refs []uint32) {
 // NewProgram makes a program that runs on a thread, with that many roots.
 func NewProgram(t *Thread, types []gc.TypeID, seed uint64, roots int) *Program {
 	t.Stack = make([]uint32, roots)
-	return &Program{t: t, rng: rand.New(rand.NewPCG(seed, 77)), types: types, roots: make([]*twin, roots)}
+	pcg := rand.NewPCG(seed, 77)
+	return &Program{t: t, pcg: pcg, rng: rand.New(pcg), types: types, roots: make([]*twin, roots)}
 }
 
 // MismatchError says where the heap differs from the model.

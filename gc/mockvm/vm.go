@@ -19,6 +19,7 @@ type VM struct {
 	globals []uint32 // written by running threads under mu
 	weak    []Weak   // guarded by mu
 	foreign map[uint32]bool
+	threads map[*Thread]bool // guarded by mu
 }
 
 // Weak is a weak reference: the collector clears Ref when nothing else keeps the object alive.
@@ -51,14 +52,28 @@ type Thread struct {
 func (v *VM) NewThread() *Thread {
 	t := &Thread{vm: v}
 	v.Enter()
-	t.Mutator = v.Heap.NewMutator(t)
-	t.barrier = v.Heap.Plan().Constraints().Barrier == plan.ObjectBarrier
+	t.start(v.Heap.NewMutator(t))
 	return t
+}
+
+func (t *Thread) start(m *gc.Mutator) {
+	v := t.vm
+	t.Mutator = m
+	t.barrier = v.Heap.Constraints().Barrier == plan.ObjectBarrier
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.threads == nil {
+		v.threads = map[*Thread]bool{}
+	}
+	v.threads[t] = true
 }
 
 // Exit ends the thread.
 func (t *Thread) Exit() {
 	t.Mutator.Destroy()
+	t.vm.mu.Lock()
+	delete(t.vm.threads, t)
+	t.vm.mu.Unlock()
 	t.vm.Leave()
 }
 

@@ -70,7 +70,7 @@ func (s *Space) Prepare() {
 // Plan computes where live objects go. Blocks with pinned objects stay as they are.
 func (s *Space) Plan() {
 	slices.Sort(s.blocks)
-	s.moving, s.first = s.moving[:0], make(map[uint32][]uint32, len(s.blocks))
+	s.moving, s.first, s.used = s.moving[:0], make(map[uint32][]uint32, len(s.blocks)), 0
 	for _, b := range s.blocks {
 		if s.Mem.Pin.None(b<<heap.LogBlock, heap.BlockSize) {
 			s.moving = append(s.moving, b)

@@ -1,0 +1,178 @@
+package mockvm
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/spindle-wasm/spindle/gc"
+	"github.com/spindle-wasm/spindle/gc/heap"
+	"github.com/spindle-wasm/spindle/gc/plan"
+	"github.com/spindle-wasm/spindle/gc/vm"
+)
+
+// Image is a VM as it was when it was frozen: the heap's ticket, and what the VM itself has. VMs are made of it until the ticket is closed.
+type Image struct {
+	*gc.Ticket
+	globals []uint32
+	weak    []Weak
+	threads map[*Thread]Thread // what each was
+}
+
+// Freeze stops the VM and notes what it is; Image.Resume lets it go on. The caller is no running thread: one that forks calls it from within Block.
+func (v *VM) Freeze() (*Image, error) {
+	t, err := v.Heap.PrepareToFork()
+	if err != nil {
+		return nil, err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	i := &Image{Ticket: t, globals: slices.Clone(v.globals), weak: slices.Clone(v.weak), threads: map[*Thread]Thread{}}
+	for th := range v.threads {
+		i.threads[th] = Thread{Stack: slices.Clone(th.Stack), Pins: slices.Clone(th.Pins)}
+	}
+	return i, nil
+}
+
+// Fork makes a VM with those threads that keep says yes of; nil keeps all. They stand: the goroutine that runs one calls its VM's Enter first. options,
+// if set, changes the heap's. The second result tells which thread of the frozen VM is which.
+func (i *Image) Fork(keep func(*Thread) bool, options func(*plan.Options)) (*VM, map[*Thread]*Thread, error) {
+	v := &VM{globals: slices.Clone(i.globals), weak: slices.Clone(i.weak)}
+	threads := map[*Thread]*Thread{}
+	h, mutators, err := i.Child(v, gc.ChildConfig{Options: options, Thread: func(parent vm.Thread) (vm.Thread, bool) {
+		p := parent.(*Thread)
+		if keep != nil && !keep(p) {
+			return nil, false
+		}
+		was := i.threads[p]
+		threads[p] = &Thread{vm: v, Stack: slices.Clone(was.Stack), Pins: slices.Clone(was.Pins)}
+		return threads[p], true
+	}})
+	if err != nil {
+		return nil, nil, err
+	}
+	v.Heap = h
+	for p, c := range threads {
+		c.start(mutators[p.Mutator])
+	}
+	return v, threads, nil
+}
+
+// Clone copies a program with its model; run it by On. The program does not run meanwhile.
+func (p *Program) Clone() *Program {
+	c := *p
+	state, err := p.pcg.MarshalBinary()
+	c.pcg = new(rand.PCG)
+	if err == nil {
+		err = c.pcg.UnmarshalBinary(state)
+	}
+	if err != nil {
+		panic(err) // they have none
+	}
+	c.rng, c.t = rand.New(c.pcg), nil
+	twins := map[*twin]*twin{}
+	var work []*twin
+	copyOf := func(tw *twin) *twin {
+		if tw == nil {
+			return nil
+		}
+		if t := twins[tw]; t != nil {
+			return t
+		}
+		t := new(twin)
+		*t = *tw
+		t.refs = slices.Clone(tw.refs)
+		twins[tw] = t
+		work = append(work, t)
+		return t
+	}
+	c.roots = slices.Clone(p.roots)
+	for i := range c.roots {
+		c.roots[i] = copyOf(c.roots[i])
+	}
+	for len(work) > 0 {
+		t := work[len(work)-1]
+		work = work[:len(work)-1]
+		for i := range t.refs {
+			t.refs[i] = copyOf(t.refs[i])
+		}
+	}
+	return &c
+}
+
+// On returns a copy that runs on a thread, whose stack is that which the cloned program had.
+func (p *Program) On(t *Thread) *Program {
+	c := p.Clone()
+	c.t = t
+	return c
+}
+
+// SameModel compares two programs' models, and returns a *MismatchError if they are not the same graph.
+func SameModel(a, b *Program) error {
+	other := map[*twin]*twin{}
+	var work [][2]*twin
+	same := func(x, y *twin) bool {
+		if x == nil || y == nil {
+			return x == y
+		}
+		if o, ok := other[x]; ok {
+			return o == y
+		}
+		other[x] = y
+		work = append(work, [2]*twin{x, y})
+		return x.typ == y.typ && x.length == y.length && x.stamp == y.stamp && x.raw == y.raw && len(x.refs) == len(y.refs)
+	}
+	if len(a.roots) != len(b.roots) {
+		return &MismatchError{fmt.Sprintf("%d and %d roots", len(a.roots), len(b.roots))}
+	}
+	for i := range a.roots {
+		if !same(a.roots[i], b.roots[i]) {
+			return &MismatchError{fmt.Sprintf("root %d leads to other objects", i)}
+		}
+	}
+	for len(work) > 0 {
+		x, y := work[len(work)-1][0], work[len(work)-1][1]
+		work = work[:len(work)-1]
+		for i := range x.refs {
+			if !same(x.refs[i], y.refs[i]) {
+				return &MismatchError{fmt.Sprintf("field %d of the object with stamp %d leads to another one", i, x.stamp)}
+			}
+		}
+	}
+	return nil
+}
+
+// SameHeap compares what two threads reach, of two VMs of which one has just been forked from the other: the same objects in the same places. It returns a *MismatchError
+// if they are not. Nobody else runs.
+func SameHeap(a, b *Thread) error {
+	if !slices.Equal(a.Stack, b.Stack) || !slices.Equal(a.Pins, b.Pins) {
+		return &MismatchError{"the stacks differ"}
+	}
+	ma, mb := a.vm.Heap.Mem, b.vm.Heap.Mem
+	seen := map[gc.Ref]bool{}
+	work := slices.Concat(a.Stack, a.Pins)
+	for len(work) > 0 {
+		r := work[len(work)-1]
+		work = work[:len(work)-1]
+		if !heap.IsObject(r) || seen[r] {
+			continue
+		}
+		seen[r] = true
+		if *ma.Word(r) != *mb.Word(r) || ma.SpaceOf(r) != mb.SpaceOf(r) {
+			return &MismatchError{fmt.Sprintf("%#x has header %#x in space %d, and %#x in space %d", r, *ma.Word(r), ma.SpaceOf(r), *mb.Word(r), mb.SpaceOf(r))}
+		}
+		size := int(ma.SizeOf(r))
+		if !bytes.Equal(ma.Bytes(r, size), mb.Bytes(r, size)) {
+			return &MismatchError{fmt.Sprintf("%#x has other fields", r)}
+		}
+		typ := &ma.Types.All()[ma.TypeOf(r)]
+		for _, off := range typ.Refs {
+			work = append(work, *ma.Slot(r + off))
+		}
+		if typ.ElemRef {
+			work = append(work, ma.Slots(r+heap.HeaderSize, int(ma.Length(r)))...)
+		}
+	}
+	return nil
+}
