@@ -17,6 +17,7 @@ type Frozen struct {
 	img          *mem.Image
 	at           layout
 	blocks       uint32
+	limit        int64
 	inUse        int64
 	taken, dirty []uint64
 	floor        uint32
@@ -41,14 +42,14 @@ func (m *Memory) Freeze() (*Frozen, error) {
 	m.floor = uint32((img.Committed() - m.meta) >> LogBlock)
 	m.next = max(m.next, m.floor)
 	return &Frozen{
-		types: m.Types, img: img, at: layOut(m.blocks), blocks: m.blocks, inUse: m.inUse.Load(),
+		types: m.Types, img: img, at: layOut(m.blocks), blocks: m.blocks, limit: m.limit, inUse: m.inUse.Load(),
 		taken: slices.Clone(m.taken), dirty: slices.Clone(m.dirty), floor: m.floor,
 	}, nil
 }
 
 // Shell returns a Memory that has what is noted of blocks and nothing else, as a place holder in a description of a heap: nothing of it may be touched.
 func (f *Frozen) Shell() *Memory {
-	m := &Memory{Types: f.types, blocks: f.blocks}
+	m := &Memory{Types: f.types, blocks: f.blocks, limit: f.limit}
 	m.inUse.Store(f.inUse)
 	return m
 }
@@ -60,7 +61,7 @@ func (f *Frozen) New() (*Memory, error) {
 		return nil, fmt.Errorf("gc: forking the heap: %w", err)
 	}
 	m := &Memory{
-		Types: f.types, forkable: true, blocks: f.blocks, next: f.floor, floor: f.floor,
+		Types: f.types, forkable: true, blocks: f.blocks, limit: f.limit, next: f.floor, floor: f.floor,
 		taken: slices.Clone(f.taken), dirty: slices.Clone(f.dirty),
 	}
 	m.inUse.Store(f.inUse)

@@ -44,8 +44,9 @@ type Memory struct {
 	objects  unsafe.Pointer
 	meta     int // bytes before the object area
 	blocks   uint32
+	limit    int64 // blocks that may be in use
 
-	inUse atomic.Int64 // blocks
+	inUse atomic.Int64 // blocks; written under mu
 
 	mu    sync.Mutex
 	taken []uint64 // guarded by mu; a bit for each block
@@ -58,7 +59,8 @@ type Memory struct {
 	hidden hidden // guarded by mu
 }
 
-// NewMemory reserves a heap of at most size bytes of objects, rounded up to blocks.
+// NewMemory reserves a heap of which at most size bytes, rounded down to blocks but for the first, may be in use. There is twice as much address space where that is not
+// scarce, so that room for a large object is found when a few small ones lie about.
 func NewMemory(types *Types, size int64) (*Memory, error) {
 	return reserveMemory(types, size, mem.Reserve)
 }
@@ -76,15 +78,19 @@ func reserveMemory(types *Types, size int64, reserve func(int) (*mem.Region, err
 	if size <= 0 || size > MaxBytes {
 		return nil, fmt.Errorf("gc: a heap has up to %d bytes, not %d", int64(MaxBytes), size)
 	}
-	blocks := uint32((size + BlockSize - 1) >> LogBlock)
-	blocks = min(blocks+1, maxBlocks) // block 0 is never used: a small offset is no object
-	m := &Memory{Types: types, blocks: blocks, next: 1, floor: 1}
+	limit := max(size>>LogBlock, 1)
+	area := limit
+	if math.MaxInt > math.MaxInt32 {
+		area *= 2
+	}
+	blocks := uint32(min(area+1, maxBlocks)) // block 0 is never used: a small offset is no object
+	m := &Memory{Types: types, blocks: blocks, limit: min(limit, int64(blocks)-1), next: 1, floor: 1}
 	at := layOut(blocks)
-	area := int64(blocks) << LogBlock
-	if at.objects+area > math.MaxInt {
+	all := at.objects + int64(blocks)<<LogBlock
+	if all > math.MaxInt {
 		return nil, fmt.Errorf("gc: %d bytes of heap are more than this system's address space", size)
 	}
-	r, err := reserve(int(at.objects + area))
+	r, err := reserve(int(all))
 	if err != nil {
 		return nil, fmt.Errorf("gc: heap: %w", err)
 	}
@@ -135,6 +141,9 @@ func (m *Memory) Close() error { return m.region.Release() }
 // Blocks returns how many blocks the object area has; valid numbers are 1 to that, exclusive.
 func (m *Memory) Blocks() uint32 { return m.blocks }
 
+// Limit returns how many of them may be in use at a time.
+func (m *Memory) Limit() int64 { return m.limit }
+
 // InUse returns how many blocks belong to spaces.
 func (m *Memory) InUse() int64 { return m.inUse.Load() }
 
@@ -158,7 +167,10 @@ var ErrFull = errors.New("gc: the heap is full")
 // Take gives a space n adjacent blocks, zeroed, and returns the first one's number. Errors are ErrFull and the system's.
 func (m *Memory) Take(n uint32, space SpaceID) (uint32, error) {
 	m.mu.Lock()
-	b, ok := m.find(n)
+	b, ok := uint32(0), m.inUse.Load()+int64(n) <= m.limit
+	if ok {
+		b, ok = m.find(n)
+	}
 	if !ok {
 		m.mu.Unlock()
 		return 0, ErrFull
@@ -179,8 +191,8 @@ func (m *Memory) Take(n uint32, space SpaceID) (uint32, error) {
 		*m.Spaces.At(k) = space
 	}
 	m.next = b + n
-	m.mu.Unlock()
 	m.inUse.Add(int64(n))
+	m.mu.Unlock()
 	if !zero {
 		clear(m.Bytes(b<<LogBlock, int(n)<<LogBlock))
 	}

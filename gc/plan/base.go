@@ -13,6 +13,7 @@ import (
 	"github.com/spindle-wasm/spindle/gc/heap"
 	"github.com/spindle-wasm/spindle/gc/policy"
 	"github.com/spindle-wasm/spindle/gc/policy/image"
+	"github.com/spindle-wasm/spindle/gc/policy/immix"
 	"github.com/spindle-wasm/spindle/gc/policy/large"
 	"github.com/spindle-wasm/spindle/gc/scheduler"
 	"github.com/spindle-wasm/spindle/gc/trace"
@@ -32,6 +33,8 @@ type Options struct {
 	// Forkable makes a heap that PrepareToFork and Warmup may be called for: its memory lies in a file where the system has such, and engines must do what
 	// Base.Constraints says, which asks for a barrier under every plan.
 	Forkable bool
+	// Defrag is when spaces of Immix plans are defragmented. Without it their objects do not move, but those of a nursery.
+	Defrag immix.Defrag
 	// Stress makes every so many allocations of a mutator a collection, of the young and of the whole heap by turns; 0 turns it off. Engines see to it by Mutator.Inline.
 	Stress int
 	// Sanity goes through the heap again after each collection (package sanity); what it finds makes the heap fail.
@@ -68,6 +71,8 @@ type Base struct {
 
 	wantFull atomic.Bool // the next collection is to be of the whole heap
 	wantWarm atomic.Bool // and what it leaves is to be the image
+	short    atomic.Bool // the last one has not made room for what somebody waits for
+	urgent   bool        // the running one is for that
 
 	mu       sync.Mutex
 	mutators []*Mutator     // guarded by mu
@@ -81,6 +86,9 @@ type Base struct {
 func New(b vm.Binding, opts Options, make func(*Base) Plan) (*Base, error) {
 	if opts.MaxBytes == 0 {
 		opts.MaxBytes = DefaultMaxBytes
+	}
+	if opts.MaxBytes < heap.BlockSize || opts.MaxBytes > heap.MaxBytes {
+		return nil, fmt.Errorf("gc: a heap has %d to %d bytes, not %d", heap.BlockSize, int64(heap.MaxBytes), opts.MaxBytes)
 	}
 	if opts.NurseryBytes == 0 {
 		opts.NurseryBytes = min(DefaultNurseryBytes, opts.MaxBytes/4)
@@ -106,7 +114,7 @@ func New(b vm.Binding, opts Options, make func(*Base) Plan) (*Base, error) {
 func assemble(b vm.Binding, opts Options, mem *heap.Memory, make func(*Base) Plan) *Base {
 	base := &Base{Mem: mem, Opts: opts, vm: b, make: make}
 	base.Budget.Mem = mem
-	base.Budget.Set(int64(mem.Blocks()) - 1)
+	base.Budget.Set(mem.Limit())
 	base.large = large.New(largeSpace, mem)
 	base.image = image.New(imageSpace, mem)
 	base.common = policy.Common{Mem: mem, Epoch: 1, Alone: opts.Workers == 1, Foreign: base.foreign, Failed: base.fail}
@@ -137,6 +145,18 @@ func assemble(b vm.Binding, opts Options, mem *heap.Memory, make func(*Base) Pla
 func (b *Base) HideFree() {
 	b.Mem.Late = true
 	b.large.Runs.Hide, b.large.Runs.Log = true, uint8(bits.Len32(heap.HideUnit())-1)
+}
+
+// Room returns how many free blocks copies may take in a collection.
+func (b *Base) Room() int64 { return b.Mem.Limit() - b.Mem.InUse() }
+
+// Defrag tells plans in Prepare of a collection of the whole heap how Immix spaces are to be defragmented, and whether it is urgent: the last collection has not made
+// room for what a mutator waits for. What becomes the image is put together once and for all.
+func (b *Base) Defrag() (mode immix.Defrag, urgent bool) {
+	if b.warm && b.Opts.Defrag == immix.DefragAuto {
+		return immix.DefragAlways, true
+	}
+	return b.Opts.Defrag, b.urgent
 }
 
 // Plan returns the heap's plan.

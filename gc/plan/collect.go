@@ -49,6 +49,7 @@ func (b *Base) begin(w *scheduler.Worker) {
 		b.wantFull.Store(true)
 		b.image.Record()
 	}
+	b.urgent = b.short.Swap(false)
 	full := b.plan.Full(b.wantFull.Swap(false))
 	b.current.Full = full
 	if full {

@@ -104,6 +104,9 @@ func (m *Mutator) slow(size uint32) (heap.Ref, error) {
 		if err := m.base.forking(); err != nil {
 			return 0, err // no collection can make room
 		}
+		if try > 0 {
+			m.base.short.Store(true)
+		}
 		if err := m.base.Collect(m, try > 0); err != nil {
 			return 0, err
 		}

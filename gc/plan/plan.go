@@ -47,9 +47,9 @@ type Plan interface {
 	Release(full bool)
 	// Spaces are the plan's own spaces, by heap.SpaceID from FirstSpace on.
 	Spaces() []policy.Space
-	// Due decides whether a collection comes before mutators may have n blocks more than those in use, the budget apart: room for copies is
+	// Due decides whether a collection comes before mutators may have n blocks more than those in use, for a space, the budget apart: room for copies is
 	// needed, or the young are to be looked at. Mutators ask while others run.
-	Due(inUse, n int64) bool
+	Due(inUse, n int64, space heap.SpaceID) bool
 }
 
 // Compactor is a Plan whose objects move after all live ones have been found.

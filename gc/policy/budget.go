@@ -14,7 +14,7 @@ var ErrDue = errors.New("gc: a collection is due")
 type Budget struct {
 	Mem *heap.Memory
 	// Due is the plan's: whether a collection comes before n more blocks may be in use. It is asked besides whether they are within the budget.
-	Due func(inUse, n int64) bool
+	Due func(inUse, n int64, space heap.SpaceID) bool
 
 	blocks atomic.Int64
 	extra  atomic.Int64 // blocks that may be taken though a collection is due
@@ -28,7 +28,7 @@ func (b *Budget) Blocks() int64 { return b.blocks.Load() }
 
 // Take takes blocks on behalf of a mutator. Errors are ErrDue and those of heap.Memory.
 func (b *Budget) Take(n uint32, space heap.SpaceID) (uint32, error) {
-	if use := b.Mem.InUse(); (use+int64(n) > b.blocks.Load() || b.Due(use, int64(n))) && !b.spend(int64(n)) {
+	if use := b.Mem.InUse(); (use+int64(n) > b.blocks.Load() || b.Due(use, int64(n), space)) && !b.spend(int64(n)) {
 		return 0, ErrDue
 	}
 	block, err := b.Mem.Take(n, space)

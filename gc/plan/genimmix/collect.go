@@ -5,20 +5,22 @@ import (
 	"github.com/spindle-wasm/spindle/gc/policy"
 )
 
-// InitTracer implements plan.Plan: copies go into holes of the mature space.
+// InitTracer implements plan.Plan: copies of the young go into holes of the mature space, and so does what is moved within it.
 func (p *Plan) InitTracer(t *policy.Tracer) {
-	t.Copy = append(t.Copy, alloc.Bump{From: p.mature.Holes(p.base.Mem)})
+	t.Copy = append(t.Copy, alloc.Bump{From: p.mature.Holes(p.base.Mem)}, alloc.Bump{From: p.mature.CopyHoles()}, alloc.Bump{From: p.mature.CopyFree()})
 }
 
 // Full implements plan.Plan.
 func (p *Plan) Full(wanted bool) bool { return p.gens.Full(wanted, &p.base.Budget) }
 
-// Prepare implements plan.Plan. In a collection of the whole heap copies go into free blocks only: which lines are free is not known.
+// Prepare implements plan.Plan. What is moved within the mature space must leave room for all of the nursery.
 func (p *Plan) Prepare(full bool) {
 	p.nursery.Prepare(0)
 	if full {
 		p.base.NextEpoch()
 		p.mature.Prepare()
+		mode, urgent := p.base.Defrag()
+		p.mature.Defragment(mode, urgent, p.base.Room()-p.copies(p.nursery.Blocks()), 1)
 	}
 }
 

@@ -33,11 +33,15 @@ func (p *Plan) Constraints() plan.Constraints {
 // Spaces implements plan.Plan.
 func (p *Plan) Spaces() []policy.Space { return []policy.Space{p.nursery, p.mature} }
 
-// Due implements plan.Plan: the nursery is full, or what may survive in it would not fit. Copies may come in an order that leaves up to a
-// quarter of each block empty, and each worker has a block that it has not filled.
-func (p *Plan) Due(inUse, n int64) bool {
-	young := p.nursery.Blocks()
-	copies := young + n
-	return p.gens.NurseryFull(inUse, p.base.Opts.NurseryBytes) ||
-		inUse+n+copies+copies/3+int64(p.base.Opts.Workers) > p.base.Budget.Blocks()
+// Due implements plan.Plan: the nursery is full, or what may survive in it would not fit.
+func (p *Plan) Due(inUse, n int64, space heap.SpaceID) bool {
+	blocks, young := p.base.Budget.Blocks(), p.nursery.Blocks()
+	if space == plan.FirstSpace {
+		young += n
+	}
+	return p.gens.NurseryFull(inUse, p.base.Opts.NurseryBytes) || inUse+n+p.copies(young)+p.base.Opts.Defrag.Headroom(blocks) > blocks
 }
+
+// copies is how many blocks the copies of so many may take. They may come in an order that leaves up to a quarter of each block empty, and each
+// worker has a block that it has not filled.
+func (p *Plan) copies(young int64) int64 { return young + young/3 + int64(p.base.Opts.Workers) }

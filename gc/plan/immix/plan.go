@@ -20,11 +20,14 @@ func New(b *plan.Base) plan.Plan {
 
 // Constraints implements plan.Plan. Larger objects would leave too much of blocks empty (the paper's limit: 8 of 32 KiB).
 func (p *Plan) Constraints() plan.Constraints {
-	return plan.Constraints{Name: "Immix", MaxSmall: heap.BlockSize / 4, Collects: true}
+	return plan.Constraints{Name: "Immix", Moves: p.base.Opts.Defrag != immix.DefragNever, MaxSmall: heap.BlockSize / 4, Collects: true}
 }
 
 // Spaces implements plan.Plan.
 func (p *Plan) Spaces() []policy.Space { return []policy.Space{p.space} }
 
-// Due implements plan.Plan.
-func (p *Plan) Due(int64, int64) bool { return false }
+// Due implements plan.Plan: some blocks are kept for defragmentation.
+func (p *Plan) Due(inUse, n int64, _ heap.SpaceID) bool {
+	blocks := p.base.Budget.Blocks()
+	return inUse+n+p.base.Opts.Defrag.Headroom(blocks) > blocks
+}

@@ -27,4 +27,4 @@ func (p *Plan) Constraints() plan.Constraints {
 func (p *Plan) Spaces() []policy.Space { return []policy.Space{p.space} }
 
 // Due implements plan.Plan.
-func (p *Plan) Due(int64, int64) bool { return false }
+func (p *Plan) Due(int64, int64, heap.SpaceID) bool { return false }

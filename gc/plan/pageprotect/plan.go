@@ -1,6 +1,7 @@
 package pageprotect
 
 import (
+	"github.com/spindle-wasm/spindle/gc/heap"
 	"github.com/spindle-wasm/spindle/gc/plan"
 	"github.com/spindle-wasm/spindle/gc/policy"
 )
@@ -23,4 +24,4 @@ func (p *Plan) Constraints() plan.Constraints {
 func (p *Plan) Spaces() []policy.Space { return nil }
 
 // Due implements plan.Plan.
-func (p *Plan) Due(int64, int64) bool { return false }
+func (p *Plan) Due(int64, int64, heap.SpaceID) bool { return false }

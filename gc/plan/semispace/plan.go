@@ -33,7 +33,10 @@ func (p *Plan) Spaces() []policy.Space { return []policy.Space{p.spaces[0], p.sp
 
 // Due implements plan.Plan: there must be room for copies. Everything may be alive; copies may come in an order that leaves up to a quarter of each block empty, and each
 // worker has a block that it has not filled.
-func (p *Plan) Due(inUse, n int64) bool {
-	copies := p.spaces[p.to].Blocks() + n
+func (p *Plan) Due(inUse, n int64, space heap.SpaceID) bool {
+	copies := p.spaces[p.to].Blocks()
+	if space >= plan.FirstSpace {
+		copies += n
+	}
 	return inUse+n+copies+copies/3+int64(p.base.Opts.Workers) > p.base.Budget.Blocks()
 }

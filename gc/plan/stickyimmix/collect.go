@@ -1,9 +1,14 @@
 package stickyimmix
 
-import "github.com/spindle-wasm/spindle/gc/policy"
+import (
+	"github.com/spindle-wasm/spindle/gc/alloc"
+	"github.com/spindle-wasm/spindle/gc/policy"
+)
 
-// InitTracer implements plan.Plan: nothing is copied.
-func (p *Plan) InitTracer(*policy.Tracer) {}
+// InitTracer implements plan.Plan: copies are what is moved out of blocks with holes.
+func (p *Plan) InitTracer(t *policy.Tracer) {
+	t.Copy = append(t.Copy, alloc.Bump{From: p.space.CopyHoles()}, alloc.Bump{From: p.space.CopyFree()})
+}
 
 // Full implements plan.Plan.
 func (p *Plan) Full(wanted bool) bool { return p.gens.Full(wanted, &p.base.Budget) }
@@ -13,6 +18,8 @@ func (p *Plan) Prepare(full bool) {
 	if full {
 		p.base.NextEpoch()
 		p.space.Prepare()
+		mode, urgent := p.base.Defrag()
+		p.space.Defragment(mode, urgent, p.base.Room(), 0)
 	}
 }
 

@@ -23,13 +23,17 @@ func New(b *plan.Base) plan.Plan {
 
 // Constraints implements plan.Plan.
 func (p *Plan) Constraints() plan.Constraints {
-	return plan.Constraints{Name: "StickyImmix", Barrier: plan.ObjectBarrier, MaxSmall: heap.BlockSize / 4, Collects: true, Generational: true}
+	return plan.Constraints{
+		Name: "StickyImmix", Moves: p.base.Opts.Defrag != immix.DefragNever, Barrier: plan.ObjectBarrier, MaxSmall: heap.BlockSize / 4, Collects: true, Generational: true,
+	}
 }
 
 // Spaces implements plan.Plan.
 func (p *Plan) Spaces() []policy.Space { return []policy.Space{p.space} }
 
-// Due implements plan.Plan: the young are a part of the heap, however much of it is free, so that pauses do not grow with it.
-func (p *Plan) Due(inUse, _ int64) bool {
-	return p.gens.NurseryFull(inUse, p.base.Opts.NurseryBytes)
+// Due implements plan.Plan: the young are a part of the heap, however much of it is free, so that pauses do not grow with it; and some blocks are kept for
+// defragmentation.
+func (p *Plan) Due(inUse, n int64, _ heap.SpaceID) bool {
+	blocks := p.base.Budget.Blocks()
+	return p.gens.NurseryFull(inUse, p.base.Opts.NurseryBytes) || inUse+n+p.base.Opts.Defrag.Headroom(blocks) > blocks
 }

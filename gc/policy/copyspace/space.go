@@ -88,10 +88,7 @@ func (s *Space) Trace(t *policy.Tracer, r heap.Ref) heap.Ref {
 		t.Failed(err)
 		return r
 	}
-	*s.mem.Word(to) = header
-	if size > heap.HeaderSize {
-		copy(s.mem.Bytes(to+heap.HeaderSize, int(size)-heap.HeaderSize), s.mem.Bytes(r+heap.HeaderSize, int(size)-heap.HeaderSize))
-	}
+	policy.CopyObject(s.mem, r, to, header, size)
 	if s.marks {
 		s.mem.Mark.Set(to)
 	}

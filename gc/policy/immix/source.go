@@ -44,14 +44,13 @@ func (h *Holes) Refill(size uint32) (lo, hi uint32, err error) {
 
 // next finds the next run of free lines in the block with room for size bytes.
 func (h *Holes) next(size uint32) (lo, hi uint32, ok bool) {
-	epoch := h.s.epoch()
 	lines := h.s.Mem.Lines.Range(h.block*heap.LinesPerBlock, heap.LinesPerBlock)
 	for i := h.line; i < heap.LinesPerBlock; i++ {
-		if lines[i] == epoch {
+		if lines[i] != 0 {
 			continue
 		}
 		first := i
-		for i < heap.LinesPerBlock && lines[i] != epoch {
+		for i < heap.LinesPerBlock && lines[i] == 0 {
 			i++
 		}
 		if (i-first)<<heap.LogLine >= size {

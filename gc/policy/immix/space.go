@@ -17,6 +17,8 @@ type Space struct {
 	mu       sync.Mutex
 	blocks   []uint32 // guarded by mu
 	reusable []uint32 // guarded by mu; last one first
+
+	evacuation evacuation
 }
 
 // New makes a space. epoch returns what live lines are marked with.
@@ -25,14 +27,18 @@ func New(id heap.SpaceID, mem *heap.Memory, epoch func() byte) *Space {
 }
 
 // Role implements policy.Space.
-func (s *Space) Role() policy.Role { return policy.Marks | policy.Lines }
+func (s *Space) Role() policy.Role {
+	if s.evacuation.on {
+		return policy.Asks | policy.Lines
+	}
+	return policy.Marks | policy.Lines
+}
 
-// Prepare forgets what earlier collections found, for one of the whole heap. Copies that this one makes then go into free blocks only. One of the young
-// keeps everything, and copies go into holes.
+// Prepare forgets which objects earlier collections found, for one of the whole heap; one of the young keeps them. Lines stay as they are until Release: in blocks that no
+// allocator has had since the last one, those that are 0 are free, and copies go there.
 func (s *Space) Prepare() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.reusable = s.reusable[:0]
 	for _, b := range s.blocks {
 		s.Mem.Mark.Clear(b<<heap.LogBlock, heap.BlockSize)
 		s.Mem.Log.Clear(b<<heap.LogBlock, heap.BlockSize)
@@ -43,6 +49,9 @@ func (s *Space) Prepare() {
 func (s *Space) Release() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.evacuation.on {
+		s.settleLocked()
+	}
 	epoch := s.epoch()
 	s.reusable = s.reusable[:0] // those that copies have not used are found again
 	kept := s.blocks[:0]
@@ -79,7 +88,7 @@ func (s *Space) Release() {
 func (s *Space) Adopt(b uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	*s.Mem.Spaces.At(b) = s.ID
+	*s.Mem.Spaces.At(b), *s.Mem.States.At(b) = s.ID, stateStays
 	s.blocks = append(s.blocks, b)
 }
 
@@ -104,6 +113,7 @@ func (s *Space) takeFree(t policy.Taker) (uint32, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	*s.Mem.States.At(b) = stateStays
 	s.blocks = append(s.blocks, b)
 	return b, nil
 }
