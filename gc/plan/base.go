@@ -73,6 +73,7 @@ type Base struct {
 	wantWarm atomic.Bool // and what it leaves is to be the image
 	short    atomic.Bool // the last one has not made room for what somebody waits for
 	urgent   bool        // the running one is for that
+	asked    atomic.Bool // and somebody asked for it, not an allocation
 
 	mu       sync.Mutex
 	mutators []*Mutator     // guarded by mu
@@ -192,6 +193,7 @@ func (b *Base) NextEpoch() {
 func (b *Base) NewMutator(t vm.Thread) *Mutator {
 	m := &Mutator{Thread: t, base: b, maxSmall: b.plan.Constraints().MaxSmall, stress: b.Opts.Stress}
 	b.plan.InitMutator(m)
+	m.mem, m.inline = b.Mem, m.Inline()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.mutators = append(b.mutators, m)
@@ -213,6 +215,14 @@ func (b *Base) Collect(m *Mutator, full bool) error {
 	if !b.plan.Constraints().Collects {
 		return nil
 	}
+	if full {
+		b.asked.Store(true)
+	}
+	return b.collect(m, full)
+}
+
+// collect is Collect on behalf of an allocation.
+func (b *Base) collect(m *Mutator, full bool) error {
 	if full {
 		b.wantFull.Store(true)
 	}

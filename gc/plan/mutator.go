@@ -22,6 +22,11 @@ type Mutator struct {
 	ResetSmall func()
 	Thread     vm.Thread
 
+	// Of Alloc's fast path.
+	mem    *heap.Memory
+	shapes []heap.Shape // of the types that there were when an allocation last looked
+	inline uint32       // Inline
+
 	base     *Base
 	maxSmall uint32
 	barrier  barrier.Buffer // old objects that were written to
@@ -53,7 +58,22 @@ func (e *SizeError) Error() string {
 // Alloc makes an object with all fields zero; length is an array's. It may run a collection: references that the caller holds must be roots. Errors
 // are *SizeError, ErrOutOfMemory (wrapped) and what made a collection fail.
 func (m *Mutator) Alloc(t heap.TypeID, length uint32) (heap.Ref, error) {
-	typ := &m.base.Mem.Types.All()[t]
+	if int(t) < len(m.shapes) {
+		// 0 of an array: at the top of the range by the subtraction.
+		if size := m.shapes[t].Struct(); size-1 < m.inline && m.Limit-m.Cursor >= size {
+			r := m.Cursor
+			m.Cursor = r + size
+			*m.mem.Word(r) = heap.Header(t, length)
+			return r, nil
+		}
+	}
+	return m.alloc(t, length)
+}
+
+// alloc is Alloc for arrays, for types that are new, and when Bump has no room.
+func (m *Mutator) alloc(t heap.TypeID, length uint32) (heap.Ref, error) {
+	m.shapes = m.mem.Types.Shapes()
+	typ := &m.mem.Types.All()[t]
 	size := typ.Bytes(length)
 	if size == 0 {
 		return 0, &SizeError{typ.Name, length}
@@ -107,7 +127,7 @@ func (m *Mutator) slow(size uint32) (heap.Ref, error) {
 		if try > 0 {
 			m.base.short.Store(true)
 		}
-		if err := m.base.Collect(m, try > 0); err != nil {
+		if err := m.base.collect(m, try > 0); err != nil {
 			return 0, err
 		}
 	}
