@@ -12,6 +12,7 @@ var (
 	ErrForking      = plan.ErrForking
 	ErrNotForking   = plan.ErrNotForking
 	ErrTicketClosed = plan.ErrTicketClosed
+	ErrNoHeap       = plan.ErrNoHeap
 	ErrClosed       = plan.ErrClosed
 	ErrStopped      = plan.ErrStopped
 )
@@ -31,8 +32,27 @@ func (h *Heap) PrepareToFork() (*Ticket, error) {
 	return &Ticket{t}, nil
 }
 
+// Resume lets the heap that was forked go on: see plan.Ticket.Resume.
+func (t *Ticket) Resume() error {
+	if t == nil {
+		return ErrNotForking
+	}
+	return t.Ticket.Resume()
+}
+
+// Close gives up what the ticket keeps: see plan.Ticket.Close.
+func (t *Ticket) Close() error {
+	if t == nil {
+		return ErrNotForking
+	}
+	return t.Ticket.Close()
+}
+
 // Child makes a heap that is what the forked one was, and tells which of its mutators is whose: see plan.Ticket.Child.
 func (t *Ticket) Child(b vm.Binding, cfg ChildConfig) (*Heap, map[*Mutator]*Mutator, error) {
+	if t == nil {
+		return nil, nil, ErrNotForking
+	}
 	base, mutators, err := t.Ticket.Child(b, cfg)
 	if err != nil {
 		return nil, nil, err

@@ -50,6 +50,10 @@ func (b *Base) begin(w *scheduler.Worker) {
 		b.image.Record()
 	}
 	b.urgent = b.short.Swap(false)
+	if !b.plan.Constraints().Collects {
+		b.Sched.Add(scheduler.Final, &resume{b}) // a warm-up: everything stays
+		return
+	}
 	full := b.plan.Full(b.wantFull.Swap(false))
 	b.current.Full = full
 	if full {

@@ -37,6 +37,8 @@ var (
 	ErrNotForking = errors.New("gc: the heap is not being forked")
 	// ErrTicketClosed is returned for a Ticket that has been closed.
 	ErrTicketClosed = errors.New("gc: the ticket is closed")
+	// ErrNoHeap is returned for a Heap or Base that New did not return.
+	ErrNoHeap = errors.New("gc: there is no heap")
 	// ErrClosed is returned for a heap that has been closed.
 	ErrClosed = errors.New("gc: the heap is closed")
 	// ErrStopped is returned if the workers have been stopped by Scheduler.Stop.
@@ -102,7 +104,7 @@ func (b *Base) forking() error {
 // The mutators stand until Ticket.Resume. The caller is none of them: a thread of the VM that forks calls PrepareToFork, Resume and what is
 // between from within vm.Binding.Block. It may allocate meanwhile with its own mutator, which runs no collection: when one is due, the error is ErrForking.
 //
-// Errors are ErrNotForkable, ErrPlanForks, ErrForking, ErrClosed, ErrStopped, the system's, and why the heap is unusable. They leave the heap as it was.
+// Errors are ErrNoHeap, ErrNotForkable, ErrPlanForks, ErrForking, ErrClosed, ErrStopped, the system's, and why the heap is unusable. They leave the heap as it was.
 func (b *Base) PrepareToFork() (*Ticket, error) {
 	f, err := b.forker()
 	if err != nil {
@@ -132,6 +134,9 @@ func (b *Base) PrepareToFork() (*Ticket, error) {
 }
 
 func (b *Base) forker() (Forker, error) {
+	if b == nil || b.plan == nil {
+		return nil, ErrNoHeap
+	}
 	if !b.Opts.Forkable {
 		return nil, ErrNotForkable
 	}
