@@ -135,7 +135,7 @@ func TestForkFuzz(t *testing.T) {
 				run(t, n, m.ps...)
 				m.steps += n
 			}
-			rounds, perRound := 40, 1500
+			rounds, perRound := 25, 1500
 			if testing.Short() {
 				rounds, perRound = 10, 500
 			}
@@ -294,6 +294,12 @@ func leftovers(t *testing.T) (l leftover) {
 
 func (l leftover) check(t *testing.T) {
 	t.Helper()
+	for range 100_000 { // goroutines whose work is done still have to end
+		if runtime.NumGoroutine() <= l.goroutines {
+			break
+		}
+		runtime.Gosched()
+	}
 	if now := leftovers(t); now != l {
 		t.Errorf("left behind: %+v, there were %+v", now, l)
 	}
