@@ -45,13 +45,13 @@ func (b *Buffer) Object(m *heap.Memory, r heap.Ref) {
 	}
 }
 
-// Slice remembers elements of an array of references if it is old. The array keeps its Log bit, since its other elements are not remembered, unless it
+// Slice remembers elements of an array of references, weak ones or ephemerons if it is old. The array keeps its Log bit, since its other elements are not remembered, unless it
 // is remembered as a whole: then the next writes to it cost nothing.
 func (b *Buffer) Slice(m *heap.Memory, array heap.Ref, first, n uint32) {
 	if n == 0 || !m.Log.Test(array) {
 		return
 	}
-	if length := m.Length(array); length <= shortArray || n > length/2 {
+	if length := m.Length(array); length <= shortArray || n > length/2 || !m.Types.All()[m.TypeOf(array)].ElemRef {
 		b.Object(m, array)
 		return
 	}

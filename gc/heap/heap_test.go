@@ -157,6 +157,8 @@ func TestTypes(t *testing.T) {
 	for _, bad := range []Type{
 		{Size: 4}, {Size: 12}, {}, {Elem: 3}, {Elem: 8, ElemRef: true}, {Elem: 4, Size: 8}, {Size: 16, Refs: []uint32{4}},
 		{Size: 16, Refs: []uint32{16}}, {Size: 16, Refs: []uint32{10}}, {Size: 16, Foreign: []ForeignField{{Offset: 20}}}, {Elem: 8, Foreign: []ForeignField{{}}},
+		{Elem: 8, ElemWeak: true}, {Elem: 4, ElemEphemeron: true}, {Elem: 4, ElemRef: true, ElemWeak: true}, {Elem: 4, Weak: []uint32{8}},
+		{Size: 16, Weak: []uint32{16}}, {Size: 16, Ephemerons: []uint32{12}}, {Size: 24, Refs: []uint32{12}, Ephemerons: []uint32{8}}, {Size: 16, Refs: []uint32{8}, Weak: []uint32{8}},
 	} {
 		var types Types
 		var e *TypeError

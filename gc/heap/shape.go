@@ -14,6 +14,7 @@ const (
 	shapeElems   = 1 << iota // an array of references
 	shapeMore                // a struct with references beyond those that Shape.refs has bits for
 	shapeForeign             // foreign fields
+	shapeWeak                // weak fields or ephemerons
 )
 
 // ShapeBytes is how many bytes after the header Shape.Refs has bits for.
@@ -37,6 +38,9 @@ func (t *Type) shape() Shape {
 	}
 	if len(t.Foreign) > 0 {
 		s.flags |= shapeForeign
+	}
+	if t.IsWeak() {
+		s.flags |= shapeWeak
 	}
 	return s
 }

@@ -28,6 +28,14 @@ type Type struct {
 	Refs []uint32
 	// ElemRef tells that an array's elements are references (Elem is 4).
 	ElemRef bool
+	// Weak are the offsets of a struct's weak fields, which keep nothing alive: a collection sets them to 0 when it finds nothing else that does. They are
+	// fields besides Refs. ElemWeak tells that an array's elements are weak (Elem is 4).
+	Weak     []uint32
+	ElemWeak bool
+	// Ephemerons are the offsets of a struct's pairs of a key and, 4 bytes on, a value: the value is kept alive while the key is, by something else than what
+	// only the value leads to; then both become 0. ElemEphemeron tells that an array's elements are such pairs (Elem is 8).
+	Ephemerons    []uint32
+	ElemEphemeron bool
 	// Foreign are fields that refer to something outside of the heap (a VM's tables), which the VM is told of when the object is found alive.
 	// Of an array, Class is that of its elements and Offset is 0.
 	Foreign []ForeignField
@@ -112,12 +120,25 @@ func (t *Type) check() error {
 	default:
 		return fail("elements have 1, 2, 4, 8 or 16 bytes")
 	}
-	if t.ElemRef && t.Elem != 4 {
+	if (t.ElemRef || t.ElemWeak) && t.Elem != 4 {
 		return fail("a reference has 4 bytes")
 	}
-	for _, off := range t.Refs {
-		if off < HeaderSize || off%4 != 0 || off+4 > t.Size {
-			return fail("a reference field lies outside of the object")
+	if t.ElemEphemeron && t.Elem != 8 {
+		return fail("an ephemeron has 8 bytes")
+	}
+	if t.ElemRef && t.ElemWeak || t.Elem != 0 && len(t.Weak)+len(t.Ephemerons) > 0 {
+		return fail("an array has elements of one kind")
+	}
+	used := map[uint32]bool{}
+	for _, offs := range [][]uint32{t.Refs, t.Weak, t.Ephemerons, values(t.Ephemerons)} {
+		for _, off := range offs {
+			if off < HeaderSize || off%4 != 0 || off > t.Size-4 {
+				return fail("a reference field lies outside of the object")
+			}
+			if used[off] {
+				return fail("two reference fields are at one place")
+			}
+			used[off] = true
 		}
 	}
 	for _, f := range t.Foreign {
@@ -126,6 +147,44 @@ func (t *Type) check() error {
 		}
 	}
 	return nil
+}
+
+// values are the places of ephemerons' values.
+func values(ephemerons []uint32) []uint32 {
+	v := make([]uint32, len(ephemerons))
+	for i, off := range ephemerons {
+		v[i] = off + 4
+	}
+	return v
+}
+
+// IsWeak reports whether objects of the type have weak fields or ephemerons.
+func (t *Type) IsWeak() bool {
+	return t.ElemWeak || t.ElemEphemeron || len(t.Weak)+len(t.Ephemerons) > 0
+}
+
+// EachWeak calls f with the place of each weak reference of an object of the type.
+func (t *Type) EachWeak(r Ref, length uint32, f func(at uint32)) {
+	for _, off := range t.Weak {
+		f(r + off)
+	}
+	if t.ElemWeak {
+		for i := range length {
+			f(r + HeaderSize + 4*i)
+		}
+	}
+}
+
+// EachEphemeron calls f with the place of each ephemeron's key of an object of the type.
+func (t *Type) EachEphemeron(r Ref, length uint32, f func(at uint32)) {
+	for _, off := range t.Ephemerons {
+		f(r + off)
+	}
+	if t.ElemEphemeron {
+		for i := range length {
+			f(r + HeaderSize + 8*i)
+		}
+	}
 }
 
 // Bytes returns the size of an object of the type, 0 if it is larger than MaxSize.

@@ -3,7 +3,6 @@ package mockvm
 import (
 	"bytes"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 
 	"github.com/spindle-wasm/spindle/gc"
@@ -18,6 +17,7 @@ type Image struct {
 	globals []uint32
 	weak    []Weak
 	threads map[*Thread]Thread // what each was
+	numbers int                // of threads that there have been
 }
 
 // Freeze stops the VM and notes what it is; Image.Resume lets it go on. The caller is no running thread: one that forks calls it from within Block.
@@ -28,9 +28,9 @@ func (v *VM) Freeze() (*Image, error) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	i := &Image{Ticket: t, globals: slices.Clone(v.globals), weak: slices.Clone(v.weak), threads: map[*Thread]Thread{}}
+	i := &Image{Ticket: t, globals: slices.Clone(v.globals), weak: slices.Clone(v.weak), threads: map[*Thread]Thread{}, numbers: len(v.all)}
 	for th := range v.threads {
-		i.threads[th] = Thread{Stack: slices.Clone(th.Stack), Pins: slices.Clone(th.Pins)}
+		i.threads[th] = Thread{number: th.number, inbox: slices.Clone(th.inbox), Stack: slices.Clone(th.Stack), Pins: slices.Clone(th.Pins)}
 	}
 	return i, nil
 }
@@ -38,7 +38,7 @@ func (v *VM) Freeze() (*Image, error) {
 // Fork makes a VM with those threads that keep says yes of; nil keeps all. They stand: the goroutine that runs one calls its VM's Enter first. options,
 // if set, changes the heap's. The second result tells which thread of the frozen VM is which.
 func (i *Image) Fork(keep func(*Thread) bool, options func(*plan.Options)) (*VM, map[*Thread]*Thread, error) {
-	v := &VM{globals: slices.Clone(i.globals), weak: slices.Clone(i.weak)}
+	v := &VM{globals: slices.Clone(i.globals), weak: slices.Clone(i.weak), all: make([]*Thread, i.numbers)}
 	threads := map[*Thread]*Thread{}
 	h, mutators, err := i.Child(v, gc.ChildConfig{Options: options, Thread: func(parent vm.Thread) (vm.Thread, bool) {
 		p := parent.(*Thread)
@@ -46,7 +46,7 @@ func (i *Image) Fork(keep func(*Thread) bool, options func(*plan.Options)) (*VM,
 			return nil, false
 		}
 		was := i.threads[p]
-		threads[p] = &Thread{vm: v, Stack: slices.Clone(was.Stack), Pins: slices.Clone(was.Pins)}
+		threads[p] = &Thread{vm: v, number: was.number, inbox: slices.Clone(was.inbox), Stack: slices.Clone(was.Stack), Pins: slices.Clone(was.Pins)}
 		return threads[p], true
 	}})
 	if err != nil {
@@ -62,15 +62,7 @@ func (i *Image) Fork(keep func(*Thread) bool, options func(*plan.Options)) (*VM,
 // Clone copies a program with its model; run it by On. The program does not run meanwhile.
 func (p *Program) Clone() *Program {
 	c := *p
-	state, err := p.pcg.MarshalBinary()
-	c.pcg = new(rand.PCG)
-	if err == nil {
-		err = c.pcg.UnmarshalBinary(state)
-	}
-	if err != nil {
-		panic(err) // they have none
-	}
-	c.rng, c.t = rand.New(c.pcg), nil
+	c.rng, c.t = p.rng.Clone(), nil
 	twins := map[*twin]*twin{}
 	var work []*twin
 	copyOf := func(tw *twin) *twin {
@@ -82,20 +74,30 @@ func (p *Program) Clone() *Program {
 		}
 		t := new(twin)
 		*t = *tw
-		t.refs = slices.Clone(tw.refs)
+		t.refs, t.weak, t.eph = slices.Clone(tw.refs), slices.Clone(tw.weak), slices.Clone(tw.eph)
 		twins[tw] = t
 		work = append(work, t)
 		return t
 	}
-	c.roots = slices.Clone(p.roots)
-	for i := range c.roots {
-		c.roots[i] = copyOf(c.roots[i])
+	copyAll := func(list []*twin) {
+		for i := range list {
+			list[i] = copyOf(list[i])
+		}
+	}
+	c.roots, c.pins, c.board, c.finals = slices.Clone(p.roots), slices.Clone(p.pins), slices.Clone(p.board), slices.Clone(p.finals)
+	copyAll(c.roots)
+	copyAll(c.pins)
+	copyAll(c.board)
+	for i := range c.finals {
+		c.finals[i].tw = copyOf(c.finals[i].tw)
 	}
 	for len(work) > 0 {
 		t := work[len(work)-1]
 		work = work[:len(work)-1]
-		for i := range t.refs {
-			t.refs[i] = copyOf(t.refs[i])
+		copyAll(t.refs)
+		copyAll(t.weak)
+		for i := range t.eph {
+			copyAll(t.eph[i][:])
 		}
 	}
 	return &c
@@ -110,35 +112,14 @@ func (p *Program) On(t *Thread) *Program {
 
 // SameModel compares two programs' models, and returns a *MismatchError if they are not the same graph.
 func SameModel(a, b *Program) error {
-	other := map[*twin]*twin{}
-	var work [][2]*twin
-	same := func(x, y *twin) bool {
-		if x == nil || y == nil {
-			return x == y
-		}
-		if o, ok := other[x]; ok {
-			return o == y
-		}
-		other[x] = y
-		work = append(work, [2]*twin{x, y})
-		return x.typ == y.typ && x.length == y.length && x.stamp == y.stamp && x.raw == y.raw && len(x.refs) == len(y.refs)
-	}
-	if len(a.roots) != len(b.roots) {
-		return &MismatchError{fmt.Sprintf("%d and %d roots", len(a.roots), len(b.roots))}
-	}
-	for i := range a.roots {
-		if !same(a.roots[i], b.roots[i]) {
-			return &MismatchError{fmt.Sprintf("root %d leads to other objects", i)}
+	x, y := a.Canonical(), b.Canonical()
+	for i := range min(len(x), len(y)) {
+		if x[i] != y[i] {
+			return mismatch("the graphs differ at %d of %d: %d and %d", i, len(x), x[i], y[i])
 		}
 	}
-	for len(work) > 0 {
-		x, y := work[len(work)-1][0], work[len(work)-1][1]
-		work = work[:len(work)-1]
-		for i := range x.refs {
-			if !same(x.refs[i], y.refs[i]) {
-				return &MismatchError{fmt.Sprintf("field %d of the object with stamp %d leads to another one", i, x.stamp)}
-			}
-		}
+	if len(x) != len(y) {
+		return mismatch("one graph is %d long, the other %d", len(x), len(y))
 	}
 	return nil
 }

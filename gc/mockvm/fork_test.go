@@ -64,7 +64,9 @@ func newForkable(t *testing.T, name string, opts plan.Options, programs int) (*V
 	for k := range programs {
 		th := v.NewThread()
 		v.Leave()
-		ps = append(ps, NewProgram(th, types, uint64(k), 100))
+		p := NewProgram(th, types, uint64(k), 100)
+		p.Unsettled = true // Warmup keeps what is dead
+		ps = append(ps, p)
 	}
 	return v, ps
 }

@@ -2,35 +2,40 @@ package mockvm
 
 import (
 	"fmt"
-	"math/rand/v2"
+	"slices"
 
 	"github.com/spindle-wasm/spindle/gc"
 	"github.com/spindle-wasm/spindle/gc/heap"
 )
 
-// Program is a random mutator with a model beside it: every object has a twin in Go's heap. Two runs of one seed make the same graph under
-// every plan, whatever collections happen meanwhile.
+// Program is a random mutator with a model beside it: every object has a twin in Go's heap. Two runs of the same choices make the same graph under
+// every plan, whatever collections happen meanwhile: where these show, in weak fields and finalizers, the program looks only when the model says what
+// must be there.
 type Program struct {
-	t     *Thread
-	pcg   *rand.PCG
-	rng   *rand.Rand // on pcg
-	types []gc.TypeID
-	roots []*twin // of t.Stack
-	next  uint64
+	t      *Thread
+	rng    Choices
+	types  []gc.TypeID
+	roots  []*twin // of t.Stack
+	pins   []*twin // of t.Pins
+	board  []*twin // own elements of the VM's board
+	finals []final // registered, and not taken yet
+	next   uint64
 	// Check compares the whole graph at every so many steps; 0 never.
 	Check int
+	// Unsettled programs never settle: for heaps where what is dead may stay, as it does in an image.
+	Unsettled bool
+	// Larger bounds the lengths of some arrays in bytes; 0 means 100,000.
+	Larger int
 }
 
-// twin is what an object should be.
-type twin struct {
-	typ    gc.TypeID
-	length uint32
-	stamp  uint64
-	refs   []*twin
-	raw    uint32 // an array of bytes: the value of its last byte
+// final is a registration for finalization.
+type final struct {
+	tag uint64
+	tw  *twin
+	ref uint32 // where the object was; of use where objects do not move
 }
 
-// The types of programs: structs with a stamp and references, an array of references, an array of bytes.
+// The types of programs: structs with a stamp and references, arrays of references, and one of bytes.
 const (
 	typeLeaf = iota
 	typePair
@@ -38,6 +43,9 @@ const (
 	typeLong
 	typeRefs
 	typeBytes
+	typeWeak       // a struct with strong and weak fields and an ephemeron
+	typeWeaks      // an array of weak references
+	typeEphemerons // an array of ephemerons
 	numTypes
 )
 
@@ -47,12 +55,15 @@ const stampAt = heap.HeaderSize // 8 bytes in structs
 func Types(types *gc.Types) ([]gc.TypeID, error) {
 	var ids []gc.TypeID
 	for _, t := range []gc.Type{
-		typeLeaf:  {Name: "leaf", Size: 16},
-		typePair:  {Name: "pair", Size: 24, Refs: []uint32{16, 20}},
-		typeWide:  {Name: "wide", Size: 56, Refs: []uint32{16, 24, 28, 44, 52}},
-		typeLong:  {Name: "long", Size: 608, Refs: longRefs()},
-		typeRefs:  {Name: "refs", Elem: 4, ElemRef: true},
-		typeBytes: {Name: "bytes", Elem: 1},
+		typeLeaf:       {Name: "leaf", Size: 16},
+		typePair:       {Name: "pair", Size: 24, Refs: []uint32{16, 20}},
+		typeWide:       {Name: "wide", Size: 56, Refs: []uint32{16, 24, 28, 44, 52}},
+		typeLong:       {Name: "long", Size: 608, Refs: longRefs()},
+		typeRefs:       {Name: "refs", Elem: 4, ElemRef: true},
+		typeBytes:      {Name: "bytes", Elem: 1},
+		typeWeak:       {Name: "weak", Size: 40, Refs: []uint32{16}, Weak: []uint32{20, 36}, Ephemerons: []uint32{24}},
+		typeWeaks:      {Name: "weaks", Elem: 4, ElemWeak: true},
+		typeEphemerons: {Name: "ephemerons", Elem: 8, ElemEphemeron: true},
 	} {
 		id, err := types.Add(t)
 		if err != nil {
@@ -73,9 +84,13 @@ func longRefs() (refs []uint32) {
 
 // NewProgram makes a program that runs on a thread, with that many roots.
 func NewProgram(t *Thread, types []gc.TypeID, seed uint64, roots int) *Program {
+	return NewProgramOf(t, types, NewRandom(seed, 77), roots)
+}
+
+// NewProgramOf makes a program that decides by choices.
+func NewProgramOf(t *Thread, types []gc.TypeID, rng Choices, roots int) *Program {
 	t.Stack = make([]uint32, roots)
-	pcg := rand.NewPCG(seed, 77)
-	return &Program{t: t, pcg: pcg, rng: rand.New(pcg), types: types, roots: make([]*twin, roots)}
+	return &Program{t: t, rng: rng, types: types, roots: make([]*twin, roots), board: make([]*twin, boardShare)}
 }
 
 // MismatchError says where the heap differs from the model.
@@ -83,235 +98,236 @@ type MismatchError struct{ Msg string }
 
 func (e *MismatchError) Error() string { return "mockvm: " + e.Msg }
 
-// Run does that many steps. Errors are the heap's, and *MismatchError.
+func mismatch(format string, args ...any) error {
+	return &MismatchError{fmt.Sprintf(format, args...)}
+}
+
+// operations are what a program does, with their shares of the steps.
+var operations = []struct {
+	name  string
+	share int
+	do    func(*Program) error
+}{
+	{"alloc", 107, (*Program).alloc},
+	{"store", 60, (*Program).store},
+	{"load", 36, (*Program).load},
+	{"drop", 14, (*Program).drop},
+	{"bulk", 8, (*Program).bulk},
+	{"immediate", 5, (*Program).immediate},
+	{"storeWeak", 8, (*Program).storeWeak},
+	{"loadWeak", 2, (*Program).loadWeak},
+	{"finalizer", 3, (*Program).finalizer},
+	{"storeBoard", 4, (*Program).storeBoard},
+	{"loadBoard", 4, (*Program).loadBoard},
+	{"pin", 2, (*Program).pin},
+	{"unpin", 2, (*Program).unpin},
+	{"settle", 1, (*Program).settle},
+}
+
+// shares is the sum of all, so that one byte chooses.
+const shares = 256
+
+// Run does that many steps, fewer if the choices come to an end. Errors are the heap's, and *MismatchError.
 func (p *Program) Run(steps int) error {
 	for i := range steps {
-		p.t.Safepoint()
-		var err error
-		switch k := p.rng.IntN(100); {
-		case k < 45:
-			err = p.alloc()
-		case k < 75:
-			p.store()
-		case k < 90:
-			err = p.load()
-		case k < 94:
-			i := p.target()
-			p.roots[i], p.t.Stack[i] = nil, 0
-		case k < 97:
-			p.bulk()
-		default:
-			// Immediates are no objects.
-			p.immediate()
+		if b, ok := p.rng.(*Bytes); ok && b.Done() {
+			break
 		}
+		p.t.Safepoint()
+		name, err := p.step()
 		if err == nil && p.Check > 0 && i%p.Check == p.Check-1 {
-			err = p.Verify()
+			name, err = "check", p.Verify()
 		}
 		if err != nil {
-			return fmt.Errorf("step %d: %w", i, err)
+			return fmt.Errorf("step %d, %s: %w", i, name, err)
 		}
 	}
 	return nil
+}
+
+func (p *Program) step() (string, error) {
+	k := p.rng.IntN(shares)
+	for _, o := range operations {
+		if k -= o.share; k < 0 {
+			return o.name, o.do(p)
+		}
+	}
+	panic("unreachable")
+}
+
+// length chooses an array's length: mostly up to n, once in a while a lot more.
+func (p *Program) length(n, elem int) uint32 {
+	if p.rng.IntN(256) == 0 {
+		larger := p.Larger
+		if larger == 0 {
+			larger = 100_000
+		}
+		n = larger / elem
+	}
+	return uint32(p.rng.IntN(n))
 }
 
 func (p *Program) alloc() error {
 	kind := p.rng.IntN(numTypes)
 	var length uint32
 	switch kind {
-	case typeRefs:
-		length = uint32(p.rng.IntN(30))
-		if p.rng.IntN(400) == 0 {
-			length = uint32(p.rng.IntN(20_000))
-		}
+	case typeRefs, typeWeaks:
+		length = p.length(30, 4)
+	case typeEphemerons:
+		length = p.length(10, 8)
 	case typeBytes:
-		length = uint32(p.rng.IntN(500))
-		if p.rng.IntN(200) == 0 {
-			length = uint32(p.rng.IntN(100_000))
-		}
+		length = p.length(500, 1)
 	}
 	r, err := p.t.Alloc(p.types[kind], length)
 	if err != nil {
 		return err
 	}
+	tw := p.newTwin(p.types[kind], length)
 	mem := p.t.vm.Heap.Mem
-	tw := &twin{typ: p.types[kind], length: length}
-	switch kind {
-	case typeRefs:
-		tw.refs = make([]*twin, length)
-	case typeBytes:
-		if length > 0 {
-			b := mem.Bytes(r+heap.HeaderSize, int(length))
-			for _, at := range []uint32{0, length / 2, length - 1} {
-				if b[at] != 0 {
-					return &MismatchError{fmt.Sprintf("new bytes %#x are dirty at %d", r, at)}
-				}
-			}
-			tw.raw = uint32(p.rng.IntN(256))
-			b[length-1] = byte(tw.raw)
+	for i, b := range mem.Bytes(r+heap.HeaderSize, int(mem.SizeOf(r)-heap.HeaderSize)) {
+		if b != 0 {
+			return mismatch("new object %#x of type %d is dirty at %d", r, kind, i+heap.HeaderSize)
 		}
-	default:
-		for off := uint32(heap.HeaderSize); off < mem.SizeOf(r); off += 4 {
-			if *mem.Slot(r + off) != 0 {
-				return &MismatchError{fmt.Sprintf("new object %#x is dirty at %d", r, off)}
-			}
-		}
+	}
+	if kind == typeBytes && length > 0 {
+		tw.raw = uint32(p.rng.IntN(256))
+		mem.Bytes(r+heap.HeaderSize, int(length))[length-1] = byte(tw.raw)
+	}
+	if tw.stamped(p) {
 		p.next++
 		tw.stamp = p.next
 		*mem.Word(r + stampAt) = tw.stamp
-		tw.refs = make([]*twin, len(p.fields(tw)))
 	}
-	i := p.target()
-	p.roots[i], p.t.Stack[i] = tw, r
+	p.setRoot(p.target(), tw, r)
 	return nil
 }
+
+func (p *Program) setRoot(i int, tw *twin, r uint32) { p.roots[i], p.t.Stack[i] = tw, r }
 
 // target picks a root to overwrite: the first ones often, the last ones hardly ever, so that some objects get old.
 func (p *Program) target() int { return p.rng.IntN(1 + p.rng.IntN(1+p.rng.IntN(len(p.roots)))) }
 
-// fields are the offsets of a struct's references.
-func (p *Program) fields(tw *twin) []uint32 { return p.t.vm.Heap.Mem.Types.All()[tw.typ].Refs }
+// root picks any.
+func (p *Program) root() int { return p.rng.IntN(len(p.roots)) }
 
-func (p *Program) offset(tw *twin, i int) uint32 {
-	if tw.typ == p.types[typeRefs] {
-		return heap.HeaderSize + uint32(i)*4
+func (p *Program) drop() error {
+	p.setRoot(p.target(), nil, 0)
+	return nil
+}
+
+// field picks a field of the object that a root refers to; ok is false if there is none.
+func (p *Program) field() (i, at int, ok bool) {
+	i = p.root()
+	tw := p.roots[i]
+	if tw == nil || len(tw.refs) == 0 {
+		return 0, 0, false
 	}
-	return p.fields(tw)[i]
+	return i, p.rng.IntN(len(tw.refs)), true
 }
 
 // store writes a reference, or null, into an object.
-func (p *Program) store() {
-	i, k := p.rng.IntN(len(p.roots)), p.rng.IntN(len(p.roots))
-	f := p.rng.Uint32()
-	tw := p.roots[i]
-	if tw == nil || len(tw.refs) == 0 {
-		return
+func (p *Program) store() error {
+	i, at, ok := p.field()
+	if ok {
+		k := p.root()
+		p.roots[i].refs[at] = p.roots[k]
+		p.t.Write(p.t.Stack[i], p.offset(p.roots[i], at), p.t.Stack[k])
 	}
-	at := int(f % uint32(len(tw.refs)))
-	tw.refs[at] = p.roots[k]
-	p.t.Write(p.t.Stack[i], p.offset(tw, at), p.t.Stack[k])
+	return nil
 }
 
-// bulk copies a part of an array of references to another one, or fills one.
-func (p *Program) bulk() {
-	i, k, fill := p.rng.IntN(len(p.roots)), p.rng.IntN(len(p.roots)), p.rng.IntN(3) == 0
-	f, g, n := p.rng.Uint32(), p.rng.Uint32(), p.rng.Uint32()
-	dst, src := p.roots[i], p.roots[k]
-	if dst == nil || dst.typ != p.types[typeRefs] || dst.length == 0 {
-		return
+// immediate writes a word that is no object.
+func (p *Program) immediate() error {
+	i, at, ok := p.field()
+	if ok {
+		p.roots[i].refs[at] = nil
+		p.t.Write(p.t.Stack[i], p.offset(p.roots[i], at), uint32(p.rng.IntN(1<<16))<<2|1)
 	}
-	f %= dst.length
-	if fill {
-		n %= dst.length - f + 1
-		for j := f; j < f+n; j++ {
-			dst.refs[j] = src
-		}
-		p.t.FillRefs(p.t.Stack[i], f, n, p.t.Stack[k])
-		return
-	}
-	if src == nil || src.typ != p.types[typeRefs] || src.length == 0 {
-		return
-	}
-	g %= src.length
-	n %= min(dst.length-f, src.length-g) + 1
-	copy(dst.refs[f:f+n], src.refs[g:g+n])
-	p.t.CopyRefs(p.t.Stack[i], f, p.t.Stack[k], g, n)
-}
-
-func (p *Program) immediate() {
-	i := p.rng.IntN(len(p.roots))
-	f := p.rng.Uint32()
-	tw := p.roots[i]
-	if tw == nil || len(tw.refs) == 0 {
-		return
-	}
-	at := int(f % uint32(len(tw.refs)))
-	tw.refs[at] = nil
-	p.t.Write(p.t.Stack[i], p.offset(tw, at), f|1)
-}
-
-// Write stores a reference into an object, with the barrier that the plan asks for.
-func (t *Thread) Write(obj, off, ref uint32) {
-	mem := t.vm.Heap.Mem
-	*mem.Slot(obj + off) = ref
-	if t.barrier && mem.Log.Test(obj) {
-		t.Remember(obj)
-	}
+	return nil
 }
 
 // load makes an object that another one refers to a root.
 func (p *Program) load() error {
-	i, k := p.rng.IntN(len(p.roots)), p.target()
-	f := p.rng.Uint32()
-	tw := p.roots[i]
-	if tw == nil || len(tw.refs) == 0 {
+	i, at, ok := p.field()
+	if !ok {
 		return nil
 	}
-	at := int(f % uint32(len(tw.refs)))
-	r := *p.t.vm.Heap.Mem.Slot(p.t.Stack[i] + p.offset(tw, at))
-	if tw.refs[at] == nil {
+	tw := p.roots[i].refs[at]
+	r := *p.t.vm.Heap.Mem.Slot(p.t.Stack[i] + p.offset(p.roots[i], at))
+	if tw == nil {
 		if heap.IsObject(r) {
-			return &MismatchError{fmt.Sprintf("field %d of %#x is %#x, want none", at, p.t.Stack[i], r)}
+			return mismatch("field %d of %#x is %#x, want none", at, p.t.Stack[i], r)
 		}
 		r = 0
 	}
-	p.roots[k], p.t.Stack[k] = tw.refs[at], r
+	p.setRoot(p.target(), tw, r)
 	return nil
 }
 
-// Verify compares everything that is reachable with the model, and returns a *MismatchError if they differ.
-func (p *Program) Verify() error {
-	mem := p.t.vm.Heap.Mem
-	seen := map[*twin]uint32{}
-	back := map[uint32]*twin{}
-	type pair struct {
-		tw *twin
-		r  uint32
-	}
-	var work []pair
-	visit := func(tw *twin, r uint32, where string) error {
-		if tw == nil {
-			if heap.IsObject(r) {
-				return &MismatchError{fmt.Sprintf("%s is %#x, want none", where, r)}
-			}
-			return nil
-		}
-		if old, ok := seen[tw]; ok {
-			if old != r {
-				return &MismatchError{fmt.Sprintf("%s is %#x, elsewhere it is %#x", where, r, old)}
-			}
-			return nil
-		}
-		if !heap.IsObject(r) || mem.SpaceOf(r) == 0 || back[r] != nil {
-			return &MismatchError{fmt.Sprintf("%s is %#x, which is no object of its own", where, r)}
-		}
-		seen[tw], back[r] = r, tw
-		work = append(work, pair{tw, r})
+// bulk copies a part of an array of references to another one, or fills one.
+func (p *Program) bulk() error {
+	i, k, fill := p.root(), p.root(), p.rng.IntN(3) == 0
+	dst, src := p.roots[i], p.roots[k]
+	if !dst.isArray(p) {
 		return nil
 	}
-	for i, tw := range p.roots {
-		if err := visit(tw, p.t.Stack[i], fmt.Sprintf("root %d", i)); err != nil {
-			return err
+	f := p.rng.IntN(int(dst.length))
+	if fill {
+		n := p.rng.IntN(int(dst.length) - f + 1)
+		for j := f; j < f+n; j++ {
+			dst.refs[j] = src
 		}
+		p.t.FillRefs(p.t.Stack[i], uint32(f), uint32(n), p.t.Stack[k])
+		return nil
 	}
-	for len(work) > 0 {
-		x := work[len(work)-1]
-		work = work[:len(work)-1]
-		if mem.TypeOf(x.r) != x.tw.typ || mem.Length(x.r) != x.tw.length {
-			return &MismatchError{fmt.Sprintf("%#x has type %d and length %d, want %d and %d", x.r, mem.TypeOf(x.r), mem.Length(x.r), x.tw.typ, x.tw.length)}
-		}
-		if x.tw.stamp != 0 && *mem.Word(x.r + stampAt) != x.tw.stamp {
-			return &MismatchError{fmt.Sprintf("%#x has stamp %d, want %d", x.r, *mem.Word(x.r + stampAt), x.tw.stamp)}
-		}
-		if x.tw.typ == p.types[typeBytes] && x.tw.length > 0 {
-			if b := mem.Bytes(x.r+heap.HeaderSize, int(x.tw.length)); uint32(b[x.tw.length-1]) != x.tw.raw {
-				return &MismatchError{fmt.Sprintf("bytes %#x end with %d, want %d", x.r, b[x.tw.length-1], x.tw.raw)}
-			}
-		}
-		for i, tw := range x.tw.refs {
-			if err := visit(tw, *mem.Slot(x.r + p.offset(x.tw, i)), fmt.Sprintf("field %d of %#x", i, x.r)); err != nil {
-				return err
-			}
-		}
+	if !src.isArray(p) {
+		return nil
+	}
+	g := p.rng.IntN(int(src.length))
+	n := p.rng.IntN(int(min(dst.length-uint32(f), src.length-uint32(g))) + 1)
+	copy(dst.refs[f:f+n], src.refs[g:g+n])
+	p.t.CopyRefs(p.t.Stack[i], uint32(f), p.t.Stack[k], uint32(g), uint32(n))
+	return nil
+}
+
+// storeBoard writes one of the program's own elements of the board, an array that all threads write to.
+func (p *Program) storeBoard() error {
+	i, k := p.rng.IntN(boardShare), p.root()
+	if board, off := p.t.Board(); board != 0 {
+		p.board[i] = p.roots[k]
+		p.t.Write(board, off+4*uint32(i), p.t.Stack[k])
 	}
 	return nil
+}
+
+func (p *Program) loadBoard() error {
+	i := p.rng.IntN(boardShare)
+	if board, off := p.t.Board(); board != 0 {
+		p.setRoot(p.target(), p.board[i], *p.t.vm.Heap.Mem.Slot(board + off + 4*uint32(i)))
+	}
+	return nil
+}
+
+// pin makes an object stay in its place.
+func (p *Program) pin() error {
+	if i := p.root(); p.roots[i] != nil && len(p.pins) < 20 {
+		p.pins, p.t.Pins = append(p.pins, p.roots[i]), append(p.t.Pins, p.t.Stack[i])
+	}
+	return nil
+}
+
+// unpin lets an object go.
+func (p *Program) unpin() error {
+	if len(p.pins) > 0 {
+		i := p.rng.IntN(len(p.pins))
+		p.pins, p.t.Pins = slices.Delete(p.pins, i, i+1), slices.Delete(p.t.Pins, i, i+1)
+	}
+	return nil
+}
+
+func (p *Program) settle() error {
+	if p.rng.IntN(4) > 0 || p.Unsettled {
+		return nil
+	}
+	return p.Settle()
 }

@@ -4,42 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"sync"
 	"testing"
 
 	"github.com/spindle-wasm/spindle/gc"
 	"github.com/spindle-wasm/spindle/gc/heap"
 	"github.com/spindle-wasm/spindle/gc/plan"
 )
-
-func newVM(t testing.TB, name string, opts plan.Options) (*VM, []gc.TypeID) {
-	t.Helper()
-	v, err := New(gc.Config{Plan: name, Options: opts})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := v.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	types, err := Types(v.Heap.Mem.Types)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return v, types
-}
-
-// heapBytes is a heap's size under a plan, for programs that need so much under most: small objects take whole pages of PageProtect.
-func heapBytes(plan string, n int64) int64 {
-	switch plan {
-	case "pageprotect":
-		return 32 * n
-	case "nogc":
-		return 1 << 30
-	}
-	return n
-}
 
 // Random programs find in the heap what their model says, under every plan, with several mutators and workers.
 func TestRandomPrograms(t *testing.T) {
@@ -53,31 +23,16 @@ func TestRandomPrograms(t *testing.T) {
 						young++
 					}
 				}})
-				var wg sync.WaitGroup
-				for k := range 3 {
-					wg.Go(func() {
-						th := v.NewThread()
-						defer th.Exit()
-						p := NewProgram(th, types, uint64(k), 200)
-						p.Check = 5000
-						steps := 60_000
-						if testing.Short() {
-							steps = 10_000
-						}
-						if err := p.Run(steps); err != nil {
-							t.Error(err)
-						}
-						if err := p.Verify(); err != nil {
-							t.Error(err)
-						}
-					})
-				}
-				wg.Wait()
+				steps := 60_000
 				if testing.Short() {
-					return // too few for a collection
+					steps = 10_000
 				}
+				runPrograms(t, v, types, 3, 200, steps, 5000, func(k int) Choices { return NewRandom(uint64(k), 77) })
 				if (collections > 0) == (name == "nogc") {
 					t.Errorf("%d collections", collections)
+				}
+				if testing.Short() {
+					return // too few for one of the young
 				}
 				if generational := v.Heap.Plan().Constraints().Generational; generational != (young > 0) {
 					t.Errorf("%d collections of %d are of the young", young, collections)
@@ -89,26 +44,28 @@ func TestRandomPrograms(t *testing.T) {
 
 // The same, with a collection at every few allocations and the heap gone through after each.
 func TestRandomProgramsUnderStress(t *testing.T) {
-	for _, name := range gc.Plans() {
-		if name == "nogc" {
-			continue
+	for _, workers := range []int{1, 2, 8} {
+		for _, name := range gc.Plans() {
+			t.Run(fmt.Sprintf("%s/%d", name, workers), func(t *testing.T) {
+				v, types := newVM(t, name, plan.Options{MaxBytes: heapBytes(name, 8<<20), Workers: workers, Stress: 7, Sanity: true})
+				runPrograms(t, v, types, 2, 50, 2000, 100, func(k int) Choices { return NewRandom(uint64(k), uint64(workers)) })
+			})
 		}
-		t.Run(name, func(t *testing.T) {
-			v, types := newVM(t, name, plan.Options{MaxBytes: heapBytes(name, 8<<20), Workers: 3, Stress: 7, Sanity: true})
-			var wg sync.WaitGroup
-			for k := range 2 {
-				wg.Go(func() {
-					th := v.NewThread()
-					defer th.Exit()
-					p := NewProgram(th, types, uint64(k), 50)
-					p.Check = 100
-					if err := p.Run(2000); err != nil {
-						t.Error(err)
-					}
-				})
-			}
-			wg.Wait()
-		})
+	}
+}
+
+// Bytes are used up one by one.
+func TestShares(t *testing.T) {
+	sum := 0
+	for _, o := range operations {
+		sum += o.share
+	}
+	if sum != shares {
+		t.Errorf("the shares of operations are %d of %d", sum, shares)
+	}
+	b := Bytes{[]byte{200, 1, 2, 3}}
+	if a, c, d, e := b.IntN(256), b.IntN(1), b.IntN(257), b.IntN(3); a != 200 || c != 0 || d != 258%257 || e != 0 || !b.Done() {
+		t.Errorf("%d, %d, %d, %d of %v", a, c, d, e, b)
 	}
 }
 

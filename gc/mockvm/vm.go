@@ -6,7 +6,6 @@ import (
 	"sync"
 
 	"github.com/spindle-wasm/spindle/gc"
-	"github.com/spindle-wasm/spindle/gc/plan"
 	"github.com/spindle-wasm/spindle/gc/vm"
 )
 
@@ -16,10 +15,11 @@ type VM struct {
 	Heap *gc.Heap
 
 	mu      sync.Mutex
-	globals []uint32 // written by running threads under mu
-	weak    []Weak   // guarded by mu
+	globals []uint32  // written by running threads under mu
+	all     []*Thread // by number, nil when they have exited; written by running threads under mu
+	weak    []Weak    // guarded by mu
 	foreign map[uint32]bool
-	threads map[*Thread]bool // guarded by mu
+	threads map[*Thread]bool // written by running threads under mu
 }
 
 // Weak is a weak reference: the collector clears Ref when nothing else keeps the object alive.
@@ -35,50 +35,6 @@ func New(cfg gc.Config) (*VM, error) {
 	v.Heap = h
 	return v, nil
 }
-
-// Thread is a mutator thread. Its references are on a shadow stack, where the collector finds and changes them.
-type Thread struct {
-	vm *VM
-	*gc.Mutator
-	// Stack holds references; the collector may change them at every safepoint.
-	Stack []uint32
-	// Pins are references that the thread holds where the collector cannot change them.
-	Pins []uint32
-
-	barrier bool
-}
-
-// NewThread makes a running thread of the calling goroutine, which calls Exit in the end.
-func (v *VM) NewThread() *Thread {
-	t := &Thread{vm: v}
-	v.Enter()
-	t.start(v.Heap.NewMutator(t))
-	return t
-}
-
-func (t *Thread) start(m *gc.Mutator) {
-	v := t.vm
-	t.Mutator = m
-	t.barrier = v.Heap.Constraints().Barrier == plan.ObjectBarrier
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.threads == nil {
-		v.threads = map[*Thread]bool{}
-	}
-	v.threads[t] = true
-}
-
-// Exit ends the thread.
-func (t *Thread) Exit() {
-	t.Mutator.Destroy()
-	t.vm.mu.Lock()
-	delete(t.vm.threads, t)
-	t.vm.mu.Unlock()
-	t.vm.Leave()
-}
-
-// Safepoint lets a collection run if one is waiting.
-func (t *Thread) Safepoint() { t.vm.Safepoint() }
 
 // Roots implements vm.Binding.
 func (v *VM) Roots(t vm.Thread, s vm.Slots) {
@@ -96,12 +52,20 @@ func (v *VM) GlobalRoots(s vm.Slots) {
 	for i := range v.globals {
 		s.Slot(&v.globals[i])
 	}
+	for t := range v.threads {
+		for i := range t.inbox {
+			s.Slot(&t.inbox[i].Ref)
+		}
+	}
 }
 
-// Global reads a global root.
+// Global reads a global root, 0 if it was never written.
 func (v *VM) Global(i int) uint32 {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if i >= len(v.globals) {
+		return 0
+	}
 	return v.globals[i]
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/spindle-wasm/spindle/gc/scheduler"
 	"github.com/spindle-wasm/spindle/gc/trace"
 	"github.com/spindle-wasm/spindle/gc/vm"
+	"github.com/spindle-wasm/spindle/gc/weak"
 )
 
 // Options size a heap.
@@ -65,6 +66,7 @@ type Base struct {
 	common policy.Common
 	large  *large.Space
 	image  *image.Space
+	final  *weak.Finalizers
 
 	held atomic.Bool // the mutators stand for a fork, not for a collection
 	warm bool        // the running collection's objects become the image
@@ -113,7 +115,7 @@ func New(b vm.Binding, opts Options, make func(*Base) Plan) (*Base, error) {
 
 // assemble makes a heap of its memory.
 func assemble(b vm.Binding, opts Options, mem *heap.Memory, make func(*Base) Plan) *Base {
-	base := &Base{Mem: mem, Opts: opts, vm: b, make: make}
+	base := &Base{Mem: mem, Opts: opts, vm: b, make: make, final: &weak.Finalizers{}}
 	base.Budget.Mem = mem
 	base.Budget.Set(mem.Limit())
 	base.large = large.New(largeSpace, mem)

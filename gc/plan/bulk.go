@@ -3,7 +3,7 @@ package plan
 import "github.com/spindle-wasm/spindle/gc/heap"
 
 // The bulk writes of references: with the barrier that the plan asks for, and without safepoints, so that an engine that wants some works
-// in pieces. Arrays are of a type with ElemRef, and the elements within their lengths: the engine has checked that.
+// in pieces. Arrays are of a type with ElemRef or ElemWeak, and the elements within their lengths: the engine has checked that.
 
 // CopyRefs copies n elements from one array of references to another one or to another part of itself.
 func (m *Mutator) CopyRefs(dst heap.Ref, to uint32, src heap.Ref, from, n uint32) {

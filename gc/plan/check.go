@@ -17,6 +17,7 @@ func (b *Base) allRoots(s vm.Slots) {
 		b.vm.Roots(m.Thread, s)
 	}
 	b.vm.GlobalRoots(s)
+	b.final.Roots(s)
 }
 
 // checkBefore runs the sanity checks that come before a collection.

@@ -6,6 +6,7 @@ import (
 	"github.com/spindle-wasm/spindle/gc/heap"
 	"github.com/spindle-wasm/spindle/gc/policy"
 	"github.com/spindle-wasm/spindle/gc/scheduler"
+	"github.com/spindle-wasm/spindle/gc/weak"
 )
 
 // Collection tells of a collection that is over.
@@ -71,7 +72,7 @@ func (b *Base) begin(w *scheduler.Worker) {
 	}
 	b.Sched.Add(scheduler.PinningRoots, &pinRoots{b, nil})
 	b.Sched.Add(scheduler.Closure, &roots{b, nil})
-	b.Sched.SetSentinel(scheduler.WeakRefs, &weakRefs{b})
+	b.Sched.SetSentinel(scheduler.WeakRefs, &weakRefs{b: b, full: full, refs: &weak.Refs{Mem: b.Mem, Live: b.live}})
 	if c, ok := b.plan.(Compactor); ok {
 		b.Sched.SetSentinel(scheduler.Finalizers, &places{b, c, mutators})
 		b.Sched.Add(scheduler.Compact, &compact{c})
@@ -108,25 +109,9 @@ func (p *roots) Run(w *scheduler.Worker) {
 		p.b.vm.Roots(p.m.Thread, t)
 	} else {
 		p.b.vm.GlobalRoots(t)
+		p.b.final.Roots(t)
 	}
 	t.Drain()
-}
-
-// weakRefs lets the VM decide about what is not reachable.
-type weakRefs struct{ b *Base }
-
-func (p *weakRefs) Run(w *scheduler.Worker) {
-	t := policy.Of(w)
-	again := p.b.vm.WeakRefs(p.b.live, func(r uint32) uint32 {
-		if !heap.IsObject(r) {
-			return r
-		}
-		return t.Trace(r)
-	})
-	t.Drain()
-	if again {
-		w.Scheduler().SetSentinel(scheduler.WeakRefs, p)
-	}
 }
 
 func (b *Base) live(r uint32) bool {
@@ -166,6 +151,7 @@ func (p *updateRoots) Run(*scheduler.Worker) {
 		return
 	}
 	p.b.vm.GlobalRoots(u)
+	p.b.final.Forward(p.forward)
 	p.b.vm.WeakRefs(p.b.live, func(r uint32) uint32 {
 		if !heap.IsObject(r) {
 			return r

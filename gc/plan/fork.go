@@ -219,6 +219,7 @@ func (b *Base) inherit(from *Base) {
 	b.large.Inherit(from.large)
 	b.image.Inherit(from.image)
 	b.plan.(Forker).Inherit(from.plan)
+	b.final = from.final.Clone()
 	b.wantFull.Store(from.wantFull.Load())
 	b.current = from.current
 	b.orphaned = barrier.Buffer{}

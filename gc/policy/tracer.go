@@ -68,6 +68,8 @@ type Tracer struct {
 	Copy    []alloc.Bump // of spaces that move objects, by their own numbers
 	Objects uint64       // found in this collection
 	Bytes   uint64
+	// Weak are the objects with weak fields or ephemerons that were found since somebody took them from here.
+	Weak []heap.Ref
 
 	w       *scheduler.Worker
 	shapes  []heap.Shape
@@ -78,7 +80,7 @@ type Tracer struct {
 
 // Begin prepares a worker's tracer for a collection.
 func (t *Tracer) Begin(w *scheduler.Worker) {
-	t.w, t.shapes, t.Objects, t.Bytes = w, t.Mem.Types.Shapes(), 0, 0
+	t.w, t.shapes, t.Objects, t.Bytes, t.Weak = w, t.Mem.Types.Shapes(), 0, 0, t.Weak[:0]
 }
 
 // Push makes a live object's fields be traced. Spaces call it, once for each object.
@@ -235,6 +237,9 @@ func (t *Tracer) rest(r heap.Ref, header uint64) {
 		for _, v := range t.Mem.Slots(r+heap.HeaderSize, int(length)) {
 			t.Foreign(f.Class, v)
 		}
+	}
+	if typ.IsWeak() {
+		t.Weak = append(t.Weak, r)
 	}
 }
 

@@ -14,6 +14,13 @@ func UpdateFields(m *heap.Memory, r heap.Ref, forward func(heap.Ref) heap.Ref) {
 			update(&s[i], forward)
 		}
 	}
+	if typ.IsWeak() {
+		typ.EachWeak(r, m.Length(r), func(at uint32) { update(m.Slot(at), forward) })
+		typ.EachEphemeron(r, m.Length(r), func(at uint32) {
+			update(m.Slot(at), forward)
+			update(m.Slot(at+4), forward)
+		})
+	}
 }
 
 func update(p *uint32, forward func(heap.Ref) heap.Ref) {

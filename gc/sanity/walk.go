@@ -116,6 +116,35 @@ func (w *walk) scan(r heap.Ref) {
 			w.field(r, r+heap.HeaderSize+4*i)
 		}
 	}
+	if typ.IsWeak() {
+		typ.EachWeak(r, w.mem.Length(r), func(at uint32) { w.weak(r, at) })
+		// Between collections a value is there only while its key is alive.
+		typ.EachEphemeron(r, w.mem.Length(r), func(at uint32) {
+			w.weak(r, at)
+			w.field(r, at+4)
+		})
+	}
+}
+
+// weak looks at what a weak field refers to, and does not follow it.
+func (w *walk) weak(r heap.Ref, at uint32) {
+	to := *w.mem.Slot(at)
+	if !heap.IsObject(to) || w.found != nil {
+		return
+	}
+	msg := misplaced(w.mem, to)
+	if msg == "" {
+		msg = w.object(to)
+	}
+	if msg == "" {
+		msg = malformed(w.mem, to)
+	}
+	if msg == "" && w.edge != nil {
+		msg = w.edge(r, at, to)
+	}
+	if msg != "" {
+		w.fail(r, fmt.Sprintf("its weak field at %d is %#x: %s", at-r, to, msg))
+	}
 }
 
 func (w *walk) field(r heap.Ref, at uint32) {

@@ -30,7 +30,10 @@ type Binding interface {
 	// Foreign is told the words of foreign fields (heap.ForeignField) of live objects. Several workers call it at the same time, more than
 	// once for the same word.
 	Foreign(class uint8, word uint32)
-	// WeakRefs is called when all objects that are reachable so far have been found. It may keep further ones alive by trace, which returns the object's
+	// WeakRefs is for tables of the VM's own; weak fields, ephemerons and finalizers are in package weak, and finalizers come after it: what they keep alive is not
+	// alive yet. Tables that Foreign fills are therefore swept in ResumeMutators.
+	//
+	// It is called when all objects that are reachable so far have been found. It may keep further ones alive by trace, which returns the object's
 	// place, and ask by live. If it kept any, it returns true and is called again when what they reach has been found; otherwise it drops its weak
 	// references to objects that are not alive and updates the others by trace. A plan that moves objects at the end calls it, Roots and GlobalRoots
 	// once more, to update what refers to them.

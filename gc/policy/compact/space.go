@@ -76,6 +76,7 @@ func (s *Space) Plan() {
 			s.moving = append(s.moving, b)
 		}
 	}
+	s.used = 0
 	if len(s.moving) == 0 {
 		return
 	}
