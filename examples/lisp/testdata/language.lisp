@@ -1,0 +1,63 @@
+; Each form and function once, and the rules that are easy to get wrong.
+
+(define failures 0)
+(define (check name got want)
+  (if (equal? got want)
+      (display name " ok\n")
+      (begin (set! failures (+ failures 1))
+             (display name ": got " got ", want " want "\n"))))
+
+(check "quote" '(a . (b c)) (list 'a 'b 'c))
+(check "dotted" (cdr '(1 . 2)) 2)
+(check "vector literal" #(1 (2) "x") (vector 1 (list 2) "x"))
+(check "cond" (cond (#f 1) ((= 1 2) 2) (else 3)) 3)
+(check "cond value" (cond ((assq 'b '((a 1) (b 2))))) '(b 2))
+(check "and or" (list (and) (and 1 2) (and #f 2) (or) (or #f 3) (or #f #f)) '(#t 2 #f #f 3 #f))
+(check "let" (let ((x 2) (y 3)) (let ((x 7) (z (+ x y))) (* z x))) 35)
+(check "empty let" (let () (define x 5) x) 5)
+(check "rest" ((lambda (a . more) (list a more)) 1 2 3) '(1 (2 3)))
+(check "only rest" ((lambda all all)) '())
+(check "empty rest" ((lambda (a . more) more) 1) '())
+(check "inner define" (let ((x 1)) (define x 2) (define (f) x) (set! x 3) (f)) 3)
+(check "shadowed form" (let ((if 4)) if) 4)
+(check "integers" (list (quotient -7 2) (remainder -7 2) (- 5) (- 9 1 2) (+) (*)) '(-3 -1 -5 6 0 1))
+(check "strings" (string-append "ab" "" (number->string -12) (symbol->string 'x)) "ab-12x")
+(check "order" (list (string<? "ab" "b") (string<? "b" "ab")) '(#t #f))
+(check "symbols" (eq? (string->symbol "abc") 'abc) #t)
+(check "apply" (apply + (map (lambda (x) (* x x)) (iota 5))) 30)
+(check "apply apply" (apply apply (list + '(1 2))) 3)
+(check "filter" (filter (lambda (x) (= 0 (remainder x 3))) (iota 10)) '(0 3 6 9))
+
+; A closure keeps its variables, and those of one call only.
+(define (counter)
+  (define n 0)
+  (lambda () (set! n (+ n 1)) n))
+(define c1 (counter))
+(define c2 (counter))
+(c1)
+(c1)
+(c2)
+(check "closures" (list (c1) (c2)) '(3 2))
+
+; Calls in tail position take no stack, whatever form they are in.
+(define (even n) (cond ((= n 0) #t) (else (odd (- n 1)))))
+(define (odd n) (and (not (= n 0)) (or #f (let ((m (- n 1))) (begin 0 (even m))))))
+(check "tail calls" (even 1000) #t)
+
+; Others do: a stack is finite, and its end is an error.
+(define (deep n) (+ 1 (deep n)))
+(check "recursion" (try (deep 0) (lambda (message) message)) "stack overflow")
+
+(define (told thunk) (try (thunk) (lambda (message) message)))
+(check "car" (told (lambda () (car 5))) "5 is no pair")
+(check "unbound" (told (lambda () nowhere)) "nowhere has no value")
+(check "set! unbound" (told (lambda () (set! nowhere 1))) "nowhere has no value")
+(check "arity" (told (lambda () ((lambda (x) x)))) "too few arguments for #<function>")
+(check "overflow" (told (lambda () (* 65536 65536))) "the integer 4294967296 is too large")
+(check "zero" (told (lambda () (quotient 1 0))) "division by zero")
+(check "bounds" (told (lambda () (vector-ref #(1 2) 2))) "a vector of 2 elements has no element 2")
+(check "error" (told (lambda () (error "mine"))) "mine")
+(check "nested try" (told (lambda () (try (error "a") (lambda (m) (error (string-append m "b")))))) "ab")
+(check "after try" (+ 1 (try (+ 1 (car 0)) (lambda (m) 10))) 11)
+
+(if (= failures 0) (display "all is well\n") (error "some checks failed"))
