@@ -79,7 +79,7 @@ func New(cfg Config) (*VM, error) {
 		return nil, err
 	}
 	v.heap, v.mem = h, h.Mem
-	v.barrier = h.Plan().Constraints().Barrier == plan.ObjectBarrier
+	v.barrier = h.Constraints().Barrier == plan.ObjectBarrier
 	if err := v.addTypes(); err != nil {
 		return nil, err
 	}
