@@ -131,7 +131,7 @@ func TestManyCollections(t *testing.T) {
 // A heap full of live objects is an error of the program, which may catch it, drop them and go on.
 func TestOutOfMemory(t *testing.T) {
 	src := `(define all ())
-		(define (fill) (set! all (cons (make-vector 100 all) all)) (fill))
+		(define (fill) (set! all (cons (make-vector 1000 all) all)) (fill))
 		(define message (try (fill) (lambda (m) (set! all ()) m)))
 		(define again (try (fill) (lambda (m) (set! all ()) "again")))
 		(define (live n) (if (= n 0) () (cons n (live (- n 1)))))
