@@ -26,17 +26,15 @@ func (p *Process) tellAuxStack(t *vm.Thread, inst *vm.Instance) error {
 	return p.callIn(t, inst, uint32(x), p.stackLimits(t, inst))
 }
 
-// tellAuxStacks tells the modules of a new thread, but those that are told by auxBlock.use.
-func (p *Process) tellAuxStacks(t *vm.Thread, but []*auxStack) error {
+// tellCalls are the calls that tell the modules of a new thread, but those that are told by auxBlock.use.
+func tellCalls(t *vm.Thread, but []*auxStack) (steps []call) {
 	for _, inst := range t.Store.Instances {
-		if slices.ContainsFunc(but, func(a *auxStack) bool { return a.inst == inst.Index }) {
-			continue
-		}
-		if err := p.tellAuxStack(t, inst); err != nil {
-			return err
+		x := inst.Module.CStack().SetLimits
+		if x >= 0 && !slices.ContainsFunc(but, func(a *auxStack) bool { return a.inst == inst.Index }) {
+			steps = append(steps, call{inst: inst.Index, fn: uint32(x), limits: true})
 		}
 	}
-	return nil
+	return steps
 }
 
 // stackLimits returns the arguments for __set_stack_limits.

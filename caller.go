@@ -14,6 +14,8 @@ type Caller struct {
 	t    *vm.Thread
 	fail error   // of the host function that runs
 	mem  *Memory // what Memory returned last
+	job  job     // what the thread does; nil for calls from outside
+	call *Func   // the outermost call from outside that runs
 }
 
 // Context is done when the call's context is, and when the guest is told to stop for another reason. Calls back into the guest

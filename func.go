@@ -77,7 +77,7 @@ func (f *Func) CallSlots(ctx context.Context, slots []uint64) error {
 		if err := t.EnterBackground(ctx); err != nil {
 			return f.p.wrapError(err)
 		}
-		err := f.run(t, slots)
+		err := f.runOutside(t, slots)
 		t.Leave()
 		if err == nil {
 			return nil
@@ -102,10 +102,19 @@ func (f *Func) callContext(ctx context.Context, t *vm.Thread, slots []uint64) er
 		return f.p.wrapError(err)
 	}
 	defer leave()
-	if err := f.run(t, slots); err != nil {
+	if err := f.runOutside(t, slots); err != nil {
 		return f.p.failed(t, err)
 	}
 	return nil
+}
+
+// runOutside is run for a call from outside, with a note of what runs, for a freeze.
+func (f *Func) runOutside(t *vm.Thread, slots []uint64) error {
+	c := t.HostData.(*Caller)
+	c.call = f
+	err := f.run(t, slots)
+	c.call = nil
+	return err
 }
 
 // thread returns the thread that the function belongs to.

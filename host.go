@@ -13,7 +13,8 @@ type HostFunc struct {
 	Name string // for backtraces and dumps; optional
 	Type FuncType
 
-	call func(c *Caller, slots []uint64)
+	call    func(c *Caller, slots []uint64)
+	restart bool
 
 	mu    sync.Mutex
 	first binding                      // guarded by mu; most are used in one Runtime only
@@ -39,6 +40,13 @@ func (h *HostFunc) Named(name string) *HostFunc {
 	return h
 }
 
+// Restartable says that while the function is in Caller.Block it has not yet done anything that must not be done again, and returns it: a child that is
+// forked meanwhile makes the call again from its arguments. A function that waits and is not restartable makes a freeze wait for it.
+func (h *HostFunc) Restartable() *HostFunc {
+	h.restart = true
+	return h
+}
+
 func (h *HostFunc) extern(p *Process) (vm.Extern, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -52,6 +60,7 @@ func (h *HostFunc) extern(p *Process) (vm.Extern, error) {
 		if fn, err = vm.NewHostFunc(types, h.Name, h.Type, h.serve); err != nil {
 			return vm.Extern{}, err
 		}
+		fn.Host.Restart = h.restart
 		switch {
 		case h.first.fn == nil:
 			h.first = binding{types, fn}

@@ -28,6 +28,9 @@ type Config struct {
 	NoStackCheck bool
 	// ThreadStackSize is the size in bytes of further threads' guest stacks; 0 means 1 MiB.
 	ThreadStackSize int
+	// Forkable says that the Process will be frozen (Process.Freeze): linear memories then lie in files from the start, where the system has
+	// files in memory, and need not be copied. Each takes a file descriptor.
+	Forkable bool
 	// ThreadLabels has each guest thread's goroutine labelled with its tid for Go's profiles (LabelThread). It makes a spawn dearer by
 	// about half a microsecond; LabelProcess costs nothing.
 	ThreadLabels bool
@@ -69,6 +72,10 @@ type Process struct {
 	caller Caller // of the main thread
 	labels labels
 
+	freezing chan struct{} // held, by an element in it, by who makes an image
+	image    *Image        // that the Process was made of, or nil
+	outcome  *calls        // of the call from outside that went on in a child
+
 	linking   sync.Mutex    // held while an instance is added to the main thread's store
 	bootstrap chan struct{} // held, by an element in it, by the thread that runs on the bootstrap stacks (auxStack.boot)
 
@@ -100,25 +107,37 @@ func (r *Runtime) newProcess(ctx context.Context, cfg Config) (*Process, error) 
 	if err != nil {
 		return nil, err
 	}
-	p := &Process{rt: r, cfg: cfg, thread: t, closed: make(chan struct{}), bootstrap: make(chan struct{}, 1)}
+	p := r.bareProcess(ctx, cfg)
+	p.thread = t
 	t.NoStackCheck = r.noStackCheck || cfg.NoStackCheck
 	p.caller.p, p.caller.t = p, t
 	t.HostData = &p.caller
-	p.labels = newLabels(ctx, &p.cfg)
 	if n := p.maxMemory(); n != 0 {
 		t.Store.SetBudget(vm.NewBudget(n))
 	}
-	p.group = process.New(t, process.Config{
-		MaxThreads: cfg.MaxThreads, StackSize: cfg.ThreadStackSize, Limits: p.memoryLimits(),
-		Adopt:     func(t *vm.Thread) { t.HostData = &Caller{p: p, t: t} },
-		Begin:     p.labels.begin,
-		Instances: &p.linking,
-	})
+	p.newGroup()
 	if err := r.add(p); err != nil {
 		t.Shutdown(err)
 		return nil, err
 	}
 	return p, nil
+}
+
+// bareProcess makes a Process without threads.
+func (r *Runtime) bareProcess(ctx context.Context, cfg Config) *Process {
+	p := &Process{rt: r, cfg: cfg, closed: make(chan struct{}), bootstrap: make(chan struct{}, 1), freezing: make(chan struct{}, 1)}
+	p.labels = newLabels(ctx, &p.cfg)
+	return p
+}
+
+// newGroup makes the group of the Process's main thread.
+func (p *Process) newGroup() {
+	p.group = process.New(p.thread, process.Config{
+		MaxThreads: p.cfg.MaxThreads, StackSize: p.cfg.ThreadStackSize, Limits: p.memoryLimits(),
+		Adopt:     func(t *vm.Thread) { t.HostData = &Caller{p: p, t: t} },
+		Begin:     p.labels.begin,
+		Instances: &p.linking,
+	})
 }
 
 // Instantiate makes a Process with one instance of m: for modules used as libraries. It runs the start function and, if the module exports it,
@@ -152,10 +171,20 @@ func (r *Runtime) Start(ctx context.Context, m *Module, cfg Config) (*Process, e
 	if err != nil {
 		return nil, err
 	}
-	inst, start, err := p.link(m, cfg.Name)
+	inst, err := p.link(m, cfg.Name)
 	if err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
+	fn, _ := m.m.FindExport(entry, wasm.ExternFunc)
+	if n := len(m.m.FuncType(fn).Params); n > 0 {
+		return nil, errors.Join(fmt.Errorf("the function %q to start takes %d arguments", entry, n), p.Close())
+	}
+	p.run(ctx, &calls{p: p, steps: append(startCalls(inst.inst), call{inst: inst.inst.Index, fn: fn, slots: make([]uint64, p.newFunc(inst.inst.Func(fn)).results)})})
+	return p, nil
+}
+
+// run runs the main thread's job on a goroutine of its own, and ends the Process with it. Wait tells how.
+func (p *Process) run(ctx context.Context, j job) {
 	p.done = make(chan struct{})
 	unhook := context.AfterFunc(ctx, func() {
 		if p.group.Threaded() { // otherwise the main thread's own end tells more
@@ -166,13 +195,7 @@ func (r *Runtime) Start(ctx context.Context, m *Module, cfg Config) (*Process, e
 		p.labels.begin(0, true)
 		defer close(p.done)
 		defer unhook()
-		var err error
-		if start != nil {
-			err = start(ctx)
-		}
-		if err == nil {
-			err = p.runEntry(ctx, inst, entry)
-		}
+		err := p.callMain(ctx, j)
 		p.group.End(0, err)
 		p.group.Wait()
 		p.err, _ = p.group.Ended()
@@ -180,7 +203,6 @@ func (r *Runtime) Start(ctx context.Context, m *Module, cfg Config) (*Process, e
 			p.err = err // with the main thread's backtrace
 		}
 	}()
-	return p, nil
 }
 
 // sameStop reports whether both are the main thread's stop for the same reason: one as it was recorded for all threads, without a backtrace, and the other one as
@@ -189,15 +211,6 @@ func sameStop(recorded, met error) bool {
 	r, ok := recorded.(*TrapError)
 	m, also := met.(*TrapError)
 	return ok && also && r.Code == TrapInterrupted && m.Code == TrapInterrupted && r.Thread == m.Thread && r.Frames == nil && errors.Is(m.Cause, r.Cause)
-}
-
-func (p *Process) runEntry(ctx context.Context, inst *Instance, entry string) error {
-	f, err := inst.Func(entry)
-	if err != nil {
-		return err
-	}
-	_, err = f.Call(ctx)
-	return err
 }
 
 // Wait waits until the entry that Start ran has ended, and returns nil if it returned or exited with code 0, otherwise the reason:
@@ -224,37 +237,36 @@ func (p *Process) Done() <-chan struct{} { return p.done }
 // Instantiate adds an instance of m to the Process and runs its start function (but no _initialize). The instance can be
 // imported by later ones under its name, if it is not empty. While the guest runs, also from a host function, the error is ErrBusy.
 func (p *Process) Instantiate(ctx context.Context, m *Module, name string) (*Instance, error) {
-	inst, start, err := p.link(m, name)
+	inst, err := p.link(m, name)
 	if err != nil {
 		return nil, err
 	}
-	if start != nil {
-		if err := start(ctx); err != nil {
+	if steps := startCalls(inst.inst); len(steps) > 0 {
+		if err := p.callMain(ctx, &calls{p: p, steps: steps}); err != nil {
 			return nil, err
 		}
 	}
 	return inst, nil
 }
 
-// link instantiates up to the start function. It returns what is then to be run in the guest, if there is anything.
-func (p *Process) link(m *Module, name string) (*Instance, func(context.Context) error, error) {
+// link instantiates up to the start function; startCalls are due then.
+func (p *Process) link(m *Module, name string) (*Instance, error) {
 	if m.rt != p.rt {
-		return nil, nil, errors.New("spindle: the module was compiled by another Runtime")
+		return nil, errors.New("spindle: the module was compiled by another Runtime")
 	}
 	if err := p.thread.EnterBackground(context.Background()); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer p.thread.Leave()
 	p.linking.Lock()
 	vi, err := vm.Instantiate(p.thread, m.m, m.code, p.resolve, p.memoryLimits())
 	p.linking.Unlock()
 	if err != nil {
-		return nil, nil, p.wrapError(err)
+		return nil, p.wrapError(err)
 	}
 	inst := &Instance{p: p, mod: m, inst: vi, name: name}
 	vi.Data = inst
-	limits, start := m.m.CStack().SetLimits, m.m.Start
-	if start >= 0 || limits >= 0 {
+	if len(startCalls(vi)) > 0 {
 		inst.started = make(chan struct{})
 	}
 	p.mu.Lock()
@@ -266,21 +278,7 @@ func (p *Process) link(m *Module, name string) (*Instance, func(context.Context)
 	if name != "" {
 		p.Register(name, inst)
 	}
-	if inst.started == nil {
-		return inst, nil, nil
-	}
-	return inst, func(ctx context.Context) error {
-		defer close(inst.started)
-		if limits >= 0 {
-			if err := inst.fn(uint32(limits)).CallSlots(ctx, p.stackLimits(p.thread, vi)); err != nil {
-				return err
-			}
-		}
-		if start >= 0 {
-			return inst.fn(uint32(start)).CallSlots(ctx, nil)
-		}
-		return nil
-	}, nil
+	return inst, nil
 }
 
 // first returns the Process's first instance, nil if it has none.
@@ -314,7 +312,11 @@ func (p *Process) maxMemory() uint64 {
 }
 
 // memoryLimits are those of each of them, so that none is reserved larger than it can become.
-func (p *Process) memoryLimits() vm.MemoryLimits { return memoryLimits(p.maxMemory()) }
+func (p *Process) memoryLimits() vm.MemoryLimits {
+	l := memoryLimits(p.maxMemory())
+	l.Forkable = p.cfg.Forkable
+	return l
+}
 
 func memoryLimits(n uint64) vm.MemoryLimits {
 	return vm.MemoryLimits{MaxPages: n / wasm.PageSize, Limited: n != 0}
@@ -373,7 +375,6 @@ func (p *Process) Close() error {
 		return nil
 	}
 	p.closing = true
-	hooks := p.onClose
 	p.mu.Unlock()
 	p.group.End(0, p.thread.StopError(ErrClosed))
 	p.thread.Stop(ErrClosed)
@@ -382,14 +383,27 @@ func (p *Process) Close() error {
 	}
 	p.group.Wait()
 	p.thread.Retire(ErrClosed)
+	p.runOnClose()
+	p.thread.Close()
+	p.group.Close()
+	var err error
+	if i := p.image; i != nil {
+		i.vm.Done()
+		err = i.unuse()
+	}
+	p.rt.remove(p)
+	close(p.closed)
+	return err
+}
+
+func (p *Process) runOnClose() {
+	p.mu.Lock()
+	hooks := p.onClose
+	p.onClose = nil
+	p.mu.Unlock()
 	for i := len(hooks) - 1; i >= 0; i-- {
 		hooks[i]()
 	}
-	p.thread.Close()
-	p.group.Close()
-	p.rt.remove(p)
-	close(p.closed)
-	return nil
 }
 
 // Pause stops all threads of the guest at safepoints and returns when they stand there; Resume lets them go on. A thread that is spawned meanwhile starts

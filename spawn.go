@@ -136,7 +136,7 @@ func (p *Process) SpawnWith(ctx context.Context, cfg SpawnConfig, export string,
 			return nil, err
 		}
 	}
-	if _, err := p.group.SpawnWith(ctx, process.Spec{Prepare: s.prepare, Run: s.run, Left: s.handle.finish}); err != nil {
+	if _, err := p.group.SpawnWith(ctx, process.Spec{Prepare: s.prepare, Run: s.main, Left: s.handle.finish}); err != nil {
 		return nil, err
 	}
 	return s.handle, nil
@@ -172,7 +172,18 @@ type spawned struct {
 	handle *Thread
 	stacks []*auxStack // of the instances that need one
 	blocks []auxBlock  // what this thread has of them
+	export calls       // the call of the export
+	called phase
 }
+
+// phase tells how far a thread has come that the host started.
+type phase uint8
+
+const (
+	phaseBegin  phase = iota
+	phaseExport       // in the export, or about to call it
+	phaseEnd
+)
 
 // prepare is called before the thread runs.
 func (s *spawned) prepare(t *vm.Thread) error {
@@ -183,7 +194,10 @@ func (s *spawned) prepare(t *vm.Thread) error {
 	return nil
 }
 
-// run is the thread. Its error ends the Process.
+// main is the thread.
+func (s *spawned) main(t *vm.Thread) error { return s.p.begin(t, s) }
+
+// run implements job. Its error ends the Process.
 func (s *spawned) run(t *vm.Thread) error {
 	done := t.Nested(s.ctx)
 	err := s.call(t)
@@ -211,19 +225,46 @@ func isExit(err error) bool {
 	return errors.As(err, &exit)
 }
 
-// call runs the thread from its instances' start functions to the last use of its stack.
+// call runs the thread from its instances' start functions, or from where it is, to the last use of its stack.
 func (s *spawned) call(t *vm.Thread) error {
-	if err := s.setUp(t); err != nil {
+	if s.called == phaseBegin {
+		if err := s.setUp(t); err != nil {
+			return err
+		}
+		if err := s.hook(t, hookBegin); err != nil {
+			return err
+		}
+		s.export = calls{p: s.p, steps: []call{{inst: s.inst, fn: s.fn, slots: s.slots}}}
+		s.called = phaseExport
+	}
+	if err := s.export.run(t); err != nil {
 		return err
 	}
-	if err := s.hook(t, hookBegin); err != nil {
-		return err
-	}
-	if err := s.p.callIn(t, t.Store.Instances[s.inst], s.fn, s.slots); err != nil {
-		return err
-	}
+	s.called = phaseEnd
 	if err := s.hook(t, hookEnd); err != nil {
 		return err
 	}
 	return s.freeBlocks(t)
+}
+
+// clone implements job. Nobody waits for the clone's end, and nothing but the Process ends it early. Outside of the export the thread may hold the Process's
+// bootstrap stack: then it has to go on first.
+func (s *spawned) clone(p *Process) (job, bool) {
+	if s.called != phaseExport {
+		return nil, false
+	}
+	c := &spawned{p: p, ctx: context.Background(), cfg: s.cfg, inst: s.inst, fn: s.fn, handle: &Thread{id: s.handle.id, done: make(chan struct{})}, called: phaseExport}
+	j, _ := s.export.clone(p)
+	c.export = *j.(*calls)
+	c.slots = c.export.steps[0].slots
+	for _, b := range s.blocks {
+		for _, a := range p.stacks {
+			if a.inst == b.of.inst {
+				b.of = a
+			}
+		}
+		c.blocks = append(c.blocks, b)
+	}
+	c.stacks = p.stacks
+	return c, true
 }

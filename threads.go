@@ -43,14 +43,10 @@ func (c *Caller) SpawnThread(arg uint32) (tid uint32, err error) {
 	entry := inst.Index
 	return c.p.group.Spawn(c.t.CallContext(), func(t *vm.Thread) error {
 		findAuxStack(t, t.Store.Instances[entry], arg)
-		if err := c.p.tellAuxStacks(t, nil); err != nil {
-			return err
-		}
-		if err := runStarts(t); err != nil {
-			return err
-		}
-		slots := [2]uint64{uint64(t.ID), uint64(arg)}
-		return c.p.callIn(t, t.Store.Instances[entry], x, slots[:])
+		steps := tellCalls(t, nil)
+		steps = append(steps, startsOf(t)...)
+		steps = append(steps, call{inst: entry, fn: x, slots: []uint64{uint64(t.ID), uint64(arg)}})
+		return c.p.begin(t, &calls{p: c.p, steps: steps})
 	})
 }
 
@@ -58,17 +54,19 @@ func isThreadEntry(ft *wasm.FuncType) bool {
 	return len(ft.Results) == 0 && len(ft.Params) == 2 && ft.Params[0] == wasm.I32 && ft.Params[1] == wasm.I32
 }
 
-// runStarts runs the start functions of a new thread's instances, in the order in which the main thread's were made.
-func runStarts(t *vm.Thread) error {
-	p := t.HostData.(*Caller).p
+// startsOf are the start functions of a new thread's instances, in the order in which the main thread's were made.
+func startsOf(t *vm.Thread) (steps []call) {
 	for _, inst := range t.Store.Instances {
 		if s := inst.Module.Start; s >= 0 {
-			if err := p.callIn(t, inst, uint32(s), nil); err != nil {
-				return err
-			}
+			steps = append(steps, call{inst: inst.Index, fn: uint32(s)})
 		}
 	}
-	return nil
+	return steps
+}
+
+// runCalls makes calls on a thread whose job is another one.
+func (p *Process) runCalls(t *vm.Thread, steps []call) error {
+	return (&calls{p: p, steps: steps}).run(t)
 }
 
 // callIn calls a function of the index space on a thread that the caller owns.

@@ -64,6 +64,7 @@ type Group struct {
 	idle    []*worker             // guarded by mu; last used last
 	workers int                   // guarded by mu; goroutines, idle ones too
 	held    holds                 // guarded by mu
+	adopted []*worker             // guarded by mu; until Start
 
 	planOnce sync.Once
 	plan     *vm.Plan

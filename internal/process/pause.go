@@ -30,6 +30,33 @@ func (g *Group) hold(pauses, dumps int) []*vm.Thread {
 	return ts
 }
 
+// PauseOthers is Pause of all threads but one, which may be nil, and returns all. It is on behalf of that one, in a host function; ResumeOthers takes it back.
+func (g *Group) PauseOthers(ctx context.Context, but *vm.Thread) ([]*vm.Thread, error) {
+	ts := g.hold(1, 0)
+	if but != nil {
+		but.Hold(-1, 0)
+	}
+	for _, t := range ts {
+		if t == but {
+			continue
+		}
+		if err := t.AwaitPaused(ctx); err != nil {
+			g.ResumeOthers(but)
+			return nil, err
+		}
+	}
+	slices.SortFunc(ts, func(a, b *vm.Thread) int { return cmp.Compare(a.ID, b.ID) })
+	return ts, nil
+}
+
+// ResumeOthers takes one PauseOthers back.
+func (g *Group) ResumeOthers(but *vm.Thread) {
+	if but != nil {
+		but.Hold(1, 0)
+	}
+	g.hold(-1, 0)
+}
+
 // joinLocked gives a thread that joins the group what the others have.
 func (g *Group) joinLocked(t *vm.Thread) {
 	if g.held != (holds{}) {

@@ -21,6 +21,8 @@ type cloner struct {
 	memory func(*Memory) (*Memory, error)
 	// host replaces host functions by those of the clone's Process.
 	host func(*HostFunc) *HostFunc
+	// main is the store of the Process's main thread, whose instances tell what imports are bound to.
+	main *Store
 	// share tells that the original never changes, so that large tables and segments may stay its own.
 	share bool
 
@@ -198,6 +200,9 @@ func (c *cloner) store(from, to *Store, moved *shift) error {
 		to.exns.recs[i].addr = moved.addr(to.exns.recs[i].addr)
 	}
 	for _, g := range from.globals {
+		if moved.addr(g.addr) == g.addr {
+			continue // of the plan that a further thread was made by, which has copied what counts
+		}
 		to.globals = append(to.globals, &Global{Type: g.Type, addr: moved.addr(g.addr)})
 	}
 	for _, m := range from.memories {
@@ -323,10 +328,10 @@ func (c *cloner) binds(from, to *Instance, s *Store) {
 			im.Inst = s.Instances[im.Inst.Index]
 		}
 	}
-	if from.binds == nil { // a further thread's
+	if int(from.Index) >= len(c.main.Instances) {
 		return
 	}
-	to.binds = slices.Clone(from.binds)
+	to.binds = slices.Clone(c.main.Instances[from.Index].binds)
 	funcs, tables, memories, globals := 0, 0, 0, 0
 	for k := range to.binds {
 		switch x := &to.binds[k]; {

@@ -12,13 +12,14 @@ type Image struct {
 	refs    atomic.Int32
 }
 
-// Freeze makes an Image of threads that stand at safepoints, the one that asks among them perhaps: it is in a host function.
-func Freeze(pools *Pools, threads []*Thread) (*Image, error) {
+// Freeze makes an Image of threads that stand at safepoints, the one that asks among them perhaps: it is in a host function. main is the store of their
+// Process's main thread.
+func Freeze(pools *Pools, threads []*Thread, main *Store) (*Image, error) {
 	img := &Image{pools: pools}
 	img.refs.Store(1)
 	c := cloner{
 		pools: pools, host: func(f *HostFunc) *HostFunc { return f }, memory: (*Memory).freeze,
-		memories: map[*Memory]*Memory{}, threads: map[*waiter]*Thread{},
+		memories: map[*Memory]*Memory{}, threads: map[*waiter]*Thread{}, main: main,
 	}
 	var err error
 	if img.threads, err = c.all(threads); err != nil {
@@ -26,6 +27,9 @@ func Freeze(pools *Pools, threads []*Thread) (*Image, error) {
 	}
 	return img, nil
 }
+
+// Threads returns the image's threads, which never run, in the order of Freeze.
+func (img *Image) Threads() []*Thread { return img.threads }
 
 // ForkConfig is what the threads of an Image get that is not in it.
 type ForkConfig struct {
@@ -39,7 +43,7 @@ type ForkConfig struct {
 func (img *Image) Fork(cfg ForkConfig) (threads []*Thread, err error) {
 	c := cloner{
 		pools: img.pools, budget: cfg.Budget, host: cfg.Host, memory: (*Memory).fork, share: true,
-		memories: map[*Memory]*Memory{}, threads: map[*waiter]*Thread{},
+		memories: map[*Memory]*Memory{}, threads: map[*waiter]*Thread{}, main: img.threads[0].Store,
 	}
 	if c.host == nil {
 		c.host = func(f *HostFunc) *HostFunc { return f }

@@ -429,6 +429,9 @@ type HostFunc struct {
 	Params  int // slots
 	Results int // slots
 	Fn      func(t *Thread, slots []uint64) error
+	// Restart says that while the function is in Thread.Block, calling it again with the same arguments in a clone of the thread does in the clone what
+	// this call will do here.
+	Restart bool
 }
 
 // HostPanicError is the cause of a trap when a host function panicked.

@@ -1,0 +1,520 @@
+package spindle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/spindle-wasm/spindle/internal/process"
+	"github.com/spindle-wasm/spindle/internal/vm"
+	"github.com/spindle-wasm/spindle/internal/wasm"
+)
+
+// Image is a Process as it stood when it was frozen: memories, tables, globals, exceptions, and the stack of every thread. It does not change, and any
+// number of Processes can be made of it, at any time, while the original goes on or is gone. It is safe for concurrent use.
+type Image struct {
+	rt       *Runtime
+	cfg      Config
+	vm       *vm.Image
+	started  bool // by Start: the main thread's end is the Process's
+	tids     []uint32
+	jobs     []frozenJob
+	names    map[string]int // instances by name, an index in all
+	all      []frozenInstance
+	stacks   []*auxStack
+	lastTID  uint32
+	threaded bool
+	modules  map[string]FrozenModule
+
+	mu     sync.Mutex
+	uses   int  // guarded by mu; the maker's, and one for each Process
+	closed bool // guarded by mu
+}
+
+type frozenInstance struct {
+	mod  *Module
+	name string
+	// started is 0 without a start function, 1 before it has ended, 2 after.
+	started uint8
+}
+
+// frozenJob is what a thread of an image goes on with.
+type frozenJob struct {
+	job     job // of no Process; nil for an idle main thread
+	outside bool
+	answer  func(*Caller, []uint64)
+}
+
+// ForkState is an ImportModule that keeps state for its Process, and says what a fork means for that. The functions of other modules are shared by
+// parent and children, as a HostModule's are.
+type ForkState interface {
+	ImportModule
+	// Freeze captures the state for p, all of whose threads stand. An error means that p cannot be forked now.
+	Freeze(p *Process) (FrozenModule, error)
+}
+
+// FrozenModule is the state of an ImportModule in an Image.
+type FrozenModule interface {
+	// Fork makes the module of a child. It is asked for what the child's modules import before the child runs.
+	Fork(child *Process) (ImportModule, error)
+	// Close gives the state up when no child will be made of it any more.
+	Close() error
+}
+
+// ForkError says why a Process cannot be frozen or forked. Nothing has changed then.
+type ForkError struct {
+	Reason string
+	Thread uint32 // the thread that is in the way, if Reason is about one
+	Func   string // the host function that it is in, if that is why
+	Cause  error
+}
+
+func (e *ForkError) Error() string {
+	s := "fork: " + e.Reason
+	if e.Func != "" {
+		s = fmt.Sprintf("fork: thread %d is in host function %s: %s", e.Thread, e.Func, e.Reason)
+	}
+	if e.Cause != nil {
+		s += ": " + e.Cause.Error()
+	}
+	return s
+}
+
+// Unwrap returns the cause.
+func (e *ForkError) Unwrap() error { return e.Cause }
+
+// FreezeOptions say what goes into an Image.
+type FreezeOptions struct {
+	// CallerOnly leaves out all threads but the main one, as POSIX's fork does with the calling one: locks that others hold stay held in a child.
+	CallerOnly bool
+}
+
+// ForkStats tells what a freeze or a fork took.
+type ForkStats struct {
+	Stop  time.Duration // until all threads stood
+	Copy  time.Duration // to make the image, with the threads standing
+	Gone  []VanishedThread
+	Layer bool // pages that were written since the last freeze lie on top of an older file
+}
+
+// VanishedThread is a thread that an image does not have.
+type VanishedThread = vm.ThreadInfo
+
+// Freeze makes an Image of the Process, which then goes on. Threads stop at safepoints; those that wait (memory.atomic.wait, a blocking call of
+// WASI) are in the image as waiting, with the time that is left. A host function in flight is waited for until ctx is done, unless it is restartable.
+// If Config.Forkable is set this is quick, whatever the size of memories.
+func (p *Process) Freeze(ctx context.Context, opts FreezeOptions) (*Image, ForkStats, error) {
+	return p.freeze(ctx, opts, nil, nil)
+}
+
+// freeze is Freeze on behalf of a thread in a host function, which answer serves in a child, or of none.
+func (p *Process) freeze(ctx context.Context, opts FreezeOptions, caller *vm.Thread, answer func(*Caller, []uint64)) (*Image, ForkStats, error) {
+	var stats ForkStats
+	select {
+	case p.freezing <- struct{}{}:
+		defer func() { <-p.freezing }()
+	case <-ctx.Done():
+		return nil, stats, context.Cause(ctx)
+	}
+	begin := time.Now()
+	for pause := 50 * time.Microsecond; ; pause = min(2*pause, 5*time.Millisecond) {
+		threads, err := p.group.PauseOthers(ctx, caller)
+		if err != nil {
+			return nil, stats, &ForkError{Reason: "not all threads came to a stop", Cause: err}
+		}
+		stats.Stop = time.Since(begin)
+		obstacle := p.obstacle(threads, caller, opts)
+		if obstacle == nil {
+			img, err := p.capture(threads, caller, answer, opts, &stats)
+			p.group.ResumeOthers(caller)
+			stats.Copy = time.Since(begin) - stats.Stop
+			return img, stats, err
+		}
+		// It has to go on for a while: what it is at cannot be described from outside.
+		p.group.ResumeOthers(caller)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			obstacle.Cause = context.Cause(ctx)
+			return nil, stats, obstacle
+		}
+	}
+}
+
+// obstacle returns why the threads cannot be captured as they stand.
+func (p *Process) obstacle(threads []*vm.Thread, caller *vm.Thread, opts FreezeOptions) *ForkError {
+	for _, t := range threads {
+		if t == caller || opts.CallerOnly && !p.alone(t, caller) {
+			continue
+		}
+		if h := t.InHost(); h != nil && !h.Restart {
+			return &ForkError{Reason: "it cannot be made again in a child", Thread: t.ID, Func: h.Name}
+		}
+		if len(t.Activations) > 1 {
+			return &ForkError{Reason: vm.ErrNested.Error(), Thread: t.ID}
+		}
+		if j := jobOf(t); j != nil {
+			if _, ok := j.clone(p); !ok {
+				return &ForkError{Reason: "it is being set up or taken down", Thread: t.ID}
+			}
+		}
+	}
+	return nil
+}
+
+// alone reports whether t is the thread that an image in CallerOnly mode has.
+func (p *Process) alone(t, caller *vm.Thread) bool {
+	if caller != nil {
+		return t == caller
+	}
+	return t == p.thread
+}
+
+// capture makes the image of threads that stand.
+func (p *Process) capture(threads []*vm.Thread, caller *vm.Thread, answer func(*Caller, []uint64), opts FreezeOptions, stats *ForkStats) (*Image, error) {
+	if cause, ended := p.group.Ended(); ended {
+		return nil, &ForkError{Reason: "the Process has ended", Cause: cause}
+	}
+	if caller != nil && len(caller.Activations) > 1 {
+		return nil, &ForkError{Reason: vm.ErrNested.Error(), Thread: caller.ID}
+	}
+	img := &Image{rt: p.rt, cfg: p.cfg, started: p.done != nil, modules: map[string]FrozenModule{}, names: map[string]int{}, uses: 1}
+	kept := threads
+	if opts.CallerOnly {
+		kept = nil
+		for _, t := range threads {
+			if p.alone(t, caller) {
+				kept = append(kept, t)
+				continue
+			}
+			if info, ok, err := t.Inspect(context.Background()); ok && err == nil {
+				stats.Gone = append(stats.Gone, info)
+			}
+		}
+	}
+	for _, t := range kept {
+		j := frozenJob{}
+		switch own := jobOf(t); {
+		case own != nil:
+			j.job, _ = own.clone(p)
+		case len(t.Activations) > 0:
+			j.job, j.outside = resumed(p, t.HostData.(*Caller).call), true
+		}
+		if t == caller {
+			j.answer = answer
+		}
+		img.jobs = append(img.jobs, j)
+		img.tids = append(img.tids, t.ID)
+	}
+	img.lastTID, img.threaded = p.group.LastTID(), p.group.Threaded() && !opts.CallerOnly
+	p.mu.Lock()
+	for i, inst := range p.all {
+		f := frozenInstance{}
+		if inst != nil {
+			f.mod, f.name = inst.mod, inst.name
+			if inst.started != nil {
+				f.started = 1
+				select {
+				case <-inst.started:
+					f.started = 2
+				default:
+				}
+			}
+			for name, of := range p.instances {
+				if of == inst {
+					img.names[name] = i
+				}
+			}
+		}
+		img.all = append(img.all, f)
+	}
+	for _, a := range p.stacks[:len(p.stacks):len(p.stacks)] {
+		c := *a
+		img.stacks = append(img.stacks, &c)
+	}
+	p.mu.Unlock()
+	var err error
+	for name, m := range p.cfg.Imports {
+		if s, ok := m.(ForkState); ok {
+			if img.modules[name], err = s.Freeze(p); err != nil {
+				delete(img.modules, name)
+				img.release() //nolint:errcheck // the module's error is the one to report
+				return nil, &ForkError{Reason: fmt.Sprintf("import module %q", name), Cause: err}
+			}
+		}
+	}
+	if img.vm, err = vm.Freeze(p.rt.pools, kept, p.thread.Store); err != nil {
+		img.release() //nolint:errcheck // likewise
+		return nil, &ForkError{Reason: "the guest's state cannot be captured", Cause: err}
+	}
+	return img, nil
+}
+
+// ForkConfig configures a child.
+type ForkConfig struct {
+	// Name replaces Config.Name if it is not empty.
+	Name string
+	// Imports replace modules of the parent's Config.Imports that children may have their own of. Functions are found in them by name.
+	Imports Imports
+	// Before is called before the child's first instruction. A child whose hook fails is not made: the error is Fork's.
+	Before func(child *Process) error
+}
+
+// Fork makes a Process of the image and has it go on from where the image was made. If the original was made by Start, so is the child: Wait tells how it ends.
+// Otherwise it is there to be called, and if a call from outside ran in the original, Wait tells how that ends in the child.
+//
+// ctx ends the child when it is done.
+func (i *Image) Fork(ctx context.Context, cfg ForkConfig) (*Process, error) {
+	if err := i.use(); err != nil {
+		return nil, err
+	}
+	p, err := i.fork(ctx, cfg)
+	if err != nil {
+		i.unuse() //nolint:errcheck // the fork's error is the one to report
+		return nil, err
+	}
+	return p, nil
+}
+
+func (i *Image) fork(ctx context.Context, cfg ForkConfig) (*Process, error) {
+	p := i.rt.bareProcess(ctx, i.cfg)
+	if cfg.Name != "" {
+		p.cfg.Name = cfg.Name
+		p.labels = newLabels(ctx, &p.cfg)
+	}
+	p.image = i
+	if len(i.modules)+len(cfg.Imports) > 0 {
+		p.cfg.Imports = make(Imports, len(i.cfg.Imports))
+		for name, m := range i.cfg.Imports {
+			p.cfg.Imports[name] = m
+		}
+		for name, f := range i.modules {
+			m, err := f.Fork(p)
+			if err != nil {
+				p.runOnClose()
+				return nil, &ForkError{Reason: fmt.Sprintf("import module %q", name), Cause: err}
+			}
+			p.cfg.Imports[name] = m
+		}
+		for name, m := range cfg.Imports {
+			p.cfg.Imports[name] = m
+		}
+	}
+	hosts, err := i.hosts(p, cfg)
+	if err != nil {
+		p.runOnClose()
+		return nil, err
+	}
+	var budget *vm.Budget
+	if n := p.maxMemory(); n != 0 {
+		budget = vm.NewBudget(n)
+	}
+	threads, err := i.vm.Fork(vm.ForkConfig{Budget: budget, Host: func(h *vm.HostFunc) *vm.HostFunc {
+		if n := hosts[h]; n != nil {
+			return n
+		}
+		return h
+	}})
+	if err != nil {
+		p.runOnClose()
+		return nil, err
+	}
+	p.adopt(threads, i)
+	fail := func(err error) (*Process, error) {
+		for _, t := range threads {
+			t.Shutdown(err)
+		}
+		i.vm.Done()
+		p.runOnClose()
+		return nil, err
+	}
+	if cfg.Before != nil {
+		if err := cfg.Before(p); err != nil {
+			return fail(&ForkError{Reason: "the hook before the child's first instruction", Cause: err})
+		}
+	}
+	if err := i.rt.add(p); err != nil {
+		return fail(err)
+	}
+	p.goOn(ctx, threads, i)
+	return p, nil
+}
+
+// hosts returns the child's host functions by the image's.
+func (i *Image) hosts(p *Process, cfg ForkConfig) (map[*vm.HostFunc]*vm.HostFunc, error) {
+	if len(i.modules)+len(cfg.Imports) == 0 {
+		return nil, nil
+	}
+	hosts := map[*vm.HostFunc]*vm.HostFunc{}
+	for _, inst := range i.vm.Threads()[0].Store.Instances {
+		k := 0
+		for n := range inst.Module.Imports {
+			im := &inst.Module.Imports[n]
+			if im.Kind != wasm.ExternFunc {
+				continue
+			}
+			bound := inst.Imports[k].Host
+			k++
+			_, own := i.modules[im.Module]
+			if _, given := cfg.Imports[im.Module]; bound == nil || !own && !given || hosts[bound] != nil {
+				continue
+			}
+			x, ok := p.cfg.Imports[im.Module].Lookup(p, im.Name)
+			if !ok || x == nil {
+				return nil, &LinkError{Module: im.Module, Name: im.Name, Msg: "the child's module does not have it"}
+			}
+			v, err := x.extern(p)
+			if err != nil {
+				return nil, &LinkError{Module: im.Module, Name: im.Name, Msg: err.Error(), Cause: err}
+			}
+			if v.Func == nil || v.Func.Host == nil || v.Func.Type != inst.Imports[k-1].Type {
+				return nil, &LinkError{Module: im.Module, Name: im.Name, Msg: "the child's module has something else of that name"}
+			}
+			hosts[bound] = v.Func.Host
+		}
+	}
+	return hosts, nil
+}
+
+// adopt makes threads of an image the Process's.
+func (p *Process) adopt(threads []*vm.Thread, i *Image) {
+	p.thread = threads[0]
+	p.caller.p, p.caller.t = p, p.thread
+	p.thread.HostData = &p.caller
+	p.newGroup()
+	for _, t := range threads[1:] {
+		t.HostData = &Caller{p: p, t: t}
+	}
+	for k, f := range i.all {
+		var inst *Instance
+		if f.mod != nil {
+			inst = &Instance{p: p, mod: f.mod, inst: p.thread.Store.Instances[k], name: f.name}
+			inst.inst.Data = inst
+			if f.started > 0 {
+				inst.started = make(chan struct{})
+				if f.started == 2 {
+					close(inst.started)
+				}
+			}
+		}
+		p.all = append(p.all, inst)
+	}
+	for name, k := range i.names {
+		p.Register(name, p.all[k])
+	}
+	for _, a := range i.stacks {
+		c := *a
+		if c.boot.of != nil {
+			c.boot.of = &c
+		}
+		p.stacks = append(p.stacks, &c)
+	}
+	if len(p.stacks) > 0 {
+		p.stacksOf = len(p.all)
+	}
+}
+
+// goOn has the threads of a new child run.
+func (p *Process) goOn(ctx context.Context, threads []*vm.Thread, i *Image) {
+	p.group.Restore(i.lastTID, i.threaded)
+	for k, t := range threads {
+		f := &i.jobs[k]
+		if f.answer != nil {
+			t.Answer(func(t *vm.Thread, slots []uint64) error {
+				c := t.HostData.(*Caller)
+				f.answer(c, slots)
+				if c.fail != nil {
+					return c.finish()
+				}
+				return nil
+			})
+		}
+		if k > 0 {
+			j, _ := f.job.clone(p)
+			p.group.Adopt(t, process.Spec{Run: func(t *vm.Thread) error { return p.begin(t, j) }})
+		}
+	}
+	p.group.Start()
+	if f := &i.jobs[0]; f.job != nil {
+		j, _ := f.job.clone(p)
+		if c, ok := j.(*calls); ok && f.outside {
+			p.outcome = c
+		}
+		p.run(ctx, j)
+	}
+}
+
+// Results returns the results, in slot form, of the call from outside that ran in the original when the image was made, once Done is closed and Wait
+// has returned nil.
+func (p *Process) Results() []uint64 {
+	if p.outcome == nil {
+		return nil
+	}
+	return slices.Clone(p.outcome.results)
+}
+
+// Fork is Freeze and Image.Fork in one.
+func (p *Process) Fork(ctx context.Context, opts FreezeOptions, cfg ForkConfig) (*Process, ForkStats, error) {
+	img, stats, err := p.Freeze(ctx, opts)
+	if err != nil {
+		return nil, stats, err
+	}
+	defer img.Close()
+	child, err := img.Fork(ctx, cfg)
+	return child, stats, err
+}
+
+// Freeze makes an Image of the calling Process, from within a host function. In a child the call of that function is served by answer, which gets the
+// child's Caller and the slots with the arguments, and leaves its results there.
+func (c *Caller) Freeze(ctx context.Context, opts FreezeOptions, answer func(c *Caller, slots []uint64)) (*Image, ForkStats, error) {
+	return c.p.freeze(ctx, opts, c.t, answer)
+}
+
+var errImageClosed = errors.New("spindle: the image is closed")
+
+func (i *Image) use() error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.closed {
+		return errImageClosed
+	}
+	i.uses++
+	return nil
+}
+
+func (i *Image) unuse() error {
+	i.mu.Lock()
+	i.uses--
+	last := i.uses == 0
+	i.mu.Unlock()
+	if last {
+		return i.release()
+	}
+	return nil
+}
+
+// Close gives the image up. Processes made of it go on; it is gone when they are.
+func (i *Image) Close() error {
+	i.mu.Lock()
+	closed := i.closed
+	i.closed = true
+	i.mu.Unlock()
+	if closed {
+		return nil
+	}
+	return i.unuse()
+}
+
+func (i *Image) release() error {
+	var errs []error
+	for _, m := range i.modules {
+		errs = append(errs, m.Close())
+	}
+	if i.vm != nil {
+		i.vm.Close()
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,354 @@
+package spindle_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/spindle-wasm/spindle"
+)
+
+func compileText(t testing.TB, rt *spindle.Runtime, src string) *spindle.Module {
+	t.Helper()
+	m, err := rt.CompileText(context.Background(), []byte(src))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// A plugin that was warmed up is cloned: each child has what was made once, and its own memory from then on.
+func TestForkOfAnIdleInstance(t *testing.T) {
+	ctx := t.Context()
+	for _, forkable := range []bool{true, false} {
+		rt := spindle.NewRuntime()
+		mod := compileText(t, rt, `(module (memory (export "m") 2)
+			(global $n (mut i32) (i32.const 0))
+			(func (export "add") (param i32) (result i32)
+				(global.set $n (i32.add (global.get $n) (local.get 0)))
+				(i32.store (i32.const 70000) (global.get $n))
+				(i32.load (i32.const 70000))))`)
+		inst, err := rt.Instantiate(ctx, mod, spindle.Config{Name: "plugin", Forkable: forkable})
+		if err != nil {
+			t.Fatal(err)
+		}
+		add := func(i *spindle.Instance, n, want uint64) {
+			t.Helper()
+			res, err := i.Call(ctx, "add", n)
+			if err != nil || res[0] != want {
+				t.Fatalf("add(%d) = %v, %v; want %d", n, res, err, want)
+			}
+		}
+		add(inst, 5, 5)
+		img, _, err := inst.Process().Freeze(ctx, spindle.FreezeOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		add(inst, 100, 105)
+		var children []*spindle.Process
+		for i := range uint64(5) {
+			p, err := img.Fork(ctx, spindle.ForkConfig{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			children = append(children, p)
+			add(p.Instance("plugin"), i, 5+i)
+		}
+		if err := img.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := img.Fork(ctx, spindle.ForkConfig{}); err == nil {
+			t.Error("a closed image was forked")
+		}
+		// A child of a child, and the original is gone.
+		grand, _, err := children[4].Fork(ctx, spindle.FreezeOptions{}, spindle.ForkConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(children[4].Close(), inst.Close()); err != nil {
+			t.Fatal(err)
+		}
+		add(grand.Instance("plugin"), 1, 10)
+		add(children[3].Instance("plugin"), 1, 9)
+		if err := rt.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if n := rt.LiveRegions(); n != 0 {
+			t.Errorf("forkable %v: %d regions left", forkable, n)
+		}
+	}
+}
+
+// Every thread of a threaded guest goes on in a child: one that waits, one that waits with a timeout, one in a loop, the main thread in a blocking host
+// function. All of them together make the same sum in the original and in each child.
+func TestForkOfAllThreads(t *testing.T) {
+	ctx := t.Context()
+	rt := spindle.NewRuntime()
+	defer rt.Close()
+	mod := compileText(t, rt, `(module
+		(import "env" "memory" (memory 1 1 shared))
+		(import "wasi" "thread-spawn" (func $spawn (param i32) (result i32)))
+		(import "host" "go" (func $go))
+		(import "host" "result" (func $result (param i64)))
+		(func (export "wasi_thread_start") (param $tid i32) (param $k i32) (local $i i64)
+			(if (i32.eq (local.get $k) (i32.const 0)) (then ;; waits until it is notified
+				(drop (i32.atomic.rmw.add (i32.const 0) (i32.const 1)))
+				(if (memory.atomic.wait32 (i32.const 64) (i32.const 0) (i64.const -1)) (then unreachable))
+				(drop (i64.atomic.rmw.add (i32.const 8) (i64.const 1)))))
+			(if (i32.eq (local.get $k) (i32.const 1)) (then ;; times out
+				(drop (i32.atomic.rmw.add (i32.const 0) (i32.const 1)))
+				(if (i32.ne (memory.atomic.wait32 (i32.const 68) (i32.const 0) (i64.const 300000000)) (i32.const 2)) (then unreachable))
+				(drop (i64.atomic.rmw.add (i32.const 8) (i64.const 10)))))
+			(if (i32.ge_u (local.get $k) (i32.const 2)) (then ;; counts
+				(drop (i32.atomic.rmw.add (i32.const 0) (i32.const 1)))
+				(loop $l
+					(local.set $i (i64.add (local.get $i) (i64.const 1)))
+					(br_if $l (i64.lt_u (local.get $i) (i64.const 3000000))))
+				(drop (i64.atomic.rmw.add (i32.const 8) (i64.mul (local.get $i) (i64.const 100))))))
+			(drop (i32.atomic.rmw.add (i32.const 4) (i32.const 1)))
+			(drop (memory.atomic.notify (i32.const 4) (i32.const 1))))
+		(func (export "_start") (local $n i32)
+			(loop $s
+				(drop (call $spawn (local.get $n)))
+				(br_if $s (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 4))))
+			(loop $ready (br_if $ready (i32.ne (i32.atomic.load (i32.const 0)) (i32.const 4))))
+			(call $go)
+			(loop $wake (br_if $wake (i32.eqz (memory.atomic.notify (i32.const 64) (i32.const 1)))))
+			(loop $join
+				(local.set $n (i32.atomic.load (i32.const 4)))
+				(if (i32.ne (local.get $n) (i32.const 4)) (then
+					(drop (memory.atomic.wait32 (i32.const 4) (local.get $n) (i64.const -1)))
+					(br $join))))
+			(call $result (i64.atomic.load (i32.const 8)))))`)
+	for round := range 6 {
+		mem, err := rt.NewSharedMemory(spindle.MemoryType{Limits: spindle.Limits{Min: 1, Max: 1, HasMax: true}, Shared: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		release := make(chan struct{})
+		var inGo sync.WaitGroup
+		inGo.Add(1)
+		var once sync.Once
+		var mu sync.Mutex
+		results := map[*spindle.Process]uint64{}
+		host := spindle.HostModule{
+			"go": spindle.Proc0(func(c *spindle.Caller) {
+				once.Do(inGo.Done)
+				c.Block(func() {
+					select {
+					case <-release:
+					case <-c.Stopped():
+					}
+				})
+			}).Restartable(),
+			"result": spindle.Proc1(func(c *spindle.Caller, n uint64) {
+				mu.Lock()
+				defer mu.Unlock()
+				results[c.Process()] = n
+			}),
+		}
+		p, err := rt.Start(ctx, mod, spindle.Config{Forkable: round%2 == 0, Imports: spindle.Imports{
+			"env": spindle.HostModule{"memory": mem}, "host": host, "wasi": threadSpawn(),
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		inGo.Wait()
+		children := []*spindle.Process{p}
+		for range 3 {
+			img, stats, err := p.Freeze(ctx, spindle.FreezeOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(stats.Gone) > 0 {
+				t.Errorf("%v are gone", stats.Gone)
+			}
+			for range 2 {
+				c, err := img.Fork(ctx, spindle.ForkConfig{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				children = append(children, c)
+			}
+			img.Close()
+		}
+		close(release)
+		for i, c := range children {
+			if err := c.Wait(ctx); err != nil {
+				t.Fatalf("Process %d: %v", i, err)
+			}
+			mu.Lock()
+			if got, want := results[c], uint64(2*3_000_000*100+11); got != want {
+				t.Errorf("Process %d has %d, want %d", i, got, want)
+			}
+			mu.Unlock()
+			if err := c.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		mem.Close()
+	}
+	if n := rt.LiveRegions(); n != 0 {
+		t.Errorf("%d regions left", n)
+	}
+}
+
+func threadSpawn() spindle.HostModule {
+	return spindle.HostModule{"thread-spawn": spindle.Func1(func(c *spindle.Caller, arg uint32) int32 {
+		tid, err := c.SpawnThread(arg)
+		if err != nil {
+			return -1
+		}
+		return int32(tid)
+	})}
+}
+
+// A guest forks itself, from any thread and from deep within calls, handlers and indirect calls: the call returns twice.
+func TestForkByTheGuest(t *testing.T) {
+	ctx := t.Context()
+	rt := spindle.NewRuntime()
+	defer rt.Close()
+	mod := compileText(t, rt, `(module
+		(import "host" "fork" (func $fork (result i32)))
+		(import "host" "tell" (func $tell (param i32)))
+		(type $f (func (result i32)))
+		(memory 1)
+		(table funcref (elem $fork))
+		(tag $e (param i32))
+		(func $deep (param i32) (result i32) (local $r i32)
+			(if (i32.eqz (local.get 0)) (then
+				(block $h (result i32)
+					(try_table (result i32) (catch $e $h) (throw $e (call_indirect (type $f) (i32.const 0)))))
+				(return)))
+			(i32.add (call $deep (i32.sub (local.get 0) (i32.const 1))) (i32.const 0)))
+		(func (export "_start") (local $i i32) (local $me i32)
+			(loop $l
+				(i32.store (i32.const 8) (i32.mul (i32.load (i32.const 8)) (i32.const 2)))
+				(if (i32.eqz (call $deep (i32.const 100))) (then
+					(i32.store (i32.const 8) (i32.add (i32.load (i32.const 8)) (i32.const 1)))))
+				(br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 4))))
+			(call $tell (i32.load (i32.const 8)))))`)
+	var mu sync.Mutex
+	var told []int
+	var all sync.WaitGroup
+	var pids atomic.Int32
+	fork := spindle.Func0(func(c *spindle.Caller) int32 {
+		img, _, err := c.Freeze(ctx, spindle.FreezeOptions{CallerOnly: true}, func(_ *spindle.Caller, slots []uint64) { slots[0] = 0 })
+		if err != nil {
+			c.Fail(err)
+			return 0
+		}
+		defer img.Close()
+		child, err := img.Fork(ctx, spindle.ForkConfig{})
+		if err != nil {
+			c.Fail(err)
+			return 0
+		}
+		all.Go(func() {
+			if err := errors.Join(child.Wait(ctx), child.Close()); err != nil {
+				t.Error(err)
+			}
+		})
+		return pids.Add(1)
+	})
+	tell := spindle.Proc1(func(_ *spindle.Caller, n int32) {
+		mu.Lock()
+		defer mu.Unlock()
+		told = append(told, int(n))
+	})
+	p, err := rt.Start(ctx, mod, spindle.Config{Forkable: true, Imports: spindle.Imports{"host": spindle.HostModule{"fork": fork, "tell": tell}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(p.Wait(ctx), p.Close()); err != nil {
+		t.Fatal(err)
+	}
+	all.Wait()
+	slices.Sort(told)
+	var want []int
+	for i := range 16 {
+		want = append(want, i)
+	}
+	if !slices.Equal(told, want) {
+		t.Errorf("the leaves of the tree of forks are %v, want %v", told, want)
+	}
+	if n := rt.LiveRegions(); n != 0 {
+		t.Errorf("%d regions left", n)
+	}
+}
+
+// What cannot be forked is named, and nothing has changed.
+func TestForkErrors(t *testing.T) {
+	ctx := t.Context()
+	rt := spindle.NewRuntime()
+	defer rt.Close()
+	mod := compileText(t, rt, `(module
+		(import "host" "block" (func $block))
+		(import "host" "back" (func $back))
+		(func (export "a") (call $block))
+		(func (export "b") (call $back))
+		(func (export "c") (result i32) (i32.const 7)))`)
+	entered, leave := make(chan struct{}), make(chan struct{})
+	wait := func(c *spindle.Caller) {
+		c.Block(func() {
+			entered <- struct{}{}
+			<-leave
+		})
+	}
+	inst, err := rt.Instantiate(ctx, mod, spindle.Config{Imports: spindle.Imports{"host": spindle.HostModule{
+		"block": spindle.Proc0(wait).Named("host.block"),
+		"back": spindle.Proc0(func(c *spindle.Caller) {
+			if _, err := c.Instance().Call(c.Context(), "a"); err != nil {
+				c.Fail(err)
+			}
+		}).Named("host.back"),
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, export := range []string{"a", "b"} {
+		done := make(chan error)
+		go func() {
+			_, err := inst.Call(ctx, export)
+			done <- err
+		}()
+		<-entered
+		short, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+		_, _, err := inst.Process().Freeze(short, spindle.FreezeOptions{})
+		cancel()
+		var fe *spindle.ForkError
+		if !errors.As(err, &fe) || fe.Func != "host.block" || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: %v", export, err)
+		}
+		// With more time the function may return.
+		frozen := make(chan error)
+		go func() {
+			img, _, err := inst.Process().Freeze(ctx, spindle.FreezeOptions{})
+			if err == nil {
+				var child *spindle.Process
+				if child, err = img.Fork(ctx, spindle.ForkConfig{}); err == nil {
+					err = child.Close()
+				}
+				err = errors.Join(err, img.Close())
+			}
+			frozen <- err
+		}()
+		leave <- struct{}{}
+		if err := errors.Join(<-done, <-frozen); err != nil {
+			t.Error(err)
+		}
+	}
+	if res, err := inst.Call(ctx, "c"); err != nil || res[0] != 7 {
+		t.Error(res, err)
+	}
+	if err := inst.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := inst.Process().Freeze(ctx, spindle.FreezeOptions{}); err == nil {
+		t.Error("a closed Process was frozen")
+	}
+}
