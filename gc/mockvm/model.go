@@ -74,6 +74,9 @@ func (p *Program) reachable() map[*twin]bool {
 			visit(tw)
 		}
 	}
+	for tw := range p.immortal {
+		visit(tw)
+	}
 	for len(work) > 0 {
 		tw := work[len(work)-1]
 		work = work[:len(work)-1]
@@ -128,6 +131,9 @@ func (p *Program) Verify() error { return p.verify(false) }
 
 func (p *Program) verify(exact bool) error {
 	c := check{p: p, mem: p.t.vm.Heap.Mem, reachable: p.reachable(), exact: exact, seen: map[*twin]uint32{}, back: map[uint32]*twin{}}
+	if err := c.stay(); err != nil {
+		return err
+	}
 	for i, tw := range p.roots {
 		if err := c.visit(tw, p.t.Stack[i], 0, i); err != nil {
 			return err
@@ -191,6 +197,9 @@ func (c *check) run() error {
 }
 
 func (c *check) object(tw *twin, r uint32) error {
+	if err := c.held(tw, r); err != nil {
+		return err
+	}
 	if c.mem.TypeOf(r) != tw.typ || c.mem.Length(r) != tw.length {
 		return mismatch("%#x has type %d and length %d, want %d and %d", r, c.mem.TypeOf(r), c.mem.Length(r), tw.typ, tw.length)
 	}

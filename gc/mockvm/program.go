@@ -6,6 +6,7 @@ import (
 
 	"github.com/spindle-wasm/spindle/gc"
 	"github.com/spindle-wasm/spindle/gc/heap"
+	"github.com/spindle-wasm/spindle/gc/plan"
 )
 
 // Program is a random mutator with a model beside it: every object has a twin in Go's heap. Two runs of the same choices make the same graph under
@@ -26,6 +27,10 @@ type Program struct {
 	Unsettled bool
 	// Larger bounds the lengths of some arrays in bytes; 0 means 100,000.
 	Larger int
+	// Semantics makes objects of all semantics, and pins some.
+	Semantics bool
+	immortal  map[*twin]uint32 // immortal objects, and where they are
+	held      map[*twin]uint32 // objects that are pinned for as long as they live, and where
 }
 
 // final is a registration for finalization.
@@ -90,7 +95,7 @@ func NewProgram(t *Thread, types []gc.TypeID, seed uint64, roots int) *Program {
 // NewProgramOf makes a program that decides by choices.
 func NewProgramOf(t *Thread, types []gc.TypeID, rng Choices, roots int) *Program {
 	t.Stack = make([]uint32, roots)
-	return &Program{t: t, rng: rng, types: types, roots: make([]*twin, roots), board: make([]*twin, boardShare)}
+	return &Program{t: t, rng: rng, types: types, roots: make([]*twin, roots), board: make([]*twin, boardShare), immortal: map[*twin]uint32{}, held: map[*twin]uint32{}}
 }
 
 // MismatchError says where the heap differs from the model.
@@ -146,6 +151,9 @@ func (p *Program) Run(steps int) error {
 }
 
 func (p *Program) step() (string, error) {
+	if p.Semantics && p.rng.IntN(64) == 0 {
+		return "hold", p.hold()
+	}
 	k := p.rng.IntN(shares)
 	for _, o := range operations {
 		if k -= o.share; k < 0 {
@@ -178,11 +186,15 @@ func (p *Program) alloc() error {
 	case typeBytes:
 		length = p.length(500, 1)
 	}
-	r, err := p.t.Alloc(p.types[kind], length)
+	semantics := p.semantics(kind, length)
+	r, err := p.t.AllocAs(semantics, p.types[kind], length)
 	if err != nil {
 		return err
 	}
 	tw := p.newTwin(p.types[kind], length)
+	if semantics == plan.Immortal {
+		p.immortal[tw] = r
+	}
 	mem := p.t.vm.Heap.Mem
 	for i, b := range mem.Bytes(r+heap.HeaderSize, int(mem.SizeOf(r)-heap.HeaderSize)) {
 		if b != 0 {

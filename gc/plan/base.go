@@ -14,6 +14,7 @@ import (
 	"github.com/spindle-wasm/spindle/gc/policy"
 	"github.com/spindle-wasm/spindle/gc/policy/image"
 	"github.com/spindle-wasm/spindle/gc/policy/immix"
+	"github.com/spindle-wasm/spindle/gc/policy/immortal"
 	"github.com/spindle-wasm/spindle/gc/policy/large"
 	"github.com/spindle-wasm/spindle/gc/scheduler"
 	"github.com/spindle-wasm/spindle/gc/trace"
@@ -64,9 +65,13 @@ type Base struct {
 	make   func(*Base) Plan
 	plan   Plan
 	common policy.Common
-	large  *large.Space
-	image  *image.Space
-	final  *weak.Finalizers
+
+	// The spaces that all plans have.
+	large    *large.Space
+	image    *image.Space
+	immortal *immortal.Space
+	fixed    *fixed
+	final    *weak.Finalizers
 
 	held atomic.Bool // the mutators stand for a fork, not for a collection
 	warm bool        // the running collection's objects become the image
@@ -78,11 +83,12 @@ type Base struct {
 	asked    atomic.Bool // and somebody asked for it, not an allocation
 
 	mu       sync.Mutex
-	mutators []*Mutator     // guarded by mu
-	orphaned barrier.Buffer // guarded by mu; remembered by mutators that are gone
-	failed   error          // guarded by mu; the heap is unusable
-	phase    phase          // guarded by mu
-	current  Collection     // the running collection's; workers fill it in at its end
+	mutators []*Mutator       // guarded by mu
+	orphaned barrier.Buffer   // guarded by mu; remembered by mutators that are gone
+	failed   error            // guarded by mu; the heap is unusable
+	phase    phase            // guarded by mu
+	pins     map[heap.Ref]int // guarded by mu; how often objects are pinned
+	current  Collection       // the running collection's; workers fill it in at its end
 }
 
 // New makes a heap whose plan make returns. make may use Mem and Budget.
@@ -120,12 +126,16 @@ func assemble(b vm.Binding, opts Options, mem *heap.Memory, make func(*Base) Pla
 	base.Budget.Set(mem.Limit())
 	base.large = large.New(largeSpace, mem)
 	base.image = image.New(imageSpace, mem)
+	base.immortal = immortal.New(immortalSpace, mem)
+	base.fixed = newFixed(mem, &base.Budget)
 	base.common = policy.Common{Mem: mem, Epoch: 1, Alone: opts.Workers == 1, Foreign: base.foreign, Failed: base.fail}
 	base.common.Spaces[largeSpace] = base.large
 	base.common.Spaces[imageSpace] = base.image
+	base.common.Spaces[immortalSpace] = base.immortal
+	base.common.Spaces[fixedSpace] = base.fixed.space
 	base.plan = make(base)
 	base.common.Log = base.plan.Constraints().Generational
-	base.large.Log = base.common.Log
+	base.large.Log, base.immortal.Log, base.fixed.space.Log = base.common.Log, base.common.Log, base.common.Log
 	base.Budget.Due = base.plan.Due
 	for i, s := range base.plan.Spaces() {
 		base.common.Spaces[int(FirstSpace)+i] = s

@@ -57,8 +57,11 @@ func (b *Base) begin(w *scheduler.Worker) {
 	}
 	full := b.plan.Full(b.wantFull.Swap(false))
 	b.current.Full = full
+	b.fixed.a.Reset()
 	if full {
 		b.large.Prepare()
+		b.fixed.space.Prepare()
+		b.immortal.Roots(b.Sched)
 	}
 	b.plan.Prepare(full)
 	b.common.Prepared()
@@ -130,6 +133,7 @@ type places struct {
 }
 
 func (p *places) Run(*scheduler.Worker) {
+	p.b.forgetPins()
 	forward := p.c.Places()
 	for _, m := range p.mutators {
 		p.b.Sched.Add(scheduler.Forward, &updateRoots{p.b, m, forward})
@@ -168,7 +172,10 @@ type updateOthers struct {
 
 func (p *updateOthers) Run(*scheduler.Worker) {
 	p.b.image.Update(p.forward)
-	p.b.large.Each(func(r heap.Ref) { policy.UpdateFields(p.b.Mem, r, p.forward) })
+	update := func(r heap.Ref) { policy.UpdateFields(p.b.Mem, r, p.forward) }
+	p.b.large.Each(update)
+	p.b.immortal.Each(update)
+	p.b.fixed.space.Each(update)
 }
 
 // compact moves objects.
@@ -184,8 +191,13 @@ type release struct {
 
 func (p *release) Run(*scheduler.Worker) {
 	most := max(p.b.current.Before, p.b.Mem.InUse())
+	if _, done := p.b.plan.(Compactor); !done {
+		p.b.forgetPins()
+	}
 	p.b.plan.Release(p.full)
 	p.b.large.Release()
+	p.b.fixed.space.Release()
+	p.b.immortal.Release()
 	if p.full {
 		// What will hardly be needed soon goes back to the system: what was in use a moment ago, mutators and copies will have again before the next
 		// collection, unless somebody asked for this one. (A page costs some 700 ns to have again: 5 ns for each object of 32 bytes.)

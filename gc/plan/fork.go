@@ -2,6 +2,7 @@ package plan
 
 import (
 	"errors"
+	"maps"
 	"sync"
 
 	"github.com/spindle-wasm/spindle/gc/barrier"
@@ -218,6 +219,8 @@ func (b *Base) inherit(from *Base) {
 	b.common.Epoch = from.common.Epoch
 	b.large.Inherit(from.large)
 	b.image.Inherit(from.image)
+	b.immortal.Inherit(from.immortal)
+	b.fixed.space.Inherit(from.fixed.space)
 	b.plan.(Forker).Inherit(from.plan)
 	b.final = from.final.Clone()
 	b.wantFull.Store(from.wantFull.Load())
@@ -226,6 +229,7 @@ func (b *Base) inherit(from *Base) {
 	from.mu.Lock()
 	defer from.mu.Unlock()
 	b.orphaned.Append(from.orphaned)
+	b.pins = maps.Clone(from.pins)
 }
 
 // Resume lets the heap that was forked go on: its mutators run, and its workers start at the next collection. The error is ErrNotForking if that was done

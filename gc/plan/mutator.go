@@ -73,28 +73,32 @@ func (m *Mutator) Alloc(t heap.TypeID, length uint32) (heap.Ref, error) {
 // alloc is Alloc for arrays, for types that are new, and when Bump has no room.
 func (m *Mutator) alloc(t heap.TypeID, length uint32) (heap.Ref, error) {
 	m.shapes = m.mem.Types.Shapes()
+	size, err := m.begin(t, length)
+	if err != nil {
+		return 0, err
+	}
+	var r heap.Ref
+	if size <= m.maxSmall && m.Limit-m.Cursor >= size {
+		r = m.Cursor
+		m.Cursor += size
+	} else if r, err = m.slow(size, Default); err != nil {
+		return 0, err
+	}
+	*m.mem.Word(r) = heap.Header(t, length)
+	return r, nil
+}
+
+// begin begins the allocation of an object and returns its size.
+func (m *Mutator) begin(t heap.TypeID, length uint32) (uint32, error) {
 	typ := &m.mem.Types.All()[t]
 	size := typ.Bytes(length)
 	if size == 0 {
 		return 0, &SizeError{typ.Name, length}
 	}
 	if m.stress > 0 {
-		if err := m.stressed(); err != nil {
-			return 0, err
-		}
+		return size, m.stressed()
 	}
-	var r heap.Ref
-	if size <= m.maxSmall && m.Limit-m.Cursor >= size {
-		r = m.Cursor
-		m.Cursor += size
-	} else {
-		var err error
-		if r, err = m.slow(size); err != nil {
-			return 0, err
-		}
-	}
-	*m.base.Mem.Word(r) = heap.Header(t, length)
-	return r, nil
+	return size, nil
 }
 
 func (m *Mutator) stressed() error {
@@ -112,9 +116,9 @@ func (m *Mutator) stressed() error {
 // attempts is how many collections an allocation waits for before it gives up.
 const attempts = 3
 
-func (m *Mutator) slow(size uint32) (heap.Ref, error) {
+func (m *Mutator) slow(size uint32, s Semantics) (heap.Ref, error) {
 	for try := 0; ; try++ {
-		r, err := m.raw(size)
+		r, err := m.raw(size, s)
 		if !errors.Is(err, policy.ErrDue) {
 			return r, err
 		}
@@ -137,8 +141,10 @@ func (m *Mutator) slow(size uint32) (heap.Ref, error) {
 func (m *Mutator) Remember(r heap.Ref) { m.barrier.Object(m.base.Mem, r) }
 
 // raw allocates without a collection.
-func (m *Mutator) raw(size uint32) (heap.Ref, error) {
+func (m *Mutator) raw(size uint32, s Semantics) (heap.Ref, error) {
 	switch {
+	case s != Default:
+		return m.base.as(size, s)
 	case size > m.maxSmall:
 		return m.base.large.Alloc(size, &m.base.Budget)
 	case m.Small != nil:

@@ -66,6 +66,8 @@ type Compactor interface {
 const (
 	largeSpace heap.SpaceID = iota + 1
 	imageSpace
+	immortalSpace
+	fixedSpace
 	// FirstSpace is the number of a plan's first own space.
 	FirstSpace
 )

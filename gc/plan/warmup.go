@@ -35,6 +35,8 @@ func (b *Base) freezeImage() {
 	b.warm = false
 	b.image.Freeze()
 	b.large.Surrender()
+	b.immortal.Surrender()
+	b.fixed.space.Surrender()
 	b.plan.(Forker).Surrender()
 	if err := b.Mem.Trim(0); err != nil {
 		b.fail(err)

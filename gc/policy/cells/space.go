@@ -22,15 +22,15 @@ func New(id heap.SpaceID, mem *heap.Memory) *Space {
 	return &Space{Marked: policy.Marked{ID: id, Mem: mem}}
 }
 
-// Prepare forgets the marks of the last collection.
+// Prepare forgets the marks of the last collections, for one of the whole heap.
 func (s *Space) Prepare() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for c := range s.avail {
-		s.avail[c] = s.avail[c][:0]
-	}
 	for _, b := range s.blocks {
 		s.Mem.Mark.Clear(b<<heap.LogBlock, heap.BlockSize)
+		if s.Log {
+			s.Mem.Log.Clear(b<<heap.LogBlock, heap.BlockSize)
+		}
 	}
 }
 
@@ -38,6 +38,9 @@ func (s *Space) Prepare() {
 func (s *Space) Release() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for c := range s.avail {
+		s.avail[c] = s.avail[c][:0]
+	}
 	kept := s.blocks[:0]
 	for _, b := range s.blocks {
 		if s.Mem.Mark.None(b<<heap.LogBlock, heap.BlockSize) {
@@ -46,9 +49,21 @@ func (s *Space) Release() {
 		}
 		c := *s.Mem.States.At(b)
 		s.avail[c] = append(s.avail[c], b)
+		if s.Log {
+			s.Mem.Log.Copy(s.Mem.Mark, b<<heap.LogBlock, heap.BlockSize)
+		}
 		kept = append(kept, b)
 	}
 	s.blocks = kept
+}
+
+// Each calls f for the objects that were found alive.
+func (s *Space) Each(f func(heap.Ref)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, b := range s.blocks {
+		policy.EachMarked(s.Mem, b, f)
+	}
 }
 
 func (s *Space) takeAvail(c int) (uint32, bool) {
