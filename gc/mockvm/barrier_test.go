@@ -31,7 +31,7 @@ func noBarrier(th *Thread, array, ref uint32) {
 // A young object to which only an old array refers survives a collection of the young, and moves in it where young objects do, if the write was followed by
 // its barrier. If it was not, the sanity collector says so.
 func TestWritesIntoOldArrays(t *testing.T) {
-	for _, name := range gc.Plans() {
+	for _, name := range allPlans() {
 		if name == "nogc" {
 			continue
 		}
@@ -83,7 +83,7 @@ func TestWritesIntoOldArrays(t *testing.T) {
 
 // Of a large old array only what was written is scanned: the young objects that are found alive are those.
 func TestSlicesAreScannedAlone(t *testing.T) {
-	for _, name := range gc.Plans() {
+	for _, name := range allPlans() {
 		var last gc.Collection
 		v, types := newVM(t, name, plan.Options{MaxBytes: 64 << 20, Workers: 1, Stats: func(c gc.Collection) { last = c }})
 		if !v.Heap.Plan().Constraints().Generational {

@@ -2,16 +2,28 @@ package mockvm
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"testing"
 
 	"github.com/spindle-wasm/spindle/gc"
 	"github.com/spindle-wasm/spindle/gc/plan"
+	"github.com/spindle-wasm/spindle/gc/tutorial"
 )
+
+// tutorials are the plans of docs/gc/tutorial.md that collect. They are tested like those of package gc.
+var tutorials = map[string]func(*plan.Base) plan.Plan{
+	"tutorial-semispace": tutorial.NewSemiSpace,
+	"tutorial-gencopy":   tutorial.NewGenCopy,
+}
+
+// allPlans are the names that newVM knows.
+func allPlans() []string { return append(gc.Plans(), slices.Sorted(maps.Keys(tutorials))...) }
 
 func newVM(t testing.TB, name string, opts plan.Options) (*VM, []gc.TypeID) {
 	t.Helper()
-	v, err := New(gc.Config{Plan: name, Options: opts})
+	v, err := New(gc.Config{Plan: name, New: tutorials[name], Options: opts})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +52,7 @@ func heapBytes(plan string, n int64) int64 {
 
 // everywhere runs a test under every plan with 1, 2 and 8 workers, and again under stress with the heap gone through before and after each collection.
 func everywhere(t *testing.T, opts plan.Options, test func(t *testing.T, v *VM, types []gc.TypeID)) {
-	for _, name := range gc.Plans() {
+	for _, name := range allPlans() {
 		for _, workers := range []int{1, 2, 8} {
 			for _, stress := range []int{0, 5} {
 				t.Run(fmt.Sprintf("%s/%d/%d", name, workers, stress), func(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 
 // Random programs find in the heap what their model says, under every plan, with several mutators and workers.
 func TestRandomPrograms(t *testing.T) {
-	for _, name := range gc.Plans() {
+	for _, name := range allPlans() {
 		for _, workers := range []int{1, 4} {
 			t.Run(fmt.Sprintf("%s/%d", name, workers), func(t *testing.T) {
 				collections, young := 0, 0
@@ -45,7 +45,7 @@ func TestRandomPrograms(t *testing.T) {
 // The same, with a collection at every few allocations and the heap gone through after each.
 func TestRandomProgramsUnderStress(t *testing.T) {
 	for _, workers := range []int{1, 2, 8} {
-		for _, name := range gc.Plans() {
+		for _, name := range allPlans() {
 			t.Run(fmt.Sprintf("%s/%d", name, workers), func(t *testing.T) {
 				v, types := newVM(t, name, plan.Options{MaxBytes: heapBytes(name, 8<<20), Workers: workers, Stress: 7, Sanity: true})
 				runPrograms(t, v, types, 2, 50, 2000, 100, func(k int) Choices { return NewRandom(uint64(k), uint64(workers)) })
@@ -71,7 +71,7 @@ func TestShares(t *testing.T) {
 
 // A heap full of live objects is an error to the mutator, after which it can go on.
 func TestOutOfMemory(t *testing.T) {
-	for _, name := range gc.Plans() {
+	for _, name := range allPlans() {
 		t.Run(name, func(t *testing.T) {
 			v, types := newVM(t, name, plan.Options{MaxBytes: 8 << 20, Workers: 2})
 			th := v.NewThread()
@@ -123,7 +123,7 @@ func TestOutOfMemory(t *testing.T) {
 
 // Weak references are cleared when nothing else refers to their object, and follow it when it moves. Pinned objects stay in their place.
 func TestWeakAndPinned(t *testing.T) {
-	for _, name := range gc.Plans() {
+	for _, name := range allPlans() {
 		if name == "nogc" {
 			continue
 		}
@@ -187,7 +187,7 @@ func TestWeakAndPinned(t *testing.T) {
 
 // The VM is told of the foreign words of live objects, and of no others.
 func TestForeign(t *testing.T) {
-	for _, name := range gc.Plans() {
+	for _, name := range allPlans() {
 		if name == "nogc" {
 			continue
 		}

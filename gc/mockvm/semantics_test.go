@@ -4,14 +4,13 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/spindle-wasm/spindle/gc"
 	"github.com/spindle-wasm/spindle/gc/plan"
 	"github.com/spindle-wasm/spindle/gc/policy/immix"
 )
 
 // Random programs whose objects are immortal, not to move, large, and pinned for a while.
 func TestRandomProgramsOfAllSemantics(t *testing.T) {
-	for _, name := range gc.Plans() {
+	for _, name := range allPlans() {
 		for _, stress := range []int{0, 11} {
 			if stress > 0 && name == "nogc" {
 				continue
@@ -44,7 +43,7 @@ func TestRandomProgramsOfAllSemantics(t *testing.T) {
 
 // Objects stay where they are while they are pinned, as often as that was; and move afterwards under plans that move all.
 func TestPin(t *testing.T) {
-	for _, name := range gc.Plans() {
+	for _, name := range allPlans() {
 		if name == "nogc" {
 			continue
 		}
@@ -101,7 +100,7 @@ func TestPin(t *testing.T) {
 
 // Objects that are not to move do not, immortal ones neither, and keep alive what they refer to, wherever it goes; written to before and after collections.
 func TestSemantics(t *testing.T) {
-	for _, name := range gc.Plans() {
+	for _, name := range allPlans() {
 		if name == "nogc" {
 			continue
 		}
