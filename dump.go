@@ -48,8 +48,7 @@ type ThreadDump struct {
 //
 // It never waits for a host function: one in flight goes on meanwhile, and is held up only if it returns or calls back into the guest before the
 // picture is complete. Threads in guest code are at their next safepoint within microseconds (within a bulk instruction: when that is
-// done). Only a start of an instance that is stuck in an ImportModule's Lookup keeps the dump waiting; if ctx is done first, what can be seen of the others
-// is returned with ctx's cause as the error.
+// done). If ctx is done first, what can be seen of the others is returned with ctx's cause as the error.
 func (p *Process) ThreadDump(ctx context.Context) (*ThreadDump, error) {
 	d := &ThreadDump{Process: p.cfg.Name}
 	var err error

@@ -346,13 +346,18 @@ func (p *Process) resolve(im *wasm.Import) (vm.Extern, bool, error) {
 	} else if mod = p.cfg.Imports[im.Module]; mod == nil {
 		return vm.Extern{}, false, nil
 	}
-	x, ok := mod.Lookup(p, im.Name)
+	var x Extern
+	var ok bool
+	p.thread.Outside(&lookup, func() { x, ok = mod.Lookup(p, im.Name) })
 	if !ok || x == nil {
 		return vm.Extern{}, false, nil
 	}
 	v, err := x.extern(p)
 	return v, err == nil, err
 }
+
+// lookup is what a thread is in while it waits for an ImportModule.
+var lookup = vm.HostFunc{Name: "ImportModule.Lookup"}
 
 // Runtime returns the Process's Runtime.
 func (p *Process) Runtime() *Runtime { return p.rt }

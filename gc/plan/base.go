@@ -175,6 +175,9 @@ func (b *Base) Defrag() (mode immix.Defrag, urgent bool) {
 // Plan returns the heap's plan.
 func (b *Base) Plan() Plan { return b.plan }
 
+// CollectsAll reports whether the running collection is of the whole heap: for the VM's binding, from the first root on.
+func (b *Base) CollectsAll() bool { return b.current.Full }
+
 // Constraints tell an engine what code to make for this heap: the plan's, and the barrier that a forkable heap needs besides.
 func (b *Base) Constraints() Constraints {
 	c := b.plan.Constraints()

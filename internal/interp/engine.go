@@ -91,7 +91,12 @@ func (e *Engine) Call(t *vm.Thread, inst *vm.Instance, fn uint32, slots []uint64
 	writeHeader(fp+uintptr(d.params)*8, addrOf(&stubDone), 0)
 	t.SwitchTo(inst)
 	ctx.PC, ctx.FP = entry, fp
-	return finish(t, slots[:d.results])
+	t.ArgumentsTaken()
+	err := finish(t, slots[:d.results])
+	if t.Heap() != nil {
+		t.ResultsGiven(t.Store.Types().Def(inst.FuncTypeID(fn)).Func.Results, slots, err)
+	}
+	return err
 }
 
 // finish runs the innermost activation to its end.
@@ -162,11 +167,15 @@ func drive(t *vm.Thread) error {
 			err = poll(t)
 		case exitStack:
 			// The limit also trips to have a flag looked at, any number of times: what the call needs decides.
+			need := ctx.Arg
 			if ctx.Flag() != 0 {
 				err = poll(t)
-			} else if ctx.Arg > uint64(ctx.StackTop()) {
+			}
+			switch {
+			case err != nil:
+			case need > uint64(ctx.StackTop()):
 				err = t.Trap(vm.TrapStackExhausted)
-			} else if ctx.Arg > uint64(ctx.StackNear()) {
+			case need > uint64(ctx.StackNear()):
 				t.DeepStack()
 			}
 		case exitBounds:

@@ -27,7 +27,10 @@ func throwRef(t *vm.Thread, in *Instr) error {
 func raise(t *vm.Thread, r vm.Ref, ex *vm.Exception) error {
 	ctx := t.Ctx
 	if ctx.Flag() != 0 { // throwing can be a loop's only backward branch
-		if err := poll(t); err != nil {
+		t.Store.Pin(r, 1) // no slot need hold it any more
+		err := poll(t)
+		t.Store.Pin(r, -1)
+		if err != nil {
 			return err
 		}
 	}

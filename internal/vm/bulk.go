@@ -17,7 +17,7 @@ func inBounds(at, n, size uint64) bool { return n <= size && at <= size-n }
 func (t *Thread) chunks(n, piece uint64, f func(at, n uint64)) error {
 	for at := uint64(0); at < n; at += piece {
 		if t.Ctx.Flag()&FlagTerminate != 0 {
-			if err := t.Poll(); err != nil {
+			if err := t.stopped(); err != nil {
 				return err
 			}
 		}

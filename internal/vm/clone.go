@@ -33,6 +33,9 @@ type cloner struct {
 // ErrNested is a thread's part of a CloneError: a host function that has called back into the guest has frames below it that only its Go code can return to.
 var ErrNested = errors.New("the guest was called back by a host function")
 
+// ErrCloneHeap is the part of a CloneError of a thread with a GC heap.
+var ErrCloneHeap = errors.New("a Process with a GC heap cannot be cloned")
+
 // CloneError says why a thread cannot be cloned where it stands.
 type CloneError struct {
 	Thread uint32
@@ -51,7 +54,7 @@ func (e *CloneError) Error() string {
 func (e *CloneError) Unwrap() error { return e.Cause }
 
 // shift translates addresses of a thread's blocks into those of its clone's.
-type shift [2]struct {
+type shift [3]struct {
 	from, size, to uintptr
 }
 
@@ -70,6 +73,9 @@ func (c *cloner) thread(t *Thread) (clone *Thread, err error) {
 	if len(t.Activations) > 1 {
 		return nil, &CloneError{Thread: t.ID, Cause: ErrNested}
 	}
+	if t.heap != nil {
+		return nil, &CloneError{Thread: t.ID, Cause: ErrCloneHeap}
+	}
 	top, err := t.Engine.Extent(t)
 	if err != nil {
 		return nil, &CloneError{Thread: t.ID, Cause: err}
@@ -80,7 +86,7 @@ func (c *cloner) thread(t *Thread) (clone *Thread, err error) {
 	}
 	n := &Thread{Engine: t.Engine, ID: t.ID, stack: stack, pools: c.pools, NoStackCheck: t.NoStackCheck, waiter: waiter{wake: make(chan struct{}, 1)}}
 	n.resumed.L, n.settled.L = &n.mu, &n.mu
-	n.Store = &Store{thread: n}
+	n.Store = &Store{thread: n, refs: newRefTables(c.pools), blocks: blocks{pools: c.pools}}
 	defer func() {
 		if err != nil {
 			n.Ctx = nil
@@ -92,15 +98,14 @@ func (c *cloner) thread(t *Thread) (clone *Thread, err error) {
 	var moved shift
 	block := t.Ctx.StackBase - t.stack.Base() // of a planned thread: its context and blocks
 	moved[0].from, moved[0].size, moved[0].to = t.stack.Base(), block, stack.Base()
-	if from := t.Store.arena; from != nil {
-		used := t.Store.used()
-		arena, err := c.pools.get(from.Size(), int(used))
-		if err != nil {
-			return nil, fmt.Errorf("thread region: %w", err)
+	for i, from := range []*blocks{&t.Store.blocks, &t.Store.refs.mem} {
+		to := []*blocks{&n.Store.blocks, &n.Store.refs.mem}[i]
+		if err := to.clone(from); err != nil {
+			return nil, err
 		}
-		n.Store.arena, n.Store.next = arena, arena.Base()+used
-		moved[1].from, moved[1].size, moved[1].to = from.Base(), used, arena.Base()
-		copy(arena.Bytes(int(used)), from.Bytes(int(used)))
+		if from.arena != nil {
+			moved[1+i].from, moved[1+i].size, moved[1+i].to = from.arena.Base(), from.used(), to.arena.Base()
+		}
 	}
 	copy(stack.Bytes(int(block)), t.stack.Bytes(int(block)))
 	copy(bytesAt(stack.Base()+block, int(top-t.Ctx.StackBase)), bytesAt(t.Ctx.StackBase, int(top-t.Ctx.StackBase)))
@@ -171,14 +176,7 @@ func (c *cloner) queues() {
 // store clones what a store describes; its blocks have been copied.
 func (c *cloner) store(from, to *Store, moved *shift) error {
 	to.types, to.budget = from.types, c.budget
-	for size, l := range from.free {
-		if to.free == nil {
-			to.free = map[int][]uintptr{}
-		}
-		for _, a := range l {
-			to.free[size] = append(to.free[size], moved.addr(a))
-		}
-	}
+	to.blocks.cloneFree(&from.blocks, moved)
 	to.funcs = slices.Clip(from.funcs) // only ever appended to
 	to.thread.Ctx.Funcs = addrOf(to.funcs)
 	to.hostFuncs = make([]*HostFunc, len(from.hostFuncs))
@@ -191,14 +189,7 @@ func (c *cloner) store(from, to *Store, moved *shift) error {
 		}
 		to.hostRefs[c.host(f)] = r
 	}
-	to.externs = handles{
-		vals: slices.Clone(from.externs.vals), free: slices.Clone(from.externs.free), index: maps.Clone(from.externs.index),
-		sinceGC: from.externs.sinceGC, due: from.externs.due,
-	}
-	to.exns = exceptions{recs: slices.Clone(from.exns.recs), free: slices.Clone(from.exns.free), sinceGC: from.exns.sinceGC}
-	for i := range to.exns.recs {
-		to.exns.recs[i].addr = moved.addr(to.exns.recs[i].addr)
-	}
+	to.refs.clone(from.refs, moved)
 	for _, g := range from.globals {
 		if moved.addr(g.addr) == g.addr {
 			continue // of the plan that a further thread was made by, which has copied what counts

@@ -23,12 +23,24 @@ func (t *Thread) Hold(pauses, dumps int) {
 	}
 	t.pausers += pauses + dumps
 	t.dumps += dumps
-	if t.pausers > 0 {
+	t.holdLocked(pauses < 0 || dumps < 0)
+}
+
+// holdForCollection is Hold for a collection of the heap, which reads and writes the frames, and nobody leaves before it is over.
+func (t *Thread) holdForCollection(n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.collects += n
+	t.holdLocked(n < 0)
+}
+
+func (t *Thread) holdLocked(less bool) {
+	if t.pausers > 0 || t.collects > 0 {
 		t.setFlagLocked(FlagPause)
 	} else {
 		t.clearFlagLocked(FlagPause)
 	}
-	if pauses < 0 || dumps < 0 {
+	if less {
 		t.resumed.Broadcast()
 	}
 }
@@ -82,10 +94,10 @@ func (t *Thread) settle() {
 func (t *Thread) leaveHost(f, outer *HostFunc, err *error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.dumps > 0 && t.stopCause == nil {
+	if t.heldLocked(t.dumps) {
 		t.inHost.Store(f)
 		t.settled.Broadcast()
-		for t.dumps > 0 && t.stopCause == nil {
+		for t.heldLocked(t.dumps) {
 			t.resumed.Wait()
 		}
 		t.inHost.Store(outer)
@@ -93,6 +105,24 @@ func (t *Thread) leaveHost(f, outer *HostFunc, err *error) {
 	if *err == nil && t.stopCause != nil {
 		*err = t.stopErrorLocked()
 	}
+}
+
+// Outside runs f, code of the embedder that a thread waits for beside host functions, as h would: dumps and collections of the heap do not wait for it.
+func (t *Thread) Outside(h *HostFunc, f func()) {
+	outer := t.inHost.Load()
+	t.inHost.Store(h)
+	if t.Ctx.Flag() != 0 {
+		t.settle()
+	}
+	defer func() {
+		t.inHost.Store(outer)
+		t.dumpEdge()
+		if t.Ctx.Flag() != 0 {
+			var stopped error // met at the next safepoint
+			t.leaveHost(h, outer, &stopped)
+		}
+	}()
+	f()
 }
 
 // EnterGuest is called by an engine before a run that a host function asked for (InHost): InHost is nil until LeaveGuest. The engine then polls if the

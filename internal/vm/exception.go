@@ -1,11 +1,21 @@
 package vm
 
-// exceptions are the exception objects of a store: what an exnref indexes. Records are freed when nothing refers to
-// them: at once if no reference ever escaped to guest code, otherwise by Store.Collect.
+import (
+	"sync"
+
+	"github.com/spindle-wasm/spindle/internal/wasm"
+)
+
+// exceptions are exception objects: what an exnref indexes. Records are freed when nothing refers to them: at once if no reference ever escaped to
+// guest code, otherwise by a collection.
 type exceptions struct {
 	recs    []exnRecord // index 0 is null
 	free    []Ref
 	sinceGC int
+
+	marked  marks
+	foundMu sync.Mutex
+	found   []Ref // guarded by foundMu while several goroutines mark; marked, and their fields not visited
 }
 
 type exnRecord struct {
@@ -13,7 +23,20 @@ type exnRecord struct {
 	addr    uintptr
 	escaped bool // guest code may hold a reference
 	pinned  int  // by the host
-	marked  bool
+}
+
+// visit visits the reference fields.
+func (rec *exnRecord) visit(visit func(p *uint64, typ wasm.ValType)) {
+	if rec.tag == nil {
+		return
+	}
+	addr := rec.addr
+	for _, p := range rec.tag.Func.Params {
+		if p.IsRef() {
+			visit(slotAt(addr), p)
+		}
+		addr += uintptr(p.Slots()) * 8
+	}
 }
 
 // Exception is an exception on its way through the host: it left one activation of the engine uncaught. A host function that
@@ -41,34 +64,44 @@ func (e *Exception) Slots() []uint64 {
 	return s
 }
 
-// NewException makes an exception object of copies of the fields and returns its reference, NullRef if the store is full.
+// NewException makes an exception object of copies of the fields and returns its reference, NullRef if there is no room. It may collect.
 func (s *Store) NewException(tag *Tag, fields []uint64) Ref {
-	x := &s.exns
-	addr, err := s.alloc(tag.slots)
-	if err != nil {
+	r := s.refs.newException(tag, fields)
+	if r == NullRef {
 		s.Collect()
-		if addr, err = s.alloc(tag.slots); err != nil {
-			return NullRef
-		}
+		r = s.refs.newException(tag, fields)
+	}
+	return r
+}
+
+func (x *refTables) newException(tag *Tag, fields []uint64) Ref {
+	x.lock()
+	defer x.unlock()
+	addr, err := x.mem.alloc(tag.slots)
+	if err != nil {
+		return NullRef
 	}
 	copy(slotsAt(addr, tag.slots), fields)
 	rec := exnRecord{tag: tag, addr: addr}
-	if x.recs == nil {
-		x.recs = make([]exnRecord, 1, 8)
+	e := &x.exns
+	if e.recs == nil {
+		e.recs = make([]exnRecord, 1, 8)
 	}
-	if n := len(x.free); n > 0 {
-		r := x.free[n-1]
-		x.free = x.free[:n-1]
-		x.recs[r] = rec
+	if n := len(e.free); n > 0 {
+		r := e.free[n-1]
+		e.free = e.free[:n-1]
+		e.recs[r] = rec
 		return r
 	}
-	x.recs = append(x.recs, rec)
-	return Ref(len(x.recs) - 1)
+	e.recs = append(e.recs, rec)
+	return Ref(len(e.recs) - 1)
 }
 
-// Exception returns an exception's tag and fields; r must not be null.
+// Exception returns an exception's tag and fields; r must not be null. The fields are valid as long as the exception is alive.
 func (s *Store) Exception(r Ref) (*Tag, []uint64) {
-	rec := &s.exns.recs[r]
+	s.refs.lock()
+	defer s.refs.unlock()
+	rec := &s.refs.exns.recs[r]
 	return rec.tag, slotsAt(rec.addr, rec.tag.slots)
 }
 
@@ -76,29 +109,46 @@ func (s *Store) Exception(r Ref) (*Tag, []uint64) {
 // which throws for ever runs in constant space.
 // Preconditions: the exit state of the context is set; the reference itself need not be on the stack yet.
 func (s *Store) EscapeException(r Ref) {
-	x := &s.exns
-	x.recs[r].escaped = true
-	if x.sinceGC++; x.sinceGC >= max(1024, len(x.recs)/2) {
-		x.recs[r].pinned++
+	x := s.refs
+	x.lock()
+	x.exns.recs[r].escaped = true
+	x.exns.sinceGC++
+	due := x.exns.sinceGC >= max(1024, len(x.exns.recs)/2)
+	x.unlock()
+	if due {
+		s.Pin(r, 1)
 		s.Collect()
-		x.recs[r].pinned--
+		s.Pin(r, -1)
 	}
+}
+
+// Pin keeps an exception that the host refers to, or with -1 takes that back. r must not be null.
+func (s *Store) Pin(r Ref, n int) {
+	s.refs.lock()
+	defer s.refs.unlock()
+	s.refs.exns.recs[r].pinned += n
 }
 
 // DropException frees an exception after a catch clause without reference took its fields, unless guest code or the host
 // may still refer to it.
 func (s *Store) DropException(r Ref) {
-	if rec := &s.exns.recs[r]; !rec.escaped && rec.pinned == 0 {
-		s.freeException(r)
+	s.refs.lock()
+	defer s.refs.unlock()
+	if rec := &s.refs.exns.recs[r]; !rec.escaped && rec.pinned == 0 {
+		s.refs.freeException(r)
 	}
 }
 
-func (s *Store) freeException(r Ref) {
-	rec := &s.exns.recs[r]
-	s.release(rec.addr, rec.tag.slots)
+func (x *refTables) freeException(r Ref) {
+	rec := &x.exns.recs[r]
+	x.mem.release(rec.addr, rec.tag.slots)
 	*rec = exnRecord{}
-	s.exns.free = append(s.exns.free, r)
+	x.exns.free = append(x.exns.free, r)
 }
 
 // LiveExceptions counts the exception objects; for tests.
-func (s *Store) LiveExceptions() int { return max(0, len(s.exns.recs)-1-len(s.exns.free)) }
+func (s *Store) LiveExceptions() int {
+	s.refs.lock()
+	defer s.refs.unlock()
+	return max(0, len(s.refs.exns.recs)-1-len(s.refs.exns.free))
+}

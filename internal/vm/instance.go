@@ -102,6 +102,12 @@ func NewHostFunc(ts *wasm.TypeSpace, name string, ft wasm.FuncType, fn func(*Thr
 		host HostFunc
 	}{Func{Type: id}, HostFunc{Name: name, Params: countSlots(ft.Params), Results: countSlots(ft.Results), Fn: fn}}
 	f.Host = &f.host
+	if slices.ContainsFunc(ft.Params, wasm.ValType.IsRef) {
+		f.host.params = ft.Params
+	}
+	if slices.ContainsFunc(ft.Results, wasm.ValType.IsRef) {
+		f.host.results = ft.Results
+	}
 	return &f.Func, nil
 }
 

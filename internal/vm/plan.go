@@ -21,6 +21,10 @@ type Plan struct {
 	t      *Thread // owns the template store
 	limits MemoryLimits
 	data   []planData
+
+	heap   *Heap        // the Process's, nil without one
+	supers uintptr      // Context.Supers
+	redo   []planValues // by instance: what each thread evaluates for itself; nil if there is nothing
 }
 
 // planData is an active data segment that each thread applies.
@@ -57,6 +61,8 @@ func NewPlan(main *Thread, lim MemoryLimits) (*Plan, error) {
 			return nil, err
 		}
 	}
+	p.heap, p.supers = main.heap, main.Ctx.Supers
+	p.findValues()
 	t.Store.funcs = slices.Clip(t.Store.funcs)
 	t.Store.hostFuncs = slices.Clip(t.Store.hostFuncs)
 	return p, nil
@@ -184,7 +190,7 @@ func (p *Plan) NewThread(cfg ThreadConfig) (*Thread, error) {
 		return nil, fmt.Errorf("guest stack: %w", err)
 	}
 	t := assemble(p.t.Engine, p.t.pools, stack.Base(), stack, stack.Base()+uintptr(p.block()), make(chan struct{}, 1))
-	t.Store = &Store{thread: t}
+	t.Store = &Store{thread: t, refs: newRefTables(t.pools), blocks: blocks{pools: t.pools}}
 	p.wire(t)
 	return p.begin(t)
 }
@@ -285,9 +291,12 @@ func (p *Plan) begin(t *Thread) (*Thread, error) {
 	used := int(from.used())
 	copy(t.stack.Bytes(used)[contextSize:], from.arena.Bytes(used)[contextSize:])
 	s.dropArena()
-	s.free = nil
 	s.funcs, s.hostFuncs, s.hostRefs, s.globals = from.funcs, from.hostFuncs, nil, nil
-	s.externs, s.exns = handles{}, exceptions{}
+	if s.refs.shared {
+		s.refs = newRefTables(t.pools)
+	} else {
+		s.refs.drop()
+	}
 	t.Ctx.Funcs = addrOf(s.funcs)
 	t.NoStackCheck = p.t.NoStackCheck
 	for k, ft := range from.tables {
@@ -304,6 +313,10 @@ func (p *Plan) begin(t *Thread) (*Thread, error) {
 	err := p.memories(t)
 	if err == nil {
 		err = p.applyData(t)
+	}
+	if err == nil && p.heap != nil {
+		p.heap.join(t, p.supers)
+		err = p.reevaluate(t)
 	}
 	if err != nil {
 		t.Shutdown(err)

@@ -1,9 +1,6 @@
 package vm
 
 import (
-	"fmt"
-	"math/bits"
-
 	"github.com/spindle-wasm/spindle/internal/mem"
 	"github.com/spindle-wasm/spindle/internal/wasm"
 )
@@ -18,21 +15,19 @@ type Store struct {
 	funcs     []FuncDesc  // pointer-free; its address is in the context. Index 0 is null
 	hostFuncs []*HostFunc // by FuncDesc.Func of host functions
 	hostRefs  map[*HostFunc]Ref
-	tables    []*Table  // owned
-	memories  []*Memory // owned: the unshared ones. Shared ones are held
-	budget    *Budget   // of the memories; nil: no bound
-	globals   []*Global // made by the host
-	externs   handles
-	exns      exceptions
+	tables    []*Table   // owned
+	memories  []*Memory  // owned: the unshared ones. Shared ones are held
+	budget    *Budget    // of the memories; nil: no bound
+	globals   []*Global  // made by the host
+	refs      *refTables // its own, or the heap's
 
-	arena *mem.Region       // where blocks come from; nil until the first one in a planned thread, whose plan's blocks lie below its stack
-	next  uintptr           // bump pointer in the arena
-	free  map[int][]uintptr // freed blocks by size class (slots)
+	blocks // of globals and small tables; those of a planned thread's plan lie below its stack
 }
 
 // newStore makes an empty store. The thread's context lies at the start of the arena.
 func newStore(t *Thread, arena *mem.Region) *Store {
-	s := &Store{thread: t, arena: arena, next: arena.Base() + contextSize, funcs: make([]FuncDesc, 1, 8)}
+	s := &Store{thread: t, funcs: make([]FuncDesc, 1, 8), refs: newRefTables(t.pools)}
+	s.blocks = blocks{pools: t.pools, arena: arena, next: arena.Base() + contextSize}
 	t.Ctx.Funcs = addrOf(s.funcs)
 	return s
 }
@@ -42,72 +37,6 @@ func (s *Store) Thread() *Thread { return s.thread }
 
 // SetBudget bounds the memories of the store, and of those of threads that are made after it (Plan). Preconditions: the store is empty.
 func (s *Store) SetBudget(b *Budget) { s.budget = b }
-
-// commitStep is how much of the region becomes accessible at once.
-const commitStep = 64 << 10
-
-// sizeClass rounds a number of slots up to a power of two, so that freed blocks fit again.
-func sizeClass(slots int) int { return 1 << bits.Len(uint(slots-1)) }
-
-// alloc returns zeroed guest-owned memory of that many slots, aligned to 16 bytes if it has at least two.
-func (s *Store) alloc(slots int) (uintptr, error) {
-	if slots == 0 {
-		return s.next, nil
-	}
-	c := sizeClass(slots)
-	if l := s.free[c]; len(l) > 0 {
-		a := l[len(l)-1]
-		s.free[c] = l[:len(l)-1]
-		clear(slotsAt(a, c))
-		return a, nil
-	}
-	if s.arena == nil {
-		r, err := s.thread.pools.get(regionSize, commitStep)
-		if err != nil {
-			return 0, fmt.Errorf("thread region: %w", err)
-		}
-		s.arena, s.next = r, r.Base()
-	}
-	a := s.next
-	if c > 1 {
-		a = (a + 15) &^ 15
-	}
-	base := s.arena.Base()
-	end := int(a-base) + c*8
-	if end > s.arena.Size() {
-		return 0, &LimitError{Limit: "store bytes", Max: uint64(s.arena.Size()), Got: uint64(end)}
-	}
-	if end > s.arena.Committed() {
-		if err := s.arena.Commit(min((end+commitStep-1)/commitStep*commitStep, s.arena.Size())); err != nil {
-			return 0, err
-		}
-	}
-	s.next = base + uintptr(end)
-	return a, nil
-}
-
-// release gives a block of alloc back for reuse.
-func (s *Store) release(addr uintptr, slots int) {
-	if slots == 0 {
-		return
-	}
-	if s.free == nil {
-		s.free = map[int][]uintptr{}
-	}
-	c := sizeClass(slots)
-	s.free[c] = append(s.free[c], addr)
-}
-
-// used is the number of bytes of the arena that may be other than zero.
-func (s *Store) used() uintptr { return s.next - s.arena.Base() }
-
-// dropArena gives the store's blocks back.
-func (s *Store) dropArena() {
-	if s.arena != nil {
-		s.thread.pools.put(s.arena, int(s.used()))
-		s.arena = nil
-	}
-}
 
 // addFunc gives a function its identity.
 func (s *Store) addFunc(d FuncDesc) Ref {
@@ -157,6 +86,9 @@ func (s *Store) close() {
 	}
 	for _, m := range s.memories {
 		m.drop(s.budget)
+	}
+	if !s.refs.shared {
+		s.refs.drop()
 	}
 	s.dropArena()
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spindle-wasm/spindle/gc"
 	"github.com/spindle-wasm/spindle/internal/mem"
+	"github.com/spindle-wasm/spindle/internal/wasm"
 )
 
 // State tells where a thread is. Stoppers wait only for threads in StateRunning.
@@ -46,7 +47,7 @@ type Thread struct {
 	ID     uint32 // tid; 0 is the main thread
 
 	// GC configures the heap that the first module with structs or arrays brings; set before anything is instantiated, on the main thread.
-	GC gc.Config
+	GC HeapConfig
 
 	NoStackCheck bool // overruns of C stacks in linear memory are not looked for; set before anything is instantiated
 
@@ -70,15 +71,20 @@ type Thread struct {
 	callCtx  context.Context
 	waiter   waiter
 
-	heap    *Heap // nil without one
-	mutator *gc.Mutator
+	heap       *Heap       // nil without one
+	mutator    *gc.Mutator // likewise
+	locals     localSet
+	eval       *evaluation // of a constant expression that is under way
+	collecting bool        // answering FlagCollect
+	turn       bool        // of those answers
 
 	mu        sync.Mutex
 	stopCause error         // guarded by mu; set while FlagTerminate is
 	stopCh    chan struct{} // guarded by mu; made by Stopped, closed by Stop
+	collects  int           // guarded by mu; collections of the heap that run
 	pausers   int           // guarded by mu; dumps are among them
 	dumps     int           // guarded by mu
-	resumed   sync.Cond     // of mu: pausers or dumps fell to 0
+	resumed   sync.Cond     // of mu: pausers, dumps or collects fell to 0
 	settled   sync.Cond     // of mu: the state changed to one other than running or to being in a host function, or the owner of an ending thread has left
 	closed    bool          // guarded by mu
 }
@@ -347,6 +353,9 @@ func (t *Thread) Poll() error {
 	if f == 0 {
 		return nil
 	}
+	if f&FlagCollect != 0 {
+		t.collectHere()
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if f&FlagYield != 0 {
@@ -363,15 +372,29 @@ func (t *Thread) Poll() error {
 }
 
 func (t *Thread) parkLocked() {
-	if t.pausers == 0 || t.stopCause != nil {
+	if !t.heldLocked(t.pausers) {
 		return
 	}
 	t.state.Store(uint32(StateParked))
 	t.settled.Broadcast()
-	for t.pausers > 0 && t.stopCause == nil {
+	for t.heldLocked(t.pausers) {
 		t.resumed.Wait()
 	}
 	t.state.Store(uint32(StateRunning))
+}
+
+// heldLocked reports whether the thread must stay where it is. Who is told to stop does not wait for those n that look or pause, which may take any
+// time, but for a collection, which looks at the frames that it would leave.
+func (t *Thread) heldLocked(n int) bool { return t.collects > 0 || n > 0 && t.stopCause == nil }
+
+// stopped returns the error of the order to stop, if there is one.
+func (t *Thread) stopped() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.stopCause == nil {
+		return nil
+	}
+	return t.stopErrorLocked()
 }
 
 // StopError makes the error of a stop with that cause.
@@ -432,6 +455,8 @@ type HostFunc struct {
 	// Restart says that while the function is in Thread.Block, calling it again with the same arguments in a clone of the thread does in the clone what
 	// this call will do here.
 	Restart bool
+
+	params, results []wasm.ValType // nil if there are no references among them
 }
 
 // HostPanicError is the cause of a trap when a host function panicked.
@@ -456,6 +481,10 @@ func (e *HostPanicError) Unwrap() error {
 // for that safepoint, as between the host function's return and the guest's use of its results there is none; a dump does not (see Hold).
 func (t *Thread) CallHost(f *HostFunc, slots []uint64) (err error) {
 	outer := t.inHost.Load()
+	if t.heap != nil {
+		m := t.beginLocals(f, outer, slots)
+		defer t.endLocals(m, f, outer, slots, &err) // runs after endHost: see endLocals
+	}
 	t.inHost.Store(f)
 	if t.Ctx.Flag() != 0 {
 		t.settle()
@@ -526,6 +555,9 @@ func (f Frame) Info() FrameInfo {
 
 // Close gives the memory of a retired thread back.
 func (t *Thread) Close() {
+	if t.heap != nil && t.heap.main == t { // the last one
+		t.heap.close()
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.closed = true
@@ -533,9 +565,6 @@ func (t *Thread) Close() {
 }
 
 func (t *Thread) finish() {
-	if t.ID == 0 && t.heap != nil { // the main thread: the last one
-		t.heap.close()
-	}
 	deep := t.deep()
 	t.Ctx = nil // it goes with the store or with the stack
 	t.Store.close()
