@@ -24,7 +24,7 @@ func old(t *testing.T, length uint32) (*heap.Memory, heap.Ref) {
 			t.Error(err)
 		}
 	})
-	b, err := m.Take(length*4>>heap.LogBlock+1, 1)
+	b, _, err := m.Take(length*4>>heap.LogBlock+1, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -164,8 +164,9 @@ func (m *Memory) SpaceOf(r Ref) SpaceID { return *m.Spaces.At(r >> LogBlock) }
 // ErrFull says that the object area has no room.
 var ErrFull = errors.New("gc: the heap is full")
 
-// Take gives a space n adjacent blocks, zeroed, and returns the first one's number. Errors are ErrFull and the system's.
-func (m *Memory) Take(n uint32, space SpaceID) (uint32, error) {
+// Take gives a space n adjacent blocks, and returns the first one's number and whether they are known to be zero. Errors are ErrFull and the
+// system's.
+func (m *Memory) Take(n uint32, space SpaceID) (block uint32, zero bool, err error) {
 	m.mu.Lock()
 	b, ok := uint32(0), m.inUse.Load()+int64(n) <= m.limit
 	if ok {
@@ -173,17 +174,17 @@ func (m *Memory) Take(n uint32, space SpaceID) (uint32, error) {
 	}
 	if !ok {
 		m.mu.Unlock()
-		return 0, ErrFull
+		return 0, false, ErrFull
 	}
 	if err := m.region.Commit(m.meta + int(b+n)<<LogBlock); err != nil {
 		m.mu.Unlock()
-		return 0, fmt.Errorf("gc: heap: %w", err)
+		return 0, false, fmt.Errorf("gc: heap: %w", err)
 	}
 	if err := m.showLocked(b*(BlockSize/HideUnit()), n*(BlockSize/HideUnit())); err != nil {
 		m.mu.Unlock()
-		return 0, fmt.Errorf("gc: heap: %w", err)
+		return 0, false, fmt.Errorf("gc: heap: %w", err)
 	}
-	zero := true
+	zero = true
 	for k := b; k < b+n; k++ {
 		m.taken[k/64] |= 1 << (k % 64)
 		zero = zero && m.dirty[k/64]&(1<<(k%64)) == 0
@@ -193,10 +194,7 @@ func (m *Memory) Take(n uint32, space SpaceID) (uint32, error) {
 	m.next = b + n
 	m.inUse.Add(int64(n))
 	m.mu.Unlock()
-	if !zero {
-		clear(m.Bytes(b<<LogBlock, int(n)<<LogBlock))
-	}
-	return b, nil
+	return b, zero, nil
 }
 
 // find looks for n free blocks in a row, from next on and then from the start.

@@ -208,6 +208,7 @@ func (b *Base) NextEpoch() {
 func (b *Base) NewMutator(t vm.Thread) *Mutator {
 	m := &Mutator{Thread: t, base: b, maxSmall: b.plan.Constraints().MaxSmall, stress: b.Opts.Stress}
 	b.plan.InitMutator(m)
+	m.Zero, m.Overflow.Zero = b.Mem, b.Mem
 	m.mem, m.inline = b.Mem, m.Inline()
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -27,15 +27,15 @@ func (b *Budget) Set(blocks int64) { b.blocks.Store(blocks) }
 func (b *Budget) Blocks() int64 { return b.blocks.Load() }
 
 // Take takes blocks on behalf of a mutator. Errors are ErrDue and those of heap.Memory.
-func (b *Budget) Take(n uint32, space heap.SpaceID) (uint32, error) {
+func (b *Budget) Take(n uint32, space heap.SpaceID) (block uint32, zero bool, err error) {
 	if use := b.Mem.InUse(); (use+int64(n) > b.blocks.Load() || b.Due(use, int64(n), space)) && !b.spend(int64(n)) {
-		return 0, ErrDue
+		return 0, false, ErrDue
 	}
-	block, err := b.Mem.Take(n, space)
+	block, zero, err = b.Mem.Take(n, space)
 	if errors.Is(err, heap.ErrFull) {
 		err = ErrDue // no room in a row; a collection may make it
 	}
-	return block, err
+	return block, zero, err
 }
 
 // Allow sets how many blocks mutators may have though a collection is due, while none can be.
@@ -58,5 +58,5 @@ func (b *Budget) Inherit(from *Budget) { b.blocks.Store(from.blocks.Load()) }
 
 // Taker takes blocks: Budget for mutators, heap.Memory for copies.
 type Taker interface {
-	Take(n uint32, space heap.SpaceID) (uint32, error)
+	Take(n uint32, space heap.SpaceID) (block uint32, zero bool, err error)
 }

@@ -79,7 +79,7 @@ func (s *Space) takeAvail(c int) (uint32, bool) {
 }
 
 func (s *Space) takeFree(c int, t policy.Taker) (uint32, error) {
-	b, err := t.Take(1, s.ID)
+	b, _, err := t.Take(1, s.ID)
 	if err != nil {
 		return 0, err
 	}
@@ -111,7 +111,7 @@ func (s *Space) Allocator(t policy.Taker) *Allocator {
 	for c := range a.classes {
 		r := &a.classes[c]
 		r.s, r.t, r.class = s, t, c
-		r.From = r
+		r.From, r.Zero = r, s.Mem
 	}
 	return a
 }
@@ -146,7 +146,6 @@ func (r *run) Refill(size uint32) (lo, hi uint32, err error) {
 			}
 			if first < r.cell {
 				lo, hi = base+first*size, base+r.cell*size
-				clear(r.s.Mem.Bytes(lo, int(hi-lo)))
 				return lo, hi, nil
 			}
 		}

@@ -46,7 +46,7 @@ func (s *Space) Source(t policy.Taker) *Source { return &Source{s, t} }
 
 // Refill implements alloc.Source.
 func (f *Source) Refill(uint32) (lo, hi uint32, err error) {
-	b, err := f.t.Take(1, f.s.ID)
+	b, _, err := f.t.Take(1, f.s.ID)
 	if err != nil {
 		return 0, 0, err
 	}

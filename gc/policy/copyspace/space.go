@@ -54,7 +54,7 @@ type Source struct {
 // Refill implements alloc.Source.
 func (f *Source) Refill(size uint32) (lo, hi uint32, err error) {
 	n := (size + heap.BlockSize - 1) >> heap.LogBlock
-	b, err := f.t.Take(n, f.s.id)
+	b, _, err := f.t.Take(n, f.s.id)
 	if err != nil {
 		return 0, 0, err
 	}

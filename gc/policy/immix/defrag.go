@@ -238,10 +238,10 @@ func (s *Space) CopyFree() *Free { return s.Free(&quota{s}) }
 // quota gives copies the blocks that there is room for. It implements policy.Taker.
 type quota struct{ s *Space }
 
-func (q *quota) Take(n uint32, space heap.SpaceID) (uint32, error) {
+func (q *quota) Take(n uint32, space heap.SpaceID) (uint32, bool, error) {
 	if room := &q.s.evacuation.room; room.Add(-int64(n)) < 0 {
 		room.Add(int64(n))
-		return 0, heap.ErrFull
+		return 0, false, heap.ErrFull
 	}
 	return q.s.Mem.Take(n, space)
 }

@@ -24,7 +24,6 @@ func (h *Holes) Refill(size uint32) (lo, hi uint32, err error) {
 	for {
 		if h.block != 0 {
 			if lo, hi, ok := h.next(size); ok {
-				clear(h.s.Mem.Bytes(lo, int(hi-lo)))
 				return lo, hi, nil
 			}
 		}

@@ -107,7 +107,7 @@ func (s *Space) takeReusable() (uint32, bool) {
 
 // takeFree takes an empty block.
 func (s *Space) takeFree(t policy.Taker) (uint32, error) {
-	b, err := t.Take(1, s.ID)
+	b, _, err := t.Take(1, s.ID)
 	if err != nil {
 		return 0, err
 	}

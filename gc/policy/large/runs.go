@@ -68,11 +68,14 @@ func (r *Runs) grow(n, size uint32, t policy.Taker) (heap.Ref, error) {
 	}
 	for {
 		k := (objects*n + per - 1) / per
-		b, err := t.Take(k, r.ID)
+		b, zero, err := t.Take(k, r.ID)
 		if err == nil {
 			spare := &r.free
 			if r.Hide {
 				spare = &r.fresh
+			}
+			if !zero {
+				clear(r.Mem.Bytes(b<<heap.LogBlock, int(n)<<r.Log)) // what is left over is when it is used
 			}
 			return r.cut(run{b * per, k * per}, n, spare), nil
 		}
