@@ -42,9 +42,12 @@ func (s *Space) Alloc(size uint32, t policy.Taker) (heap.Ref, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.limit-s.cursor < size {
-		b, err := t.Take(1, s.id)
+		b, zero, err := t.Take(1, s.id)
 		if err != nil {
 			return 0, err
+		}
+		if !zero {
+			clear(s.mem.Bytes(b<<heap.LogBlock, heap.BlockSize))
 		}
 		s.blocks = append(s.blocks, b)
 		s.cursor, s.limit = b<<heap.LogBlock, (b+1)<<heap.LogBlock
