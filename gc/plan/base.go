@@ -82,6 +82,8 @@ type Base struct {
 	urgent   bool        // the running one is for that
 	asked    atomic.Bool // and somebody asked for it, not an allocation
 
+	after atomic.Int64 // blocks in use after the last collection
+
 	mu       sync.Mutex
 	mutators []*Mutator       // guarded by mu
 	orphaned barrier.Buffer   // guarded by mu; remembered by mutators that are gone

@@ -233,6 +233,7 @@ func (p *resume) Run(*scheduler.Worker) {
 		c.Bytes += t.Bytes
 	}
 	c.After = p.b.Mem.InUse()
+	p.b.after.Store(c.After)
 	c.Pause = time.Since(c.Start) - c.Stop
 	if !p.b.held.Load() {
 		p.b.vm.ResumeMutators()

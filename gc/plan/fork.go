@@ -224,6 +224,7 @@ func (b *Base) inherit(from *Base) {
 	b.plan.(Forker).Inherit(from.plan)
 	b.final = from.final.Clone()
 	b.wantFull.Store(from.wantFull.Load())
+	b.after.Store(from.after.Load())
 	b.current = from.current
 	b.orphaned = barrier.Buffer{}
 	from.mu.Lock()

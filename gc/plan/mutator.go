@@ -113,8 +113,17 @@ func (m *Mutator) stressed() error {
 	return m.base.Collect(m, m.turn)
 }
 
-// attempts is how many collections an allocation waits for before it gives up.
-const attempts = 3
+const (
+	// attempts is how many collections an allocation waits for before it gives up.
+	attempts = 3
+	// manyAttempts is how many if they do make room, and others are quicker to take it.
+	manyAttempts = 100
+)
+
+// roomy reports whether the last collection has left so much room that an object of size bytes would have found some, had others not taken it first.
+func (b *Base) roomy(size uint32) bool {
+	return 4*b.after.Load() < b.Budget.Blocks() && 4*int64(size) < b.Budget.Blocks()<<heap.LogBlock
+}
 
 func (m *Mutator) slow(size uint32, s Semantics) (heap.Ref, error) {
 	for try := 0; ; try++ {
@@ -122,7 +131,7 @@ func (m *Mutator) slow(size uint32, s Semantics) (heap.Ref, error) {
 		if !errors.Is(err, policy.ErrDue) {
 			return r, err
 		}
-		if try == attempts || !m.base.plan.Constraints().Collects {
+		if try >= attempts && !(try < manyAttempts && m.base.roomy(size)) || !m.base.plan.Constraints().Collects {
 			return 0, fmt.Errorf("%w: %d bytes wanted, %d of %d bytes in use", ErrOutOfMemory, size, m.base.Mem.InUse()<<heap.LogBlock, m.base.Budget.Blocks()<<heap.LogBlock)
 		}
 		if err := m.base.forking(); err != nil {
