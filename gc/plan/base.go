@@ -24,8 +24,14 @@ import (
 
 // Options size a heap.
 type Options struct {
-	// MaxBytes bounds the memory of objects; 0 means DefaultMaxBytes. Of a plan that copies it includes the room for copies.
+	// MaxBytes bounds the memory of objects; 0 means DefaultMaxBytes. It is never exceeded, and counts in blocks (heap.BlockSize). Of a plan that copies it includes
+	// the room for copies.
 	MaxBytes int64
+	// MinBytes, if it is not 0, lets the heap's limit change between that and MaxBytes, by what is alive, how fast mutators allocate and how fast it is collected. What a
+	// lower limit leaves free goes back to the system. Otherwise the limit is MaxBytes.
+	MinBytes int64
+	// Balance is how many bytes a heap is worth growing by for less collecting; 0 means DefaultBalance. Heaps grow with its square root.
+	Balance float64
 	// NurseryBytes bounds what generational plans allocate between two collections; 0 means DefaultNurseryBytes or a quarter of the heap.
 	NurseryBytes int64
 	// Workers is the number of GC workers; 0 or less means one for each processor.
@@ -91,6 +97,7 @@ type Base struct {
 	phase    phase            // guarded by mu
 	pins     map[heap.Ref]int // guarded by mu; how often objects are pinned
 	current  Collection       // the running collection's; workers fill it in at its end
+	balancer balancer         // workers change it at the end of a collection
 }
 
 // New makes a heap whose plan make returns. make may use Mem and Budget.
@@ -100,6 +107,12 @@ func New(b vm.Binding, opts Options, make func(*Base) Plan) (*Base, error) {
 	}
 	if opts.MaxBytes < heap.BlockSize || opts.MaxBytes > heap.MaxBytes {
 		return nil, fmt.Errorf("gc: a heap has %d to %d bytes, not %d", heap.BlockSize, int64(heap.MaxBytes), opts.MaxBytes)
+	}
+	if opts.MinBytes < 0 || opts.MinBytes > opts.MaxBytes || opts.Balance < 0 {
+		return nil, fmt.Errorf("gc: a heap of %d to %d bytes, balanced by %g", opts.MinBytes, opts.MaxBytes, opts.Balance)
+	}
+	if opts.Balance == 0 {
+		opts.Balance = DefaultBalance
 	}
 	if opts.NurseryBytes == 0 {
 		opts.NurseryBytes = min(DefaultNurseryBytes, opts.MaxBytes/4)
@@ -139,6 +152,9 @@ func assemble(b vm.Binding, opts Options, mem *heap.Memory, make func(*Base) Pla
 	base.common.Log = base.plan.Constraints().Generational
 	base.large.Log, base.immortal.Log, base.fixed.space.Log = base.common.Log, base.common.Log, base.common.Log
 	base.Budget.Due = base.plan.Due
+	if opts.MinBytes > 0 && base.plan.Constraints().Collects {
+		base.setLimit(0)
+	}
 	for i, s := range base.plan.Spaces() {
 		base.common.Spaces[int(FirstSpace)+i] = s
 	}

@@ -20,6 +20,7 @@ type Collection struct {
 	Bytes   uint64        // of these
 	Before  int64         // blocks in use
 	After   int64
+	Limit   int64 // bytes that may be in use, copies included, until the next one
 }
 
 // begin is the first packet of a collection.
@@ -198,6 +199,7 @@ func (p *release) Run(*scheduler.Worker) {
 	p.b.large.Release()
 	p.b.fixed.space.Release()
 	p.b.immortal.Release()
+	p.b.balance()
 	if p.full {
 		// What will hardly be needed soon goes back to the system: what was in use a moment ago, mutators and copies will have again before the next
 		// collection, unless somebody asked for this one. (A page costs some 700 ns to have again: 5 ns for each object of 32 bytes.)
@@ -205,6 +207,7 @@ func (p *release) Run(*scheduler.Worker) {
 		if !p.b.asked.Swap(false) {
 			keep = max(keep, most-p.b.Mem.InUse())
 		}
+		keep = min(keep, max(p.b.Budget.Blocks()-p.b.Mem.InUse(), 0))
 		if err := p.b.Mem.Trim(int(keep)); err != nil {
 			p.b.fail(err)
 		}
@@ -232,8 +235,9 @@ func (p *resume) Run(*scheduler.Worker) {
 		c.Objects += t.Objects
 		c.Bytes += t.Bytes
 	}
-	c.After = p.b.Mem.InUse()
+	c.After, c.Limit = p.b.Mem.InUse(), p.b.Budget.Blocks()<<heap.LogBlock
 	p.b.after.Store(c.After)
+	p.b.balancer.resumed = time.Now()
 	c.Pause = time.Since(c.Start) - c.Stop
 	if !p.b.held.Load() {
 		p.b.vm.ResumeMutators()
@@ -244,7 +248,7 @@ func (b *Base) done() {
 	if t := b.Opts.Trace; t != nil {
 		c := &b.current
 		t.Span("collection", c.Start, c.Stop+c.Pause, map[string]any{
-			"number": c.Number, "full": c.Full, "objects": c.Objects, "bytes": c.Bytes, "blocksBefore": c.Before, "blocksAfter": c.After,
+			"number": c.Number, "full": c.Full, "objects": c.Objects, "bytes": c.Bytes, "blocksBefore": c.Before, "blocksAfter": c.After, "limit": c.Limit,
 		})
 	}
 	if b.Opts.Stats != nil {

@@ -226,6 +226,7 @@ func (b *Base) inherit(from *Base) {
 	b.wantFull.Store(from.wantFull.Load())
 	b.after.Store(from.after.Load())
 	b.current = from.current
+	b.balancer = from.balancer
 	b.orphaned = barrier.Buffer{}
 	from.mu.Lock()
 	defer from.mu.Unlock()

@@ -138,6 +138,11 @@ func (m *Mutator) slow(size uint32, s Semantics) (heap.Ref, error) {
 			return 0, err // no collection can make room
 		}
 		if try > 0 {
+			// A heap that may grow does so when a collection of the whole of it was no help.
+			if (try > 1 || !m.base.common.Log) && m.base.grow(size) {
+				try--
+				continue
+			}
 			m.base.short.Store(true)
 		}
 		if err := m.base.collect(m, try > 0); err != nil {

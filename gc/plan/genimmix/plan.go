@@ -45,3 +45,8 @@ func (p *Plan) Due(inUse, n int64, space heap.SpaceID) bool {
 // copies is how many blocks the copies of so many may take. They may come in an order that leaves up to a quarter of each block empty, and each
 // worker has a block that it has not filled.
 func (p *Plan) copies(young int64) int64 { return young + young/3 + int64(p.base.Opts.Workers) }
+
+// Reserve implements plan.Reserver: young objects are a part of all, up to what the nursery holds.
+func (p *Plan) Reserve(blocks int64) int64 {
+	return p.copies(min(blocks/2, p.base.Opts.NurseryBytes>>heap.LogBlock)) + p.base.Opts.Defrag.Headroom(2*blocks)
+}

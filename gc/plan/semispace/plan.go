@@ -34,9 +34,12 @@ func (p *Plan) Spaces() []policy.Space { return []policy.Space{p.spaces[0], p.sp
 // Due implements plan.Plan: there must be room for copies. Everything may be alive; copies may come in an order that leaves up to a quarter of each block empty, and each
 // worker has a block that it has not filled.
 func (p *Plan) Due(inUse, n int64, space heap.SpaceID) bool {
-	copies := p.spaces[p.to].Blocks()
+	held := p.spaces[p.to].Blocks()
 	if space >= plan.FirstSpace {
-		copies += n
+		held += n
 	}
-	return inUse+n+copies+copies/3+int64(p.base.Opts.Workers) > p.base.Budget.Blocks()
+	return inUse+n+p.Reserve(held) > p.base.Budget.Blocks()
 }
+
+// Reserve implements plan.Reserver.
+func (p *Plan) Reserve(blocks int64) int64 { return blocks + blocks/3 + int64(p.base.Opts.Workers) }

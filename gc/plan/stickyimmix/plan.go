@@ -37,3 +37,6 @@ func (p *Plan) Due(inUse, n int64, _ heap.SpaceID) bool {
 	blocks := p.base.Budget.Blocks()
 	return p.gens.NurseryFull(inUse, p.base.Opts.NurseryBytes) || inUse+n+p.base.Opts.Defrag.Headroom(blocks) > blocks
 }
+
+// Reserve implements plan.Reserver.
+func (p *Plan) Reserve(blocks int64) int64 { return p.base.Opts.Defrag.Headroom(blocks + blocks/32) }
