@@ -11,13 +11,10 @@ import (
 	"github.com/spindle-wasm/spindle/internal/gcguests"
 )
 
-// onV8 gives what V8 does with calls, or skips: SPINDLE_NODE is the path of node 24 or newer.
+// onV8 gives what V8 does with calls, or skips.
 func onV8(t *testing.T, module []byte, calls []gcguests.V8Call) []gcguests.V8Result {
 	t.Helper()
-	node := os.Getenv("SPINDLE_NODE")
-	if node == "" {
-		t.Skip("SPINDLE_NODE does not name a node of version 24 or newer")
-	}
+	node := nodeCommand(t)
 	dir := t.TempDir()
 	script, file := filepath.Join(dir, "v8.mjs"), filepath.Join(dir, "module.wasm")
 	for name, data := range map[string][]byte{script: gcguests.V8Script, file: module} {

