@@ -243,6 +243,10 @@ func join(p, q *Instr) (Instr, bool) {
 		if p.op == opI64Load && p.imm <= 0xFFFF && q.imm <= 0xFFFF && q.b != p.a {
 			return Instr{op: opI64Load2, a: p.a, b: p.b, c: q.a, imm: uint64(q.b) | p.imm<<16 | q.imm<<32}, true
 		}
+	case opStructGet32:
+		if p.op == opStructGet32 && p.imm <= 0xFFFF && q.imm <= 0xFFFF {
+			return Instr{op: opStructGet32x2, a: p.a, b: p.b, c: q.a, imm: uint64(q.b) | p.imm<<32 | q.imm<<48}, true
+		}
 	case opStore64:
 		if p.op == opStore64 && p.imm <= 0xFFFF && q.imm <= 0xFFFF {
 			return Instr{op: opStore64x2, a: p.a, b: p.b, c: q.a, imm: uint64(q.b) | p.imm<<16 | q.imm<<32}, true
@@ -329,8 +333,16 @@ func joinJump(p, q *Instr) (Instr, bool) {
 			in.op = opStructGet32BrNZ
 		case opBrNZ32L:
 			in.op = opStructGet32BrNZL
+		case opBrI32EqK:
+			in.op, in.c = opStructGet32BrEqK, uint16(q.imm)
+		case opBrI32EqKL:
+			in.op, in.c = opStructGet32BrEqKL, uint16(q.imm)
+		case opBrI32NeK:
+			in.op, in.c = opStructGet32BrNeK, uint16(q.imm)
+		case opBrI32NeKL:
+			in.op, in.c = opStructGet32BrNeKL, uint16(q.imm)
 		}
-		return in, in.op != 0 && q.b == p.a
+		return in, in.op != 0 && q.b == p.a && q.imm&0xFFFFFFFF <= 0xFFFF
 	case opI32Load8U:
 		in.c = uint16(q.imm)
 		switch q.op {

@@ -65,7 +65,10 @@ func allocate(t *vm.Thread, in *Instr, f *allocForm) error {
 	off := uint32(headerBytes)
 	for i, w := range f.fields {
 		off = (off + w.bytes() - 1) &^ (w.bytes() - 1)
-		v := *slotAt(t.Ctx.FP + uintptr(slots[i])*8)
+		v := uint64(slots[i])
+		if i > 0 || !f.k {
+			v = *slotAt(t.Ctx.FP + uintptr(slots[i])*8)
+		}
 		at := t.Ctx.Heap + uintptr(r+off)
 		if w == width64 {
 			*slotAt(at) = v

@@ -331,6 +331,7 @@ const (
 	opMemAddr64
 	opMemReset
 	opRefAsNonNull
+	opGlobalGetNonNull
 	opRefI31
 	opI31GetS
 	opI31GetU
@@ -340,11 +341,17 @@ const (
 	opStructGet16U
 	opStructGet32
 	opStructGet64
+	opStructGet32S64
 	opStructGetV
 	opStructGet32BrZ
 	opStructGet32BrZL
 	opStructGet32BrNZ
 	opStructGet32BrNZL
+	opStructGet32BrEqK
+	opStructGet32BrEqKL
+	opStructGet32BrNeK
+	opStructGet32BrNeKL
+	opStructGet32x2
 	opStructGet32Get32
 	opStructSet8
 	opStructSet8K
@@ -396,6 +403,10 @@ const (
 	opStructNewDW
 	opStructNewDD
 	opStructNewWWW
+	opStructNewK
+	opStructNewKW
+	opStructNewKD
+	opStructNewKWW
 	opArrayFixed
 	opArrayFixedW
 	opArrayFixedWW
@@ -1309,6 +1320,7 @@ var opNames = [numOps]string{
 	"MemAddr64",
 	"MemReset",
 	"RefAsNonNull",
+	"GlobalGetNonNull",
 	"RefI31",
 	"I31GetS",
 	"I31GetU",
@@ -1318,11 +1330,17 @@ var opNames = [numOps]string{
 	"StructGet16U",
 	"StructGet32",
 	"StructGet64",
+	"StructGet32S64",
 	"StructGetV",
 	"StructGet32BrZ",
 	"StructGet32BrZL",
 	"StructGet32BrNZ",
 	"StructGet32BrNZL",
+	"StructGet32BrEqK",
+	"StructGet32BrEqKL",
+	"StructGet32BrNeK",
+	"StructGet32BrNeKL",
+	"StructGet32x2",
 	"StructGet32Get32",
 	"StructSet8",
 	"StructSet8K",
@@ -1374,6 +1392,10 @@ var opNames = [numOps]string{
 	"StructNewDW",
 	"StructNewDD",
 	"StructNewWWW",
+	"StructNewK",
+	"StructNewKW",
+	"StructNewKD",
+	"StructNewKWW",
 	"ArrayFixed",
 	"ArrayFixedW",
 	"ArrayFixedWW",

@@ -75,23 +75,26 @@ func getIndex(w width, signed bool) int {
 	return i
 }
 
-// allocForm is an allocation that also stores the first fields, which have these widths.
+// allocForm is an allocation that also stores the first fields, which have these widths. k: the first one is a constant, in the instruction's b.
 type allocForm struct {
 	op     op
 	fields []width
+	k      bool
 }
 
-// Longer forms first.
+// Longer forms first, and those with a constant before those that would need it in a slot.
 var (
 	structForms = []allocForm{
-		{opStructNewWWW, []width{width32, width32, width32}},
-		{opStructNewWW, []width{width32, width32}}, {opStructNewWD, []width{width32, width64}},
-		{opStructNewDW, []width{width64, width32}}, {opStructNewDD, []width{width64, width64}},
-		{opStructNewW, []width{width32}}, {opStructNewD, []width{width64}}, {opStructNew, nil},
+		{opStructNewKWW, []width{width32, width32, width32}, true}, {opStructNewWWW, []width{width32, width32, width32}, false},
+		{opStructNewKW, []width{width32, width32}, true}, {opStructNewKD, []width{width32, width64}, true},
+		{opStructNewWW, []width{width32, width32}, false}, {opStructNewWD, []width{width32, width64}, false},
+		{opStructNewDW, []width{width64, width32}, false}, {opStructNewDD, []width{width64, width64}, false},
+		{opStructNewK, []width{width32}, true},
+		{opStructNewW, []width{width32}, false}, {opStructNewD, []width{width64}, false}, {op: opStructNew},
 	}
 	fixedForms = []allocForm{
-		{opArrayFixedWW, []width{width32, width32}}, {opArrayFixedDD, []width{width64, width64}},
-		{opArrayFixedW, []width{width32}}, {opArrayFixedD, []width{width64}}, {opArrayFixed, nil},
+		{opArrayFixedWW, []width{width32, width32}, false}, {opArrayFixedDD, []width{width64, width64}, false},
+		{opArrayFixedW, []width{width32}, false}, {opArrayFixedD, []width{width64}, false}, {op: opArrayFixed},
 	}
 )
 
@@ -177,7 +180,11 @@ func (l *lowerer) emitNew(forms []allocForm, big op, lay *vm.Layout, size, lengt
 	if size <= 0xFFFF && length <= 0xFFFF {
 		form = forms[len(forms)-1]
 		for i := range forms {
-			if k := len(forms[i].fields); !l.plain && k > 0 && forms[i].fits(n, field) && !l.stack[first+k-1].isZero() {
+			k := len(forms[i].fields)
+			if l.plain || k == 0 || !forms[i].fits(n, field) || l.stack[first+k-1].isZero() {
+				continue
+			}
+			if o := &l.stack[first]; !forms[i].k || o.where == isConst && o.val <= 0xFFFF {
 				form = forms[i]
 				break
 			}
@@ -185,7 +192,11 @@ func (l *lowerer) emitNew(forms []allocForm, big op, lay *vm.Layout, size, lengt
 	}
 	slots := make([]uint16, n)
 	for i := range slots {
-		if o := l.stack[first+i]; i < len(form.fields) || !o.isZero() {
+		o := l.stack[first+i]
+		switch {
+		case i == 0 && form.k:
+			slots[i] = uint16(o.val)
+		case i < len(form.fields) || !o.isZero():
 			slots[i] = l.useField(o, widthOf(field(i).Type))
 		}
 	}

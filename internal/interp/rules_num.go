@@ -74,7 +74,7 @@ func init() {
 		{wasm.OpI64Clz, un(opI64Clz)}, {wasm.OpI64Ctz, un(opI64Ctz)}, {wasm.OpI64Popcnt, un(opI64Popcnt)},
 		{wasm.OpI64Extend8S, un(opI64Extend8S)}, {wasm.OpI64Extend16S, un(opI64Extend16S)},
 		{wasm.OpI64Extend32S, rule{lower: lowerExtend, op: opI64Extend32S}},
-		{wasm.OpI32WrapI64, rule{lower: lowerWrap}}, {wasm.OpI64ExtendI32S, un(opI64Extend32S)}, {wasm.OpI64ExtendI32U, keep},
+		{wasm.OpI32WrapI64, rule{lower: lowerWrap}}, {wasm.OpI64ExtendI32S, rule{lower: lowerExtendI32, op: opI64Extend32S}}, {wasm.OpI64ExtendI32U, keep},
 
 		{wasm.OpF32Abs, un(opF32Abs)}, {wasm.OpF32Neg, un(opF32Neg)}, {wasm.OpF32Ceil, un(opF32Ceil)}, {wasm.OpF32Floor, un(opF32Floor)},
 		{wasm.OpF32Trunc, un(opF32Trunc)}, {wasm.OpF32Nearest, un(opF32Nearest)}, {wasm.OpF32Sqrt, un(opF32Sqrt)},
@@ -125,4 +125,14 @@ func lowerRotr(l *lowerer, r *rule) {
 		return
 	}
 	binary(l, r)
+}
+
+// lowerExtendI32 lowers i64.extend_i32_s; what was read from a field is read that way.
+func lowerExtendI32(l *lowerer, r *rule) {
+	if p := l.lastProducer(l.stack[len(l.stack)-1]); p != nil && p.op == opStructGet32 {
+		p.op = opStructGet32S64
+		l.stack[len(l.stack)-1].typ = wasm.I64
+		return
+	}
+	simple(l, r)
 }

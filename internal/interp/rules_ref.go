@@ -17,6 +17,12 @@ func init() {
 		{wasm.OpExternConvertAny, rule{lower: convertRef}},
 		{wasm.OpRefAsNonNull, rule{lower: func(l *lowerer, _ *rule) {
 			o := l.pop()
+			if p := l.lastProducer(o); p != nil && p.op == opGlobalGet {
+				in := l.unemit()
+				in.op = opGlobalGetNonNull
+				l.emitResult(in, o.typ.WithNull(false))
+				return
+			}
 			l.emitResult(Instr{op: opRefAsNonNull, b: l.use(o)}, o.typ.WithNull(false))
 		}}},
 		{wasm.OpBrOnNull, rule{lower: lowerBrOnNull}},

@@ -2254,6 +2254,13 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			}
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
 			pc = unsafe.Add(pc, 16)
+		case opGlobalGetNonNull:
+			v := *(*uint64)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Globals)), *(*uint64)(unsafe.Add(pc, 8))))
+			if uint32(v) == 0 {
+				goto trapNullReference
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
+			pc = unsafe.Add(pc, 16)
 		case opRefI31:
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))<<1 | 1)
 			pc = unsafe.Add(pc, 16)
@@ -2312,6 +2319,13 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 				goto trapNullStructure
 			}
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = *(*uint64)(unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r)), uintptr(*(*uint32)(unsafe.Add(pc, 8)))))
+			pc = unsafe.Add(pc, 16)
+		case opStructGet32S64:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if r == 0 {
+				goto trapNullStructure
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(int64(*(*int32)(unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r)), uintptr(*(*uint32)(unsafe.Add(pc, 8)))))))
 			pc = unsafe.Add(pc, 16)
 		case opStructGetV:
 			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
@@ -2376,6 +2390,74 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 				}
 				continue
 			}
+			pc = unsafe.Add(pc, 16)
+		case opStructGet32BrEqK:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if r == 0 {
+				goto trapNullStructure
+			}
+			v := *(*uint32)(unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r)), uintptr(*(*uint32)(unsafe.Add(pc, 8)))))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			if v == uint32(uintptr(*(*uint16)(unsafe.Add(pc, 6)))) {
+				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+				continue
+			}
+			pc = unsafe.Add(pc, 16)
+		case opStructGet32BrEqKL:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if r == 0 {
+				goto trapNullStructure
+			}
+			v := *(*uint32)(unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r)), uintptr(*(*uint32)(unsafe.Add(pc, 8)))))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			if v == uint32(uintptr(*(*uint16)(unsafe.Add(pc, 6)))) {
+				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+				if ctx.FlagPlain() != 0 {
+					goto poll
+				}
+				continue
+			}
+			pc = unsafe.Add(pc, 16)
+		case opStructGet32BrNeK:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if r == 0 {
+				goto trapNullStructure
+			}
+			v := *(*uint32)(unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r)), uintptr(*(*uint32)(unsafe.Add(pc, 8)))))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			if v != uint32(uintptr(*(*uint16)(unsafe.Add(pc, 6)))) {
+				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+				continue
+			}
+			pc = unsafe.Add(pc, 16)
+		case opStructGet32BrNeKL:
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			if r == 0 {
+				goto trapNullStructure
+			}
+			v := *(*uint32)(unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r)), uintptr(*(*uint32)(unsafe.Add(pc, 8)))))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(v)
+			if v != uint32(uintptr(*(*uint16)(unsafe.Add(pc, 6)))) {
+				pc = unsafe.Add(pc, *(*int32)(unsafe.Add(pc, 12)))
+				if ctx.FlagPlain() != 0 {
+					goto poll
+				}
+				continue
+			}
+			pc = unsafe.Add(pc, 16)
+		case opStructGet32x2:
+			{
+				r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+				if r == 0 {
+					goto trapNullStructure
+				}
+				*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r)), uintptr(*(*uint16)(unsafe.Add(pc, 12))))))
+			}
+			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 8)))*8))
+			if r == 0 {
+				goto trapNullStructure
+			}
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8)) = uint64(*(*uint32)(unsafe.Add(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(r)), uintptr(*(*uint16)(unsafe.Add(pc, 14))))))
 			pc = unsafe.Add(pc, 16)
 		case opStructGet32Get32:
 			r := *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
@@ -2949,6 +3031,74 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			o := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(at))
 			*(*uint64)(o) = uint64(*(*uint32)(unsafe.Add(pc, 8)))
 			*(*uint32)(unsafe.Add(o, 8)) = *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))
+			*(*uint32)(unsafe.Add(o, 12)) = *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+			*(*uint32)(unsafe.Add(o, 16)) = *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 14)))*8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(at)
+			pc = unsafe.Add(pc, 16)
+		case opStructNewK:
+			size := uint32(uintptr(*(*uint16)(unsafe.Add(pc, 12))))
+			if size > ctx.AllocMax {
+				goto cold
+			}
+			cell := *(*unsafe.Pointer)(unsafe.Pointer(&ctx.Alloc))
+			at := *(*uint32)(cell)
+			if *(*uint32)(unsafe.Add(cell, 4))-at < size {
+				goto cold
+			}
+			*(*uint32)(cell) = at + size
+			o := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(at))
+			*(*uint64)(o) = uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			*(*uint32)(unsafe.Add(o, 8)) = uint32(uintptr(*(*uint16)(unsafe.Add(pc, 4))))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(at)
+			pc = unsafe.Add(pc, 16)
+		case opStructNewKW:
+			size := uint32(uintptr(*(*uint16)(unsafe.Add(pc, 12))))
+			if size > ctx.AllocMax {
+				goto cold
+			}
+			cell := *(*unsafe.Pointer)(unsafe.Pointer(&ctx.Alloc))
+			at := *(*uint32)(cell)
+			if *(*uint32)(unsafe.Add(cell, 4))-at < size {
+				goto cold
+			}
+			*(*uint32)(cell) = at + size
+			o := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(at))
+			*(*uint64)(o) = uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			*(*uint32)(unsafe.Add(o, 8)) = uint32(uintptr(*(*uint16)(unsafe.Add(pc, 4))))
+			*(*uint32)(unsafe.Add(o, 12)) = *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(at)
+			pc = unsafe.Add(pc, 16)
+		case opStructNewKD:
+			size := uint32(uintptr(*(*uint16)(unsafe.Add(pc, 12))))
+			if size > ctx.AllocMax {
+				goto cold
+			}
+			cell := *(*unsafe.Pointer)(unsafe.Pointer(&ctx.Alloc))
+			at := *(*uint32)(cell)
+			if *(*uint32)(unsafe.Add(cell, 4))-at < size {
+				goto cold
+			}
+			*(*uint32)(cell) = at + size
+			o := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(at))
+			*(*uint64)(o) = uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			*(*uint32)(unsafe.Add(o, 8)) = uint32(uintptr(*(*uint16)(unsafe.Add(pc, 4))))
+			*(*uint64)(unsafe.Add(o, 16)) = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(at)
+			pc = unsafe.Add(pc, 16)
+		case opStructNewKWW:
+			size := uint32(uintptr(*(*uint16)(unsafe.Add(pc, 12))))
+			if size > ctx.AllocMax {
+				goto cold
+			}
+			cell := *(*unsafe.Pointer)(unsafe.Pointer(&ctx.Alloc))
+			at := *(*uint32)(cell)
+			if *(*uint32)(unsafe.Add(cell, 4))-at < size {
+				goto cold
+			}
+			*(*uint32)(cell) = at + size
+			o := unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Heap)), uintptr(at))
+			*(*uint64)(o) = uint64(*(*uint32)(unsafe.Add(pc, 8)))
+			*(*uint32)(unsafe.Add(o, 8)) = uint32(uintptr(*(*uint16)(unsafe.Add(pc, 4))))
 			*(*uint32)(unsafe.Add(o, 12)) = *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
 			*(*uint32)(unsafe.Add(o, 16)) = *(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 14)))*8))
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(at)

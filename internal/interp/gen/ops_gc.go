@@ -57,14 +57,20 @@ func structs() {
 	for _, g := range gcGets {
 		hot("StructGet"+g[0], get+"$a = "+replace(g[2], "V", "*(*"+g[1]+")("+field+")"))
 	}
+	hot("StructGet32S64", get+"$a = uint64(int64(*(*int32)("+field+")))") // extended to 64 bits
 	hot("StructGetV", get+"p := "+field+"\nlo, hi := *(*uint64)(p), *(*uint64)(unsafe.Add(p, 8))\n$a = lo\n$a.hi = hi")
 	branches := func(name, cond string) {
-		body := get + "v := *(*uint32)(" + field + ")\n$a = uint64(v)\nif v " + cond + " 0 {\nJUMP\n}"
+		body := get + "v := *(*uint32)(" + field + ")\n$a = uint64(v)\nif v " + cond + " {\nJUMP\n}"
 		hot(name, body, "JUMP", "$jump")
 		hot(name+"L", body, "JUMP", "$loop")
 	}
-	branches("StructGet32BrZ", "==")
-	branches("StructGet32BrNZ", "!=")
+	branches("StructGet32BrZ", "== 0")
+	branches("StructGet32BrNZ", "!= 0")
+	branches("StructGet32BrEqK", "== uint32($c.n)")
+	branches("StructGet32BrNeK", "!= uint32($c.n)")
+	// Two fields: of slot b to a, then of slot d to c. f and g are their offsets.
+	const second = "r := $d.u32\nif r == 0 {\n$trap(NullStructure)\n}\n"
+	hot("StructGet32x2", "{\n"+get+"$a = uint64(*(*uint32)(unsafe.Add("+object("r")+", $f.n)))\n}\n"+second+"$c = uint64(*(*uint32)(unsafe.Add("+object("r")+", $g.n)))")
 	// A field of the object in a field: f is the offset of the second one, the reference in between goes nowhere.
 	hot("StructGet32Get32", get+"r = *(*uint32)(unsafe.Add("+object("r")+", $f.n))\nif r == 0 {\n$trap(NullStructure)\n}\n$a = uint64(*(*uint32)(unsafe.Add("+object("r")+", $g.n)))")
 
@@ -124,21 +130,24 @@ func arrays() {
 // allocations: a new object of type imm.lo to slot a. They leave to the driver what does not fit where the thread allocates.
 func allocations() {
 	// Of a struct, f is the size in bytes and the values of up to three first fields, of 4 or 8 bytes each, are in slots b, c and g; see
-	// allocForms of package interp. The names tell them: W of 4 bytes, D of 8.
-	for _, f := range structForms {
-		body := "size := uint32($f.n)" + bump + "*(*uint64)(o) = uint64($imm.lo)\n"
-		name, off := "StructNew", 8
-		for i, bytes := range f {
-			off = (off + bytes - 1) &^ (bytes - 1)
-			slot := []string{"$b", "$c", "$g"}[i]
-			if bytes == 4 {
+	// allocForms of package interp.
+	for _, form := range structForms {
+		body, off := "size := uint32($f.n)"+bump+"*(*uint64)(o) = uint64($imm.lo)\n", 8
+		for i, c := range form {
+			slot, bytes := []string{"$b", "$c", "$g"}[i], 4
+			switch c {
+			case 'W':
 				slot += ".u32"
+			case 'K':
+				slot = "uint32(" + slot + ".n)"
+			case 'D':
+				bytes = 8
 			}
+			off = (off + bytes - 1) &^ (bytes - 1)
 			body += fmt.Sprintf("*(*uint%d)(unsafe.Add(o, %d)) = %s\n", bytes*8, off, slot)
-			name += map[int]string{4: "W", 8: "D"}[bytes]
 			off += bytes
 		}
-		hot(name, body+"$a = uint64(at)")
+		hot("StructNew"+form, body+"$a = uint64(at)")
 	}
 	// Of an array of a known number of elements, g is that number, f the size in bytes; the first elements are in slots b and c.
 	const fixed = "size := uint32($f.n)" + bump + "*(*uint64)(o) = uint64($imm.lo) | uint64($g.n)<<32\n"
@@ -159,8 +168,8 @@ func allocations() {
 	}
 }
 
-// structForms are the sizes of first fields that an allocation of a struct can store.
-var structForms = [][]int{{}, {4}, {8}, {4, 4}, {4, 8}, {8, 4}, {8, 8}, {4, 4, 4}}
+// structForms are the first fields that an allocation of a struct can store: W of 4 bytes, D of 8, K of 4 bytes where field b of the instruction is the value.
+var structForms = []string{"", "W", "D", "WW", "WD", "DW", "DD", "WWW", "K", "KW", "KD", "KWW"}
 
 // casts: whether the reference in slot b is of type imm.lo. The type of an object, or its supertype at depth c (suffix Sub; final types need no look),
 // has to be that: see gclayout.go of package vm. imm.hi of casts and tests, and field a of branches, is 1 if null passes.
