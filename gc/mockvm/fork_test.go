@@ -224,9 +224,9 @@ func TestForkHundredGenerations(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/%d", name, workers), func(t *testing.T) {
 				before := leftovers(t)
 				v, ps := newForkable(t, name, plan.Options{NurseryBytes: 256 << 10, Workers: workers}, 2)
-				steps := 300
+				steps := 150
 				if name == "pageprotect" {
-					steps = 100
+					steps = 50
 				}
 				run(t, steps, ps...)
 				total := steps
@@ -271,7 +271,10 @@ func TestForkHundredGenerations(t *testing.T) {
 }
 
 // leftover is what a program must not leave behind.
-type leftover struct{ goroutines, files, mappings int }
+type leftover struct {
+	goroutines, files, mappings int
+	all                         int // mappings, of which Go has some that come and go
+}
 
 func leftovers(t *testing.T) (l leftover) {
 	t.Helper()
@@ -290,6 +293,7 @@ func leftovers(t *testing.T) (l leftover) {
 	}
 	if maps, err := os.ReadFile("/proc/self/maps"); err == nil {
 		l.mappings = strings.Count(string(maps), "memfd:")
+		l.all = strings.Count(string(maps), "\n")
 	}
 	return l
 }
@@ -302,7 +306,8 @@ func (l leftover) check(t *testing.T) {
 		}
 		runtime.Gosched()
 	}
-	if now := leftovers(t); now != l {
+	now := leftovers(t)
+	if now.goroutines > l.goroutines || now.files != l.files || now.mappings != l.mappings || now.all > l.all+100 {
 		t.Errorf("left behind: %+v, there were %+v", now, l)
 	}
 }
