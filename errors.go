@@ -60,7 +60,6 @@ const (
 	TrapUnalignedAtomic      = vm.TrapUnalignedAtomic
 	TrapExpectedShared       = vm.TrapExpectedShared
 	TrapUncaughtException    = vm.TrapUncaughtException
-	TrapUnsupported          = vm.TrapUnsupported
 	TrapHost                 = vm.TrapHost
 	TrapInterrupted          = vm.TrapInterrupted
 	TrapArrayOutOfBounds     = vm.TrapArrayOutOfBounds

@@ -73,7 +73,7 @@ func (a *app) fail(cmd *cobra.Command, err error) int {
 			a.say("stopped: the guest ran longer than --timeout allows\n%s", backtrace(trap.Frames, in.file))
 			return exitTimeout
 		}
-		a.say("%v%s\n%s%s", trap, inThread(trap.Thread), backtrace(trap.Frames, in.file), trapHint(trap))
+		a.say("%v%s\n%s", trap, inThread(trap.Thread), backtrace(trap.Frames, in.file))
 		return exitTrap
 	case errors.As(err, &exc):
 		a.say("%v\n%s", exc, backtrace(exc.Backtrace(), in.file))
@@ -113,13 +113,6 @@ func inThread(tid uint32) string {
 		return ""
 	}
 	return fmt.Sprintf(", in thread %d", tid)
-}
-
-func trapHint(t *spindle.TrapError) string {
-	if t.Code == spindle.TrapUnsupported {
-		return "Structures and arrays of the GC proposal cannot be used yet."
-	}
-	return ""
 }
 
 // backtrace shows the guest's frames, innermost first, a run of equal ones once; of a text file with the lines.

@@ -61,7 +61,7 @@ func (i *Instance) eval(e *wasm.ConstExpr) (lo, hi uint64, err error) {
 			top := ev.stack[len(ev.stack)-1]
 			return top.lo, top.hi, nil
 		default:
-			return 0, 0, &TrapError{Code: TrapUnsupported, Detail: in.Op.String() + " in a constant expression"}
+			return 0, 0, &wasm.MalformedError{Func: -1, Offset: in.Offset, Msg: in.Op.String() + " in a constant expression"}
 		}
 	}
 	return 0, 0, &wasm.MalformedError{Func: -1, Offset: e.Offset, Msg: "constant expression without end"}

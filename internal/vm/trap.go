@@ -28,7 +28,6 @@ const (
 	TrapUnalignedAtomic
 	TrapExpectedShared
 	TrapUncaughtException
-	TrapUnsupported // an instruction that this build can validate but not run
 	TrapHost        // a host function failed; see Cause
 	TrapInterrupted // a context, deadline or Close stopped the guest; see Cause
 	TrapArrayOutOfBounds
@@ -48,7 +47,7 @@ var trapNames = [...]string{
 	TrapStackExhausted: "call stack exhausted", TrapNullReference: "null reference", TrapNullFunction: "null function reference",
 	TrapNullException: "null exception reference", TrapNullI31: "null i31 reference", TrapCastFailure: "cast failure",
 	TrapUnalignedAtomic: "unaligned atomic", TrapExpectedShared: "expected shared memory", TrapUncaughtException: "uncaught exception",
-	TrapUnsupported: "unsupported instruction", TrapHost: "host function failed", TrapInterrupted: "interrupted",
+	TrapHost: "host function failed", TrapInterrupted: "interrupted",
 	TrapArrayOutOfBounds: "out of bounds array access", TrapNullStructure: "null structure reference", TrapNullArray: "null array reference",
 	TrapOutOfMemory: "out of memory", TrapStackOverrun: "stack overrun in linear memory",
 	TrapAllocation: "allocation failure",

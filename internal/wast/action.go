@@ -33,11 +33,7 @@ func (r *runner) action(ctx context.Context, a *wat.Action) (values, error) {
 		t := g.Type().Type
 		return values{[]spindle.ValueType{t}, []uint64{v.Lo, v.Hi}[:t.Slots()]}, nil
 	}
-	v, err := r.invoke(ctx, inst.inst, a)
-	if NeedsGC(err) && inst.tainted == nil {
-		inst.tainted = err
-	}
-	return v, err
+	return r.invoke(ctx, inst.inst, a)
 }
 
 func (r *runner) invoke(ctx context.Context, inst *spindle.Instance, a *wat.Action) (values, error) {

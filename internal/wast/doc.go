@@ -5,6 +5,5 @@
 // expected error must be those of the script, by prefix either way, as the reference interpreter compares them; of errors of the
 // binary format only the class must be right.
 //
-// A command that cannot work because an earlier one failed fails with that one's error as its cause, so that all failures of one
-// reason can be told from others (NeedsGC).
+// A command that cannot work because an earlier one failed fails with that one's error as its cause.
 package wast

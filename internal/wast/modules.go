@@ -14,9 +14,6 @@ type instance struct {
 	inst    *spindle.Instance
 	foreign bool  // of another thread: only its shared memories can be used
 	err     error // it could not be made
-	// tainted is set once a command of the instance ended at an instruction that cannot run yet: its state is not what the script
-	// thinks it is.
-	tainted error
 }
 
 // dependentError says that a command could not run because of how an earlier one ended.

@@ -2,7 +2,6 @@ package wast
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -41,12 +40,6 @@ func Run(ctx context.Context, script *wat.Script, cfg Config) (passed, failed in
 		s.report(Result{Err: fmt.Errorf("closing the runtime: %w", err)})
 	}
 	return s.passed, s.failed
-}
-
-// NeedsGC reports whether a command failed because of an instruction that waits for the garbage-collected heap.
-func NeedsGC(err error) bool {
-	var t *spindle.TrapError
-	return errors.As(err, &t) && t.Code == spindle.TrapUnsupported
 }
 
 // session is what the threads of one script share.
@@ -92,7 +85,7 @@ func (s *session) run(ctx context.Context, cmds []wat.Command, shared map[string
 	r.proc = proc
 	for i := range cmds {
 		c := &cmds[i]
-		s.report(Result{Pos: c.Pos, Kind: c.Kind, Err: r.blame(c, r.command(ctx, c))})
+		s.report(Result{Pos: c.Pos, Kind: c.Kind, Err: r.command(ctx, c)})
 	}
 	r.join()
 	if err := proc.Close(); err != nil {
@@ -113,17 +106,6 @@ type runner struct {
 
 	threads map[string]chan struct{} // not waited for yet; closed when the thread has ended
 	started []chan struct{}          // all of them
-}
-
-// blame adds the cause to the failure of a command whose instance an earlier one left in an unexpected state.
-func (r *runner) blame(c *wat.Command, err error) error {
-	if err == nil || c.Action == nil || NeedsGC(err) {
-		return err
-	}
-	if inst, ierr := r.own(c.Action.Module); ierr == nil && inst.tainted != nil {
-		return &dependentError{err.Error() + "; after an earlier command's failure", inst.tainted}
-	}
-	return err
 }
 
 func (r *runner) command(ctx context.Context, c *wat.Command) error {

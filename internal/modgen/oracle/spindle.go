@@ -200,7 +200,7 @@ func (r *spindleRun) outcome(err error) string {
 		switch trap.Code {
 		case spindle.TrapStackExhausted:
 			return StackExhausted
-		case spindle.TrapHost, spindle.TrapUnsupported:
+		case spindle.TrapHost:
 			r.fail(err)
 		}
 		return "trap: " + trap.Code.String()
