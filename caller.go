@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/spindle-wasm/spindle/internal/vm"
 )
@@ -59,6 +60,14 @@ func (c *Caller) Fail(err error) {
 // Block runs f, which may block but must not touch the guest's memory or other state. Meanwhile the guest counts as stopped, so that it can
 // be paused. f must return soon after Stopped is closed. The error is set if the guest is to stop; the host function should then return.
 func (c *Caller) Block(f func()) error { return c.t.Block(f) }
+
+// BlockSince is Block for a call that has not yet done anything that must not be done again, and that has been waiting since begin. A fork need not wait for
+// it (see HostFunc.Restartable): in a child that makes the call again, Elapsed tells how long
+// that had lasted.
+func (c *Caller) BlockSince(begin time.Time, f func()) error { return c.t.BlockSince(begin, f) }
+
+// Elapsed returns, in a child of a fork that makes the call again that its parent was in, how long the parent had waited in it; otherwise 0.
+func (c *Caller) Elapsed() time.Duration { return c.t.Elapsed() }
 
 // Throw makes the guest see an exception of the tag, with fields in slot form, once the host function returns. It is a form of Fail:
 // the first error counts.

@@ -58,8 +58,9 @@ type ForkState interface {
 
 // FrozenModule is the state of an ImportModule in an Image.
 type FrozenModule interface {
-	// Fork makes the module of a child. It is asked for what the child's modules import before the child runs.
-	Fork(child *Process) (ImportModule, error)
+	// Fork makes the module of a child. It is asked for what the child's modules import before the child runs. opts is what ForkConfig.Options has
+	// for it, nil if nothing.
+	Fork(child *Process, opts any) (ImportModule, error)
 	// Close gives the state up when no child will be made of it any more.
 	Close() error
 }
@@ -150,7 +151,7 @@ func (p *Process) obstacle(threads []*vm.Thread, caller *vm.Thread, opts FreezeO
 		if t == caller || opts.CallerOnly && !p.alone(t, caller) {
 			continue
 		}
-		if h := t.InHost(); h != nil && !h.Restart {
+		if h := t.InHost(); h != nil && !t.Restartable() {
 			return &ForkError{Reason: "it cannot be made again in a child", Thread: t.ID, Func: h.Name}
 		}
 		if len(t.Activations) > 1 {
@@ -259,6 +260,8 @@ type ForkConfig struct {
 	Name string
 	// Imports replace modules of the parent's Config.Imports that children may have their own of. Functions are found in them by name.
 	Imports Imports
+	// Options are for modules that are ForkStates, by module name.
+	Options map[string]any
 	// Before is called before the child's first instruction. A child whose hook fails is not made: the error is Fork's.
 	Before func(child *Process) error
 }
@@ -292,7 +295,7 @@ func (i *Image) fork(ctx context.Context, cfg ForkConfig) (*Process, error) {
 			p.cfg.Imports[name] = m
 		}
 		for name, f := range i.modules {
-			m, err := f.Fork(p)
+			m, err := f.Fork(p, cfg.Options[name])
 			if err != nil {
 				p.runOnClose()
 				return nil, &ForkError{Reason: fmt.Sprintf("import module %q", name), Cause: err}
@@ -434,7 +437,8 @@ func (p *Process) goOn(ctx context.Context, threads []*vm.Thread, i *Image) {
 		}
 		if k > 0 {
 			j, _ := f.job.clone(p)
-			p.group.Adopt(t, process.Spec{Run: func(t *vm.Thread) error { return p.begin(t, j) }})
+			t.HostData.(*Caller).job = j
+			p.group.Adopt(t, process.Spec{Run: p.begin})
 		}
 	}
 	p.group.Start()

@@ -17,11 +17,11 @@ type job interface {
 
 // calls is a job of calls in the guest, one after the other.
 type calls struct {
-	p     *Process
-	steps []call
-	next  int // the step that runs, or is to run
-	// results of the last step.
-	results []uint64
+	p       *Process
+	steps   []call
+	next    int      // the step that runs, or is to run
+	results []uint64 // of the last step
+	failed  bool
 }
 
 // call is one call of a job.
@@ -42,6 +42,7 @@ func (j *calls) run(t *vm.Thread) error {
 			close(j.p.mainInstance(s.inst).started)
 		}
 		if err != nil {
+			j.failed = true
 			for _, s := range j.steps[j.next+1:] {
 				if s.starts {
 					close(j.p.mainInstance(s.inst).started) // nobody waits for what will not be
@@ -73,7 +74,7 @@ func (j *calls) clone(p *Process) (job, bool) {
 		s.slots = append([]uint64(nil), s.slots...) // those of the running one receive its results
 		c.steps[k] = s
 	}
-	return c, true
+	return c, !j.failed
 }
 
 // resumed is the job of a clone of a thread that was in a call from outside: it ends with that call.
@@ -91,20 +92,15 @@ func (p *Process) callMain(ctx context.Context, j job) error {
 		return p.wrapError(err)
 	}
 	defer leave()
-	if err := p.begin(p.thread, j); err != nil {
+	p.caller.job = j
+	if err := j.run(p.thread); err != nil {
 		return p.failed(p.thread, err)
 	}
 	return nil
 }
 
-// begin makes a job the thread's and runs it.
-func (p *Process) begin(t *vm.Thread, j job) error {
-	c := t.HostData.(*Caller)
-	c.job = j
-	err := j.run(t)
-	c.job = nil
-	return err
-}
+// begin runs the job of a thread. It stays the thread's when it is over: then there is nothing left of it.
+func (p *Process) begin(t *vm.Thread) error { return t.HostData.(*Caller).job.run(t) }
 
 // startCalls are the calls that a new instance of the main thread wants before it may be used: its C stack's bounds, and its start function.
 func startCalls(inst *vm.Instance) (steps []call) {

@@ -186,6 +186,7 @@ func (r *Runtime) Start(ctx context.Context, m *Module, cfg Config) (*Process, e
 // run runs the main thread's job on a goroutine of its own, and ends the Process with it. Wait tells how.
 func (p *Process) run(ctx context.Context, j job) {
 	p.done = make(chan struct{})
+	p.caller.job = j
 	unhook := context.AfterFunc(ctx, func() {
 		if p.group.Threaded() { // otherwise the main thread's own end tells more
 			p.group.End(0, p.wrapError(p.thread.StopError(context.Cause(ctx))))
@@ -242,7 +243,9 @@ func (p *Process) Instantiate(ctx context.Context, m *Module, name string) (*Ins
 		return nil, err
 	}
 	if steps := startCalls(inst.inst); len(steps) > 0 {
-		if err := p.callMain(ctx, &calls{p: p, steps: steps}); err != nil {
+		err := p.callMain(ctx, &calls{p: p, steps: steps})
+		p.caller.job = nil
+		if err != nil {
 			return nil, err
 		}
 	}

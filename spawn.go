@@ -136,7 +136,7 @@ func (p *Process) SpawnWith(ctx context.Context, cfg SpawnConfig, export string,
 			return nil, err
 		}
 	}
-	if _, err := p.group.SpawnWith(ctx, process.Spec{Prepare: s.prepare, Run: s.main, Left: s.handle.finish}); err != nil {
+	if _, err := p.group.SpawnWith(ctx, process.Spec{Prepare: s.prepare, Run: p.begin, Left: s.handle.finish}); err != nil {
 		return nil, err
 	}
 	return s.handle, nil
@@ -191,11 +191,9 @@ func (s *spawned) prepare(t *vm.Thread) error {
 		return errors.New("spindle: the instance was made after the Process's first thread, so threads do not have it")
 	}
 	s.handle.id = t.ID
+	t.HostData.(*Caller).job = s
 	return nil
 }
-
-// main is the thread.
-func (s *spawned) main(t *vm.Thread) error { return s.p.begin(t, s) }
 
 // run implements job. Its error ends the Process.
 func (s *spawned) run(t *vm.Thread) error {

@@ -41,13 +41,14 @@ func (c *Caller) SpawnThread(arg uint32) (tid uint32, err error) {
 		return 0, ErrNoThreadEntry
 	}
 	entry := inst.Index
-	return c.p.group.Spawn(c.t.CallContext(), func(t *vm.Thread) error {
+	return c.p.group.SpawnWith(c.t.CallContext(), process.Spec{Run: c.p.begin, Prepare: func(t *vm.Thread) error {
 		findAuxStack(t, t.Store.Instances[entry], arg)
 		steps := tellCalls(t, nil)
 		steps = append(steps, startsOf(t)...)
 		steps = append(steps, call{inst: entry, fn: x, slots: []uint64{uint64(t.ID), uint64(arg)}})
-		return c.p.begin(t, &calls{p: c.p, steps: steps})
-	})
+		t.HostData.(*Caller).job = &calls{p: c.p, steps: steps}
+		return nil
+	}})
 }
 
 func isThreadEntry(ft *wasm.FuncType) bool {

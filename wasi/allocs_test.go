@@ -10,7 +10,7 @@ func TestNoAllocations(t *testing.T) {
 	g := newGuest(t, Config{Stdin: strings.NewReader(strings.Repeat("x", 1<<16)), Mounts: []Mount{{Guest: "/", Host: t.TempDir()}, {Guest: "/m", Mem: NewMemFS(0)}}})
 	host, mem := uint64(g.mustOpen(3, "f", "rwc")), uint64(g.mustOpen(4, "f", "rwc"))
 	p, n := g.iov(dataAt, 16)
-	e := env{g.s, g, g.mem}
+	e := env{s: g.s, c: g, m: g.mem}
 	for _, c := range []struct {
 		name string
 		args []uint64

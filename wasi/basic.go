@@ -1,9 +1,7 @@
 package wasi
 
 import (
-	"crypto/rand"
 	"fmt"
-	"io"
 	"math"
 	"runtime"
 	"strings"
@@ -110,7 +108,7 @@ func randomGet(e env, a []uint64) errno {
 	}
 	for len(b) > 0 {
 		n := min(len(b), randomChunk)
-		if err := e.s.fill(b[:n]); err != nil {
+		if err := e.s.random.fill(b[:n]); err != nil {
 			return vfs.EIO
 		}
 		b = b[n:]
@@ -121,15 +119,6 @@ func randomGet(e env, a []uint64) errno {
 		}
 	}
 	return success
-}
-
-func (s *System) fill(b []byte) error {
-	if s.random != rand.Reader {
-		s.randomMu.Lock()
-		defer s.randomMu.Unlock()
-	}
-	_, err := io.ReadFull(s.random, b)
-	return err
 }
 
 func schedYield(env, []uint64) errno {

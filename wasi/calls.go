@@ -99,7 +99,7 @@ func (c call) hostFunc(s *System, name string) *spindle.HostFunc {
 	sig := signatures()[name]
 	do, results := c.do, len(sig.typ.Results)
 	return spindle.RawFunc(sig.typ, func(c *spindle.Caller, slots []uint64) {
-		e := env{s, c, noMemory{}}
+		e := env{s: s, c: c, m: noMemory{}}
 		if m := c.Memory(); m != nil {
 			e.m = m
 		}

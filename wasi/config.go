@@ -125,7 +125,7 @@ func (s *System) setUp(cfg *Config) error {
 	}
 	for i := range cfg.Mounts {
 		m := &cfg.Mounts[i]
-		dir, err := m.open(s.hub)
+		dir, err := m.open(s.hub.Hub)
 		if err != nil {
 			return fmt.Errorf("wasi: mount %s: %w", m.Guest, err)
 		}
@@ -138,7 +138,7 @@ func (s *System) setUp(cfg *Config) error {
 		s.install(d)
 	}
 	for _, l := range cfg.Listeners {
-		s.install(newDesc(stream.OfListener(s.hub, l), rightsListener, rightsSocket))
+		s.install(newDesc(stream.OfListener(s.hub.Hub, l), rightsListener, rightsSocket))
 	}
 	return nil
 }
@@ -159,7 +159,7 @@ func (s *System) stdin(r io.Reader) (vfs.File, error) {
 		if f == nil {
 			return stream.OfReader(nil), nil
 		}
-		return hostfs.FromFile(s.hub, f, true, false)
+		return hostfs.FromFile(s.hub.Hub, f, true, false)
 	}
 	return stream.OfReader(r), nil
 }
@@ -169,7 +169,7 @@ func (s *System) stdout(w io.Writer) (vfs.File, error) {
 		if f == nil {
 			return stream.OfWriter(nil), nil
 		}
-		return hostfs.FromFile(s.hub, f, false, true)
+		return hostfs.FromFile(s.hub.Hub, f, false, true)
 	}
 	return stream.OfWriter(w), nil
 }

@@ -7,10 +7,26 @@ import (
 	"github.com/spindle-wasm/spindle/wasi/internal/vfs"
 )
 
-// desc is an open file description: what a file descriptor refers to. It lives until the last call that uses it has ended,
-// its file is closed then; closing the descriptor wakes calls that wait on it.
+// open is an open file description as POSIX has it: a file with its offset and status flags. After a fork parent and child share it, and each has a desc of its own.
+type open struct {
+	file vfs.File
+	refs atomic.Int32 // descs
+
+	mu    sync.Mutex    // of changes of flags
+	flags atomic.Uint32 // vfs.Flags; see setFlags
+}
+
+func (o *open) unref() error {
+	if o.refs.Add(-1) == 0 {
+		return o.file.Close()
+	}
+	return nil
+}
+
+// desc is what a file descriptor refers to. It lives until the last call that uses it has ended, and gives up its file then; closing the
+// descriptor wakes calls that wait on it.
 type desc struct {
-	file   vfs.File
+	*open
 	stream vfs.Stream // file, if it is one; likewise below
 	dir    vfs.Dir
 	typ    vfs.FileType
@@ -23,8 +39,7 @@ type desc struct {
 	// too few rights as often as for too many.
 	base, inheriting     rights
 	noBase, noInheriting atomic.Uint64
-	flags                atomic.Uint32 // vfs.Flags; see setFlags
-	refs                 atomic.Int32  // calls in flight, and the table
+	refs                 atomic.Int32 // calls in flight, and the table
 
 	mu       sync.Mutex
 	closed   bool                         // guarded by mu: no descriptor refers to it any more
@@ -32,19 +47,32 @@ type desc struct {
 }
 
 func newDesc(f vfs.File, base, inheriting rights) *desc {
-	d := &desc{file: f, typ: f.Type(), base: base, inheriting: inheriting}
+	d := &desc{open: &open{file: f}, typ: f.Type(), base: base, inheriting: inheriting}
+	d.open.refs.Store(1)
 	d.stream, _ = f.(vfs.Stream)
 	d.dir, _ = f.(vfs.Dir)
 	d.refs.Store(1)
 	return d
 }
 
+// share makes a desc of the same open file, for another Process.
+func (d *desc) share() *desc {
+	d.open.refs.Add(1)
+	n := &desc{
+		open: d.open, stream: d.stream, dir: d.dir, typ: d.typ, readOnly: d.readOnly, preopened: d.preopened, name: d.name, base: d.base, inheriting: d.inheriting,
+	}
+	n.noBase.Store(d.noBase.Load())
+	n.noInheriting.Store(d.noInheriting.Load())
+	n.refs.Store(1)
+	return n
+}
+
 func (d *desc) nonblocking() bool { return vfs.Flags(d.flags.Load())&vfs.FlagNonblock != 0 }
 
 // setFlags tells the file, and then whoever asks, as one step: the flags that are reported are those that the file was told last.
 func (d *desc) setFlags(f vfs.Flags) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	d.open.mu.Lock()
+	defer d.open.mu.Unlock()
 	if err := d.file.SetFlags(f); err != nil {
 		return err
 	}
@@ -97,7 +125,7 @@ func (d *desc) close() error {
 
 func (d *desc) unref() error {
 	if d.refs.Add(-1) == 0 {
-		return d.file.Close()
+		return d.open.unref()
 	}
 	return nil
 }

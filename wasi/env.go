@@ -15,6 +15,8 @@ const success = vfs.Success
 type caller interface {
 	Stopped() <-chan struct{}
 	Block(f func()) error
+	BlockSince(begin time.Time, f func()) error
+	Elapsed() time.Duration
 	Fail(err error)
 }
 
@@ -28,6 +30,8 @@ type env struct {
 	s *System
 	c caller
 	m memory
+	// partial says that the call has done something that it must not do again: a fork then waits for its end.
+	partial bool
 }
 
 // arg32 reads an argument of type i32.
@@ -91,19 +95,25 @@ func (e env) stopped() bool {
 	}
 }
 
-// block waits for a token, for done, for the timer, or the guest's end. It returns EINTR if the guest is to stop: the call then
+// block waits for a token, for done, for the timer, or the guest's end, in a call that has been at it since begin. It returns EINTR if the guest is to stop: the call then
 // returns, and no guest code sees what.
-func (e env) block(ch, done <-chan struct{}, timer <-chan time.Time) errno {
+func (e env) block(begin time.Time, ch, done <-chan struct{}, timer <-chan time.Time) errno {
 	stopped := e.c.Stopped()
 	e.s.cpu.begin(e.s.monotonic(), e.s.threads())
-	err := e.c.Block(func() {
+	wait := func() {
 		select {
 		case <-ch:
 		case <-done:
 		case <-timer:
 		case <-stopped:
 		}
-	})
+	}
+	var err error
+	if e.partial {
+		err = e.c.Block(wait)
+	} else {
+		err = e.c.BlockSince(begin, wait)
+	}
 	e.s.cpu.end(e.s.monotonic())
 	if err != nil {
 		return vfs.EINTR
@@ -119,7 +129,7 @@ func (e env) wait(d *desc, ev vfs.Events) errno {
 	}
 	defer d.unwatch(ch)
 	defer d.stream.Notify(ev, ch)()
-	if en := e.block(ch, nil, nil); en != success {
+	if en := e.block(time.Now(), ch, nil, nil); en != success {
 		return en
 	}
 	if d.isClosed() {

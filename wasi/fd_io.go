@@ -2,6 +2,7 @@ package wasi
 
 import (
 	"math"
+	"time"
 
 	"github.com/spindle-wasm/spindle/wasi/internal/vfs"
 )
@@ -104,6 +105,7 @@ func (e env) atOffset(a []uint64, way rights) errno {
 // writeRest goes on with a write on a stream that took a part: like a system's, a blocking write on a pipe ends when all is
 // written. An error ends it with what was.
 func (e env) writeRest(d *desc, v *iovecs, done uint32) (uint32, errno) {
+	e.partial = true
 	for uint64(done) < v.total {
 		if e.stopped() {
 			return 0, vfs.EINTR
@@ -154,6 +156,7 @@ func (e env) slowWrite(d *desc, w vfs.SlowWriter, v *iovecs) (uint32, errno) {
 		for x := v.at(i); x.n > 0; {
 			n, en := e.slowWriteOne(d, w, func() ([]byte, bool) { return e.m.View(uint64(x.ptr), uint64(x.n)) })
 			total += n
+			e.partial = true
 			if en == vfs.EINTR || en != success && total == 0 {
 				return 0, en
 			}
@@ -190,7 +193,8 @@ func (e env) slowWriteOne(d *desc, w vfs.SlowWriter, view func() ([]byte, bool))
 		return 0, vfs.EBADF
 	}
 	defer d.unwatch(ch)
-	if en := e.block(ch, op.Done, nil); en != success {
+	e.partial = true
+	if en := e.block(time.Now(), ch, op.Done, nil); en != success {
 		return 0, en
 	}
 	select {

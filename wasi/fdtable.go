@@ -158,3 +158,39 @@ func (t *fdTable) closeAll() {
 		}
 	}
 }
+
+// share returns what the numbers refer to, as descs for another table; nil where a number is free.
+func (t *fdTable) share() []*desc {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	ds := make([]*desc, len(t.slots))
+	for n, s := range t.slots {
+		if s.d != nil {
+			ds[n] = s.d.share()
+		}
+	}
+	return ds
+}
+
+// restore fills a fresh table.
+func (t *fdTable) restore(ds []*desc) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.slots = make([]*slot, len(ds))
+	for n, d := range ds {
+		t.slots[n] = &slot{d: d}
+	}
+}
+
+// put makes d what a number means, in a table that nobody uses yet.
+func (t *fdTable) put(n int, d *desc) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for n >= len(t.slots) {
+		t.slots = append(t.slots, &slot{})
+	}
+	if old := t.slots[n].d; old != nil {
+		_ = old.close()
+	}
+	t.slots[n].d = d
+}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/spindle-wasm/spindle/wasi/internal/vfs"
 )
@@ -33,6 +34,9 @@ func (m bytesMemory) View(off, n uint64) ([]byte, bool) {
 var errStopped = errors.New("stopped")
 
 func (g *guest) Stopped() <-chan struct{} { return g.stop }
+
+func (g *guest) BlockSince(_ time.Time, f func()) error { return g.Block(f) }
+func (g *guest) Elapsed() time.Duration                 { return 0 }
 
 func (g *guest) Block(f func()) error {
 	select {
@@ -80,7 +84,7 @@ func (g *guest) call(name string, args ...uint64) errno {
 		g.t.Errorf("%s takes %q, not %d arguments", name, c.params, len(args))
 		return vfs.ENOSYS
 	}
-	return c.do(env{g.s, g, g.mem}, args)
+	return c.do(env{s: g.s, c: g, m: g.mem}, args)
 }
 
 // Places in the memory of tests: scratch for paths and data, results, iovecs.

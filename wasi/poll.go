@@ -53,7 +53,7 @@ func pollOneoff(e env, a []uint64) errno {
 }
 
 func (e env) poll(subs []subscription, in []byte, a []uint64) errno {
-	now := time.Now()
+	now := time.Now().Add(-e.c.Elapsed())
 	for i := range subs {
 		subs[i] = e.subscription(in[i*sizeSubscription:][:sizeSubscription], now)
 	}
@@ -72,7 +72,7 @@ func (e env) poll(subs []subscription, in []byte, a []uint64) errno {
 		if n > 0 {
 			return e.put32(a[3], n)
 		}
-		if en := e.pollWait(subs); en != success {
+		if en := e.pollWait(now, subs); en != success {
 			return en
 		}
 	}
@@ -156,7 +156,7 @@ func (e env) events(subs []subscription, out uint64) (n uint32, en errno) {
 }
 
 // pollWait waits for the first sign of an event.
-func (e env) pollWait(subs []subscription) errno {
+func (e env) pollWait(begin time.Time, subs []subscription) errno {
 	ch := make(chan struct{}, 1)
 	var first time.Time
 	var undo []func()
@@ -184,5 +184,5 @@ func (e env) pollWait(subs []subscription) errno {
 		defer t.Stop()
 		timer = t.C
 	}
-	return e.block(ch, nil, timer)
+	return e.block(begin, ch, nil, timer)
 }

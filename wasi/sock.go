@@ -109,6 +109,7 @@ func (e env) recv(d *desc, s vfs.Socket, v *iovecs, flags uint32) (uint32, errno
 				return total, success
 			}
 			total += n
+			e.partial = true
 			x.ptr += n
 			x.n -= n
 		}

@@ -24,10 +24,9 @@ const ModuleName = "wasi_snapshot_preview1"
 type System struct {
 	args, env strs
 	fds       fdTable
-	hub       *stream.Hub
+	hub       *sharedHub
 
-	randomMu  sync.Mutex
-	random    io.Reader // guarded by randomMu, unless it is the system's
+	random    *source
 	realtime  func() time.Time
 	monotonic func() time.Duration
 	cpu       cpuClock
@@ -39,7 +38,7 @@ type System struct {
 // New makes a System. On success it owns cfg.Listeners.
 func New(cfg Config) (*System, error) {
 	s := &System{
-		hub: stream.NewHub(), random: cfg.Random, realtime: cfg.Realtime, monotonic: cfg.Monotonic,
+		hub: newHub(), random: &source{r: cfg.Random}, realtime: cfg.Realtime, monotonic: cfg.Monotonic,
 	}
 	var err error
 	if s.args, err = newStrs(cfg.Args); err != nil {
@@ -59,8 +58,8 @@ func New(cfg Config) (*System, error) {
 	if s.fds.max < 3+len(cfg.Mounts)+len(cfg.Listeners) {
 		return nil, errors.New("wasi: MaxFiles is too small for what the guest starts with")
 	}
-	if s.random == nil {
-		s.random = rand.Reader
+	if s.random.r == nil {
+		s.random.r = rand.Reader
 	}
 	if s.realtime == nil {
 		s.realtime = time.Now
@@ -74,6 +73,39 @@ func New(cfg Config) (*System, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// source makes random bytes, for parents and children: no two get the same.
+type source struct {
+	mu sync.Mutex
+	r  io.Reader // guarded by mu, unless it is the system's
+}
+
+func (s *source) fill(b []byte) error {
+	if s.r != rand.Reader {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+	}
+	_, err := io.ReadFull(s.r, b)
+	return err
+}
+
+// sharedHub is a Hub of all Systems that share its files.
+type sharedHub struct {
+	*stream.Hub
+	refs atomic.Int32
+}
+
+func newHub() *sharedHub {
+	h := &sharedHub{Hub: stream.NewHub()}
+	h.refs.Store(1)
+	return h
+}
+
+func (h *sharedHub) drop() {
+	if h.refs.Add(-1) == 0 {
+		h.Close()
+	}
 }
 
 // Lookup implements spindle.ImportModule. It finds nothing for a second Process.
@@ -111,7 +143,7 @@ func (s *System) Close() error {
 func (s *System) close() {
 	s.closing.Do(func() {
 		s.fds.closeAll()
-		s.hub.Close()
+		s.hub.drop()
 	})
 }
 

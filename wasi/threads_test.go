@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/spindle-wasm/spindle"
 )
@@ -38,6 +39,8 @@ func newSpy(t *testing.T, cfg Config) *spy {
 	t.Cleanup(func() { s.Close() })
 	return &spy{System: s, changed: make(chan struct{}), hold: make(chan struct{})}
 }
+
+func (c spiedCaller) BlockSince(_ time.Time, f func()) error { return c.Block(f) }
 
 func (c spiedCaller) Block(f func()) error {
 	if !c.s.begun.Load() {
@@ -82,7 +85,7 @@ func (s *spy) Lookup(p *spindle.Process, name string) (spindle.Extern, bool) {
 	}
 	sig := signatures()[name]
 	return spindle.RawFunc(sig.typ, func(caller *spindle.Caller, slots []uint64) {
-		en := c.do(env{s.System, spiedCaller{caller, s}, caller.Memory()}, slots)
+		en := c.do(env{s: s.System, c: spiedCaller{caller, s}, m: caller.Memory()}, slots)
 		if len(sig.typ.Results) > 0 {
 			slots[0] = uint64(en)
 		}

@@ -36,13 +36,21 @@ func (g *Group) PauseOthers(ctx context.Context, but *vm.Thread) ([]*vm.Thread, 
 	if but != nil {
 		but.Hold(-1, 0)
 	}
-	for _, t := range ts {
-		if t == but {
-			continue
+	for {
+		for _, t := range ts {
+			if t == but {
+				continue
+			}
+			if err := t.AwaitPaused(ctx); err != nil {
+				g.ResumeOthers(but)
+				return nil, err
+			}
 		}
-		if err := t.AwaitPaused(ctx); err != nil {
-			g.ResumeOthers(but)
-			return nil, err
+		// A thread on its way to its safepoint may have spawned another one, which is held too, but not among those.
+		now := g.Threads()
+		known := !slices.ContainsFunc(now, func(t *vm.Thread) bool { return !slices.Contains(ts, t) })
+		if ts = now; known {
+			break
 		}
 	}
 	slices.SortFunc(ts, func(a, b *vm.Thread) int { return cmp.Compare(a.ID, b.ID) })

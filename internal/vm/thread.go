@@ -63,8 +63,9 @@ type Thread struct {
 	owned    atomic.Bool
 	state    atomic.Uint32
 	inHost   atomic.Pointer[HostFunc]
-	answer   func(t *Thread, slots []uint64) error // serves the next host call; the owner's
-	nestings int                                   // guest runs that host functions asked for: EnterGuest less LeaveGuest. The owner's
+	again    *callAgain   // of a clone, until it has made the host call again that was in flight; the owner's
+	since    atomic.Int64 // when the host function that blocks began to wait (Unix time in nanoseconds); 0 if it does not tell
+	nestings int          // guest runs that host functions asked for: EnterGuest less LeaveGuest. The owner's
 	stack    *mem.Region
 	ending   atomic.Bool
 	pools    *Pools
@@ -490,15 +491,51 @@ func (t *Thread) CallHost(f *HostFunc, slots []uint64) (err error) {
 		t.settle()
 	}
 	defer t.endHost(f, outer, &err)
-	if a := t.answer; a != nil {
-		t.answer = nil
+	if t.again != nil {
+		return t.callAgain(f, slots)
+	}
+	return f.Fn(t, slots)
+}
+
+// callAgain is a host call that was in flight when the thread was cloned.
+type callAgain struct {
+	answer  func(t *Thread, slots []uint64) error // nil: the function itself
+	elapsed time.Duration                         // how long it had waited
+}
+
+func (t *Thread) callAgain(f *HostFunc, slots []uint64) error {
+	defer func() { t.again = nil }()
+	if a := t.again.answer; a != nil {
 		return a(t, slots)
 	}
 	return f.Fn(t, slots)
 }
 
 // Answer has f serve the host call that a clone makes again, in place of the host function. The clone has not run yet.
-func (t *Thread) Answer(f func(t *Thread, slots []uint64) error) { t.answer = f }
+func (t *Thread) Answer(f func(t *Thread, slots []uint64) error) { t.again.answer = f }
+
+// Elapsed returns how long the host call that the thread is in had waited (BlockSince) in the thread that this one is a clone of; 0 if it is not
+// made again.
+func (t *Thread) Elapsed() time.Duration {
+	if t.again == nil {
+		return 0
+	}
+	return t.again.elapsed
+}
+
+// Restartable reports whether the host call that the thread stands in may be made again in a clone.
+func (t *Thread) Restartable() bool {
+	f := t.inHost.Load()
+	return f == nil || f.Restart || t.since.Load() != 0
+}
+
+// BlockSince is Block for a host function that counts its time from begin, and that may be made again in a clone (HostFunc.Restart).
+func (t *Thread) BlockSince(begin time.Time, f func()) error {
+	t.since.Store(begin.UnixNano())
+	err := t.Block(f)
+	t.since.Store(0)
+	return err
+}
 
 func (t *Thread) endHost(f, outer *HostFunc, err *error) {
 	t.inHost.Store(outer)
