@@ -99,7 +99,7 @@ func TestEveryAllocation(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			got, _, err := evaluate(t, config(name, plan.Options{MaxBytes: 32 << 20, Workers: 1, Stress: 1, Sanity: true}), src)
+			got, _, err := evaluate(t, config(name, plan.Options{MaxBytes: 4 << 20, Workers: 1, Stress: 1, Sanity: true}), src)
 			if err != nil || got != want {
 				t.Errorf("written %q, %v; want %q", got, err, want)
 			}

@@ -152,12 +152,16 @@ func (t *Thread) wantText(w word) string { return t.text(t.want(w, t.v.str)) }
 func stringAppend(t *Thread, args []word) word {
 	n := 0
 	for _, a := range args {
-		n += len(t.wantText(a))
+		k := int(t.v.mem.Length(t.want(a, t.v.str)))
+		if k > maxInt-n {
+			fail("a string cannot be so long")
+		}
+		n += k
 	}
 	s := t.alloc(t.v.str, n)
-	at := s + heap.HeaderSize
+	to := t.bytes(s)
 	for _, a := range args {
-		at += uint32(copy(t.v.mem.Bytes(at, int(t.v.mem.Length(a))), t.text(a)))
+		to = to[copy(to, t.bytes(a)):]
 	}
 	return s
 }

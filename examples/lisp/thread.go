@@ -133,8 +133,13 @@ func (t *Thread) list(n int, tail word) word {
 
 func (t *Thread) string(s string) word {
 	r := t.alloc(t.v.str, len(s))
-	copy(t.v.mem.Bytes(r+heap.HeaderSize, len(s)), s)
+	copy(t.bytes(r), s)
 	return r
+}
+
+// bytes is a view of a string, valid until the next safepoint.
+func (t *Thread) bytes(r word) []byte {
+	return t.v.mem.Bytes(r+heap.HeaderSize, int(t.v.mem.Length(r)))
 }
 
 // text is what a string or a symbol's name is.
@@ -142,7 +147,7 @@ func (t *Thread) text(r word) string {
 	if t.is(r, t.v.symbol) {
 		r = t.field(r, symName)
 	}
-	return string(t.v.mem.Bytes(r+heap.HeaderSize, int(t.v.mem.Length(r))))
+	return string(t.bytes(r))
 }
 
 // is reports whether a word is an object of a type.
