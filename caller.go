@@ -86,6 +86,9 @@ func (c *Caller) Throw(tag *Tag, fields ...uint64) {
 
 // exception makes an exception for the guest that called.
 func (c *Caller) exception(tag *vm.Tag, fields []uint64, trace []FrameInfo) error {
+	if err := c.t.CheckRefs(tag.Func.Params, fields); err != nil {
+		return err
+	}
 	r := c.t.Store.NewException(tag, fields)
 	if r == vm.NullRef {
 		return vm.NewTrap(vm.TrapOutOfMemory)

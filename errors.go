@@ -2,7 +2,6 @@ package spindle
 
 import (
 	"errors"
-	"slices"
 
 	"github.com/spindle-wasm/spindle/internal/interp"
 	"github.com/spindle-wasm/spindle/internal/vm"
@@ -67,6 +66,7 @@ const (
 	TrapNullArray            = vm.TrapNullArray
 	TrapOutOfMemory          = vm.TrapOutOfMemory
 	TrapStackOverrun         = vm.TrapStackOverrun
+	TrapAllocation           = vm.TrapAllocation
 )
 
 var (
@@ -109,10 +109,8 @@ func (p *Process) wrapError(err error) error {
 		return t
 	}
 	if x, ok := err.(*vm.Exception); ok { //nolint:errorlint // likewise
-		tag, fields := x.Store.Exception(x.Ref)
-		e := &ExceptionError{store: x.Store, fields: slices.Clone(fields), tag: &Tag{tag: tag, p: p}, trace: x.Trace}
-		x.Store.DropException(x.Ref)
-		return e
+		tag, fields := x.Store.TakeException(x.Ref)
+		return &ExceptionError{store: x.Store, fields: fields, tag: &Tag{tag: tag, p: p}, trace: x.Trace}
 	}
 	return err
 }

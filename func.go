@@ -12,14 +12,16 @@ type Func struct {
 	p       *Process
 	fn      *vm.Func
 	typ     *FuncType
-	params  int // slots
-	results int // slots
+	params  int  // slots
+	results int  // slots
+	refs    bool // references are among the parameters
 }
 
 func (p *Process) newFunc(fn *vm.Func) *Func {
 	f := &Func{p: p, fn: fn, typ: &p.rt.types.Def(fn.Type).Func}
 	for _, t := range f.typ.Params {
 		f.params += t.Slots()
+		f.refs = f.refs || t.IsRef()
 	}
 	for _, t := range f.typ.Results {
 		f.results += t.Slots()
@@ -127,8 +129,17 @@ func (f *Func) thread() *vm.Thread {
 
 // run calls the function on t: for another thread's function, the one of t's own instance of the same module.
 func (f *Func) run(t *vm.Thread, slots []uint64) error {
+	if f.refs {
+		if err := t.CheckRefs(f.typ.Params, slots); err != nil {
+			return err
+		}
+	}
 	if f.fn.Host != nil {
-		return vm.HostError(t, f.fn.Host, t.CallHost(f.fn.Host, slots))
+		err := t.CallHost(f.fn.Host, slots)
+		if t.InHost() == nil {
+			t.ResultsGiven(f.typ.Results, slots, err)
+		}
+		return vm.HostError(t, f.fn.Host, err)
 	}
 	return t.Engine.Call(t, t.Store.Instances[f.fn.Inst.Index], f.fn.Index, slots)
 }
@@ -147,7 +158,9 @@ func (p *Process) FuncRef(ref uint64) *Func {
 
 // ExternRef returns the externref for a host value, in slot form; nil is null. The Process keeps the value alive as long as guest code can
 // reach the reference, at least until guest code runs again (see the package's words on values). A comparable value has one reference at a time.
-func (p *Process) ExternRef(v any) uint64 { return uint64(p.thread.Store.HostRef(v)) }
+//
+// It is for the main thread: the embedder's calls, and host functions that run on it. Host functions on further threads use Caller.ExternRef.
+func (p *Process) ExternRef(v any) uint64 { return externRef(p.thread, v) }
 
 // ExternValue returns the host value of an externref in slot form; ok is false if the reference is not one to a host value.
 func (p *Process) ExternValue(ref uint64) (v any, ok bool) {

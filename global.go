@@ -11,6 +11,7 @@ import (
 type Global struct {
 	g *vm.Global
 	p *Process
+	h *vm.Thread // whose it is
 }
 
 func (g *Global) extern(p *Process) (vm.Extern, error) {
@@ -32,19 +33,30 @@ func (p *Process) NewGlobal(t GlobalType, value ...uint64) (*Global, error) {
 	v := [2]uint64{}
 	copy(v[:], value)
 	narrow([]ValueType{t.Type}, v[:])
+	if err := p.thread.CheckRefs([]ValueType{t.Type}, v[:]); err != nil {
+		return nil, err
+	}
+	defer p.thread.HostAccess()()
 	g, err := p.thread.Store.NewGlobal(t, v[0], v[1])
 	if err != nil {
 		return nil, err
 	}
-	return &Global{g, p}, nil
+	return &Global{g, p, p.thread}, nil
 }
 
 // Type returns the global's type.
 func (g *Global) Type() GlobalType { return g.g.Type }
 
-// Get returns the value in slot form; of a v128, the low half.
-func (g *Global) Get() uint64 {
-	lo, _ := g.g.Get()
+// Get returns the value in slot form; of a v128, the low half. A reference to an object is a local one (Objects).
+func (g *Global) Get() (lo uint64) {
+	if !g.g.Type.Type.IsRef() {
+		lo, _ = g.g.Get()
+		return lo
+	}
+	g.h.NewLocals([]ValueType{g.g.Type.Type}, func() []uint64 {
+		lo, _ = g.g.Get()
+		return []uint64{lo}
+	})
 	return lo
 }
 
@@ -55,7 +67,7 @@ func (g *Global) GetV128() V128 {
 }
 
 // Set stores a value in slot form; it fails on an immutable global. Of a v128 the high half becomes 0; references must be of the global's type,
-// which is not checked.
+// which is checked in a Process with a garbage-collected heap only.
 func (g *Global) Set(v uint64) error { return g.set(v, 0) }
 
 // SetV128 stores a vector.
@@ -67,6 +79,12 @@ func (g *Global) set(lo, hi uint64) error {
 	}
 	v := [2]uint64{lo, hi}
 	narrow([]ValueType{g.g.Type.Type}, v[:])
+	if g.g.Type.Type.IsRef() {
+		if err := g.h.CheckRefs([]ValueType{g.g.Type.Type}, v[:]); err != nil {
+			return err
+		}
+		defer g.h.HostAccess()()
+	}
 	g.g.Set(v[0], v[1])
 	return nil
 }

@@ -56,9 +56,9 @@ func (i *Instance) Lookup(_ *Process, name string) (Extern, bool) {
 	case KindMemory:
 		return &Memory{m: x.Memory}, true
 	case KindTable:
-		return &Table{x.Table, i.p}, true
+		return &Table{x.Table, i.p, i.inst.Store.Thread()}, true
 	case KindGlobal:
-		return &Global{x.Global, i.p}, true
+		return &Global{x.Global, i.p, i.inst.Store.Thread()}, true
 	default:
 		return &Tag{x.Tag, i.p}, true
 	}

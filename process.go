@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/spindle-wasm/spindle/gc/trace"
 	"github.com/spindle-wasm/spindle/internal/process"
 	"github.com/spindle-wasm/spindle/internal/vm"
 	"github.com/spindle-wasm/spindle/internal/wasm"
@@ -34,6 +35,8 @@ type Config struct {
 	// ThreadLabels has each guest thread's goroutine labelled with its tid for Go's profiles (LabelThread). It makes a spawn dearer by
 	// about half a microsecond; LabelProcess costs nothing.
 	ThreadLabels bool
+	// GC configures the garbage-collected heap, of modules that have struct or array types.
+	GC GCConfig
 }
 
 // DefaultMaxThreads is used if Config.MaxThreads is 0.
@@ -65,12 +68,13 @@ func (h HostModule) Lookup(_ *Process, name string) (Extern, bool) {
 
 // Process is a group of instances that live, exit and are closed together.
 type Process struct {
-	rt     *Runtime
-	cfg    Config
-	thread *vm.Thread // the main one
-	group  *process.Group
-	caller Caller // of the main thread
-	labels labels
+	rt      *Runtime
+	cfg     Config
+	thread  *vm.Thread // the main one
+	group   *process.Group
+	caller  Caller        // of the main thread
+	gcTrace *trace.Writer // nil if none is wanted
+	labels  labels
 
 	freezing chan struct{} // held, by an element in it, by who makes an image
 	image    *Image        // that the Process was made of, or nil
@@ -99,6 +103,9 @@ func (r *Runtime) NewProcess(cfg Config) (*Process, error) {
 
 // newProcess makes a Process whose threads have the profile labels of ctx.
 func (r *Runtime) newProcess(ctx context.Context, cfg Config) (*Process, error) {
+	if err := cfg.GC.check(); err != nil {
+		return nil, err
+	}
 	size := cfg.StackSize
 	if size == 0 {
 		size = r.stackSize
@@ -110,6 +117,7 @@ func (r *Runtime) newProcess(ctx context.Context, cfg Config) (*Process, error) 
 	p := r.bareProcess(ctx, cfg)
 	p.thread = t
 	t.NoStackCheck = r.noStackCheck || cfg.NoStackCheck
+	t.GC = p.heapConfig()
 	p.caller.p, p.caller.t = p, t
 	t.HostData = &p.caller
 	if n := p.maxMemory(); n != 0 {
@@ -398,6 +406,9 @@ func (p *Process) Close() error {
 	if i := p.image; i != nil {
 		i.vm.Done()
 		err = i.unuse()
+	}
+	if p.gcTrace != nil {
+		err = errors.Join(err, p.gcTrace.Close())
 	}
 	p.rt.remove(p)
 	close(p.closed)

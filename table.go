@@ -11,6 +11,7 @@ import (
 type Table struct {
 	t *vm.Table
 	p *Process
+	h *vm.Thread // whose it is
 }
 
 func (t *Table) extern(p *Process) (vm.Extern, error) {
@@ -28,11 +29,15 @@ func (p *Process) NewTable(t TableType, init uint64) (*Table, error) {
 	if !t.Elem.Nullable() && init == 0 {
 		return nil, fmt.Errorf("a table of type %s needs a reference to fill it with", t.Elem)
 	}
+	if err := p.thread.CheckRefs([]ValueType{t.Elem}, []uint64{init}); err != nil {
+		return nil, err
+	}
+	defer p.thread.HostAccess()()
 	vt, err := p.thread.Store.NewTable(t, vm.Ref(init))
 	if err != nil {
 		return nil, err
 	}
-	return &Table{vt, p}, nil
+	return &Table{vt, p, p.thread}, nil
 }
 
 // Type returns the table's type.
@@ -41,17 +46,37 @@ func (t *Table) Type() TableType { return t.t.Type }
 // Size returns the number of elements.
 func (t *Table) Size() uint64 { return t.t.Size() }
 
-// Get returns an element; ok is false beyond the end.
+// Get returns an element; ok is false beyond the end. A reference to an object is a local one (Objects).
 func (t *Table) Get(i uint64) (ref uint64, ok bool) {
-	r, ok := t.t.Get(i)
-	return uint64(r), ok
+	t.h.NewLocals([]ValueType{t.t.Type.Elem}, func() []uint64 {
+		var r vm.Ref
+		r, ok = t.t.Get(i)
+		ref = uint64(r)
+		return []uint64{ref}
+	})
+	return ref, ok
 }
 
-// Set stores an element; it reports false beyond the end. The reference must be of the table's element type: that is not checked.
-func (t *Table) Set(i, ref uint64) bool { return t.t.Set(i, vm.Ref(ref)) }
+// Set stores an element; it reports false beyond the end. The reference must be of the table's element type: in a Process with a garbage-collected heap
+// another one is refused, too; otherwise that is not checked.
+func (t *Table) Set(i, ref uint64) bool {
+	if t.check(ref) != nil {
+		return false
+	}
+	defer t.h.HostAccess()()
+	return t.t.Set(i, vm.Ref(ref))
+}
 
-// Grow adds delta elements, all init, and returns the old size; ok is false if the table cannot grow that far.
+func (t *Table) check(ref uint64) error {
+	return t.h.CheckRefs([]ValueType{t.t.Type.Elem}, []uint64{ref})
+}
+
+// Grow adds delta elements, all init, and returns the old size; ok is false if the table cannot grow that far, or as of Set.
 func (t *Table) Grow(delta, init uint64) (old uint64, ok bool) {
-	old, ok, _ = t.p.thread.TableGrow(t.t, delta, vm.Ref(init))
+	if t.check(init) != nil {
+		return t.Size(), false
+	}
+	defer t.h.HostAccess()()
+	old, ok, _ = t.h.TableGrow(t.t, delta, vm.Ref(init))
 	return old, ok
 }

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/spindle-wasm/spindle/internal/wasm"
@@ -137,6 +138,19 @@ func (s *Store) DropException(r Ref) {
 	if rec := &s.refs.exns.recs[r]; !rec.escaped && rec.pinned == 0 {
 		s.refs.freeException(r)
 	}
+}
+
+// TakeException is what the host does with an exception that left the guest: it gets a copy of the fields, of which references are local ones of the
+// thread, and the exception is dropped.
+func (s *Store) TakeException(r Ref) (tag *Tag, fields []uint64) {
+	defer s.thread.HostAccess()()
+	tag, fields = s.Exception(r)
+	fields = slices.Clone(fields)
+	if s.thread.heap != nil {
+		s.thread.locals.addTyped(s.types, tag.Func.Params, fields)
+	}
+	s.DropException(r)
+	return tag, fields
 }
 
 func (x *refTables) freeException(r Ref) {

@@ -42,6 +42,7 @@ type Heap struct {
 	alloc   sync.Mutex  // held by host code that allocates; before host
 	mutator *gc.Mutator // of host code; guarded by alloc
 
+	stats  heapStats
 	holds  handleTable
 	scopes scopes
 
@@ -63,6 +64,13 @@ func (t *Thread) needHeap(ts *wasm.TypeSpace) error {
 	h := &Heap{types: g, pools: t.pools, main: t, every: t.GC.EverySafepoint}
 	cfg := t.GC.Config
 	cfg.Types = &g.types
+	told := cfg.Stats
+	cfg.Stats = func(c gc.Collection) {
+		h.stats.add(c)
+		if told != nil {
+			told(c)
+		}
+	}
 	if h.gc, err = gc.New(h, cfg); err != nil {
 		g.drop(t.pools)
 		return err
@@ -75,8 +83,8 @@ func (t *Thread) needHeap(ts *wasm.TypeSpace) error {
 	return nil
 }
 
-// Heap returns the GC heap of the thread's Process, nil if it has none.
-func (t *Thread) Heap() *Heap { return t.heap }
+// Heap returns the GC heap of the thread's Process, nil if it has none. Any goroutine may call it.
+func (t *Thread) Heap() *Heap { return t.published.Load() }
 
 // GC returns the heap in terms of package gc.
 func (h *Heap) GC() *gc.Heap { return h.gc }
@@ -98,6 +106,7 @@ func (h *Heap) join(t *Thread, supers uintptr) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	t.heap, t.mutator, t.Store.refs = h, h.gc.NewMutator(t), h.refs
+	t.published.Store(h)
 	h.threads = append(h.threads, t)
 	c := t.Ctx
 	c.Heap, c.LogBits, c.Supers = h.mem.Base(), h.mem.Log.Base(), supers

@@ -90,6 +90,12 @@ func (t *Thread) NewScope() (*Scope, error) {
 	return s, nil
 }
 
+// Thread returns the thread whose objects the scope is for.
+func (s *Scope) Thread() *Thread { return s.t }
+
+// Of reports whether the heap's types are those of a space.
+func (s *Scope) Of(ts *wasm.TypeSpace) bool { return s.h.types.ts == ts }
+
 // Close ends a scope of NewScope and its references.
 func (s *Scope) Close() {
 	s.h.host.RLock()

@@ -72,8 +72,9 @@ type Thread struct {
 	callCtx  context.Context
 	waiter   waiter
 
-	heap       *Heap       // nil without one
-	mutator    *gc.Mutator // likewise
+	heap       *Heap                // nil without one
+	published  atomic.Pointer[Heap] // the same, for other goroutines
+	mutator    *gc.Mutator          // likewise
 	locals     localSet
 	eval       *evaluation // of a constant expression that is under way
 	collecting bool        // answering FlagCollect
