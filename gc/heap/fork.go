@@ -37,10 +37,15 @@ func (m *Memory) Freeze() (*Frozen, error) {
 	if err != nil {
 		return nil, fmt.Errorf("gc: freezing the heap: %w", err)
 	}
-	// Beyond what is committed nothing has been used, and new blocks there have pages of their own from the start. In what is frozen there are
-	// holes: a free block costs pages of the image, too.
-	m.floor = uint32((img.Committed() - m.meta) >> LogBlock)
-	m.next = max(m.next, m.floor)
+	// What is not mapped from the image's file has pages of its own from the start. In the file there are holes: a block there that was never used costs
+	// pages of the file, too.
+	m.floor = 1
+	if used := img.Used(); used > m.meta {
+		m.floor = max(1, uint32((used-m.meta+BlockSize-1)>>LogBlock))
+	}
+	if m.next < m.floor {
+		m.next = m.floor
+	}
 	return &Frozen{
 		types: m.Types, img: img, at: layOut(m.blocks), blocks: m.blocks, limit: m.limit, inUse: m.inUse.Load(),
 		taken: slices.Clone(m.taken), dirty: slices.Clone(m.dirty), floor: m.floor,

@@ -248,6 +248,62 @@ func TestRubyForkWhileACollectionWaitsForMutators(t *testing.T) {
 	}
 }
 
+// Children are made of one ticket by many at the same time, while the parent goes on; closing the ticket meanwhile either comes before one of them or does not disturb it.
+func TestChildrenAtTheSameTime(t *testing.T) {
+	for _, name := range gc.Plans() {
+		v, ps := newForkable(t, name, plan.Options{Workers: 2, NurseryBytes: 512 << 10}, 2)
+		run(t, 500, ps...)
+		collect2 := func(v *VM) {
+			if name != "nogc" {
+				collect(t, v)
+			}
+		}
+		img, clones := freeze(t, v, ps)
+		resume(t, img)
+		stop := live(t, ps)
+		var wg sync.WaitGroup
+		for k := range 8 {
+			wg.Go(func() {
+				for i := range 5 {
+					child, threads, err := img.Fork(nil, nil)
+					if errors.Is(err, gc.ErrTicketClosed) && k > 0 {
+						return
+					}
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					var forked []*Program
+					for i, p := range ps {
+						forked = append(forked, clones[i].On(threads[p.t]))
+					}
+					collect2(child)
+					run(t, 100, forked...)
+					for _, p := range forked {
+						if err := p.Verify(); err != nil {
+							t.Error(err)
+						}
+					}
+					closeVM(t, child)
+					if k == 0 && i == 4 {
+						if err := img.Close(); err != nil {
+							t.Error(err)
+						}
+					}
+				}
+			})
+		}
+		wg.Wait()
+		stop()
+		for _, p := range ps {
+			if err := p.Verify(); err != nil {
+				t.Error(err)
+			}
+		}
+		closeVM(t, v)
+	}
+}
+
 // Threads that are not in the child have no mutators there, and what they had written to old objects is not forgotten (mmtk-ruby 95).
 func TestForkDestroysMutatorsOfThreadsThatAreGone(t *testing.T) {
 	for _, name := range gc.Plans() {

@@ -76,10 +76,13 @@ func (b *Base) balance() {
 	if l.running > 0 {
 		l.allocated.add(keepAllocated, float64(l.promoted<<heap.LogBlock), l.running)
 	}
-	l.collected.add(keepCollected, float64(traced), (time.Since(c.Start) - c.Stop).Seconds())
+	if traced > 0 { // of a forked heap all that lives may be in its image, which is not gone through
+		l.collected.add(keepCollected, float64(traced), (time.Since(c.Start) - c.Stop).Seconds())
+	}
 	l.promoted, l.running = 0, 0
 	if b.Opts.MinBytes > 0 {
-		b.setLimit(int64(l.limit(float64(inUse<<heap.LogBlock), b.Opts.Balance)) >> heap.LogBlock)
+		image := b.image.Blocks()
+		b.setLimit(image + int64(l.limit(float64((inUse-image)<<heap.LogBlock), b.Opts.Balance))>>heap.LogBlock)
 	}
 }
 

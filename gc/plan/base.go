@@ -91,13 +91,15 @@ type Base struct {
 	after atomic.Int64 // blocks in use after the last collection
 
 	mu       sync.Mutex
-	mutators []*Mutator       // guarded by mu
-	orphaned barrier.Buffer   // guarded by mu; remembered by mutators that are gone
-	failed   error            // guarded by mu; the heap is unusable
-	phase    phase            // guarded by mu
-	pins     map[heap.Ref]int // guarded by mu; how often objects are pinned
-	current  Collection       // the running collection's; workers fill it in at its end
-	balancer balancer         // workers change it at the end of a collection
+	mutators []*Mutator     // guarded by mu
+	orphaned barrier.Buffer // guarded by mu; remembered by mutators that are gone
+	// inherited is what mutators of the heap that this one is a fork of had remembered. Other children have the same; it is not changed.
+	inherited barrier.Buffer   // guarded by mu
+	failed    error            // guarded by mu; the heap is unusable
+	phase     phase            // guarded by mu
+	pins      map[heap.Ref]int // guarded by mu; how often objects are pinned
+	current   Collection       // the running collection's; workers fill it in at its end
+	balancer  balancer         // workers change it at the end of a collection
 }
 
 // New makes a heap whose plan make returns. make may use Mem and Budget.

@@ -3,6 +3,7 @@ package plan
 import (
 	"time"
 
+	"github.com/spindle-wasm/spindle/gc/barrier"
 	"github.com/spindle-wasm/spindle/gc/heap"
 	"github.com/spindle-wasm/spindle/gc/policy"
 	"github.com/spindle-wasm/spindle/gc/scheduler"
@@ -35,6 +36,8 @@ func (b *Base) begin(w *scheduler.Worker) {
 	b.mu.Lock()
 	mutators := b.mutators
 	remembered := b.orphaned.Take()
+	remembered.Append(b.inherited)
+	b.inherited = barrier.Buffer{}
 	b.mu.Unlock()
 	for _, m := range mutators {
 		m.reset()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"sync"
+	"time"
 
 	"github.com/spindle-wasm/spindle/gc/barrier"
 	"github.com/spindle-wasm/spindle/gc/heap"
@@ -152,6 +153,8 @@ func (b *Base) forker() (Forker, error) {
 func (b *Base) flush() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.orphaned.Append(b.inherited)
+	b.inherited = barrier.Buffer{}
 	for _, m := range b.mutators {
 		b.orphaned.Append(m.barrier.Take())
 	}
@@ -207,6 +210,7 @@ func (t *Ticket) note() {
 	t.state.inherit(b)
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	t.state.orphaned.Append(b.orphaned)
 	for _, m := range b.mutators {
 		t.mutators = append(t.mutators, mutatorState{m, m.Thread, m.stress, m.turn})
 	}
@@ -227,10 +231,8 @@ func (b *Base) inherit(from *Base) {
 	b.after.Store(from.after.Load())
 	b.current = from.current
 	b.balancer = from.balancer
-	b.orphaned = barrier.Buffer{}
 	from.mu.Lock()
 	defer from.mu.Unlock()
-	b.orphaned.Append(from.orphaned)
 	b.pins = maps.Clone(from.pins)
 }
 
@@ -257,7 +259,8 @@ type ChildConfig struct {
 	// Thread returns the child's thread for one of the heap that was forked, and whether there is one. A mutator whose thread is not there is not there either:
 	// what it remembered, the heap does. If it is nil, the child has no threads at first.
 	Thread func(parent vm.Thread) (child vm.Thread, ok bool)
-	// Options, if set, changes the child's options: Stats, Trace, Workers and the tools for debugging; not what sizes the heap.
+	// Options, if set, changes the child's options: Stats, Trace, Workers and the tools for debugging; not what sizes the heap. Otherwise the child has the
+	// same Stats and Trace, and both heaps may call them at the same time.
 	Options func(*Options)
 }
 
@@ -291,6 +294,8 @@ func (t *Ticket) Child(b vm.Binding, cfg ChildConfig) (*Base, map[*Mutator]*Muta
 	}
 	child := assemble(b, opts, mem, t.state.make)
 	child.inherit(t.state)
+	child.inherited = t.state.orphaned // which may be large: children that never collect share it
+	child.balancer.resumed = time.Now() // nobody has run since the freeze, which may be long ago
 	mutators := map[*Mutator]*Mutator{}
 	if cfg.Thread != nil {
 		for _, s := range t.mutators {

@@ -263,6 +263,13 @@ func (d *delta) release() error {
 	return err
 }
 
+// Used returns how many bytes of a new region are mapped from the image's file: 0 if there is none. What lies behind is the region's own from the start.
+func (i *Image) Used() int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.used
+}
+
 // Backed reports whether some of the region lies, or has lain, in a file: it was reserved forkable, frozen, or made of an image.
 func (r *Region) Backed() bool { return r.file != nil }
 
