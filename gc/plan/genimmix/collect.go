@@ -3,6 +3,7 @@ package genimmix
 import (
 	"github.com/spindle-wasm/spindle/gc/alloc"
 	"github.com/spindle-wasm/spindle/gc/policy"
+	"github.com/spindle-wasm/spindle/gc/policy/immix"
 )
 
 // InitTracer implements plan.Plan: copies of the young go into holes of the mature space, and so does what is moved within it.
@@ -11,16 +12,16 @@ func (p *Plan) InitTracer(t *policy.Tracer) {
 }
 
 // Full implements plan.Plan.
-func (p *Plan) Full(wanted bool) bool { return p.gens.Full(wanted, &p.base.Budget) }
+func (p *Plan) Full(wanted bool) bool { return p.sparse || p.gens.Full(wanted, &p.base.Budget) }
 
 // Prepare implements plan.Plan. What is moved within the mature space must leave room for all of the nursery.
 func (p *Plan) Prepare(full bool) {
 	p.nursery.Prepare(0)
 	if full {
 		p.base.NextEpoch()
-		p.mature.Prepare()
 		mode, urgent := p.base.Defrag()
-		p.mature.Defragment(mode, urgent, p.base.Room()-p.copies(p.nursery.Blocks()), 1)
+		p.mature.Defragment(mode, urgent || p.sparse, p.base.Room()-p.copies(p.nursery.Blocks()), 1)
+		p.mature.Prepare()
 	}
 }
 
@@ -29,4 +30,11 @@ func (p *Plan) Release(full bool) {
 	p.nursery.Release(p.mature.Adopt)
 	p.mature.Release()
 	p.gens.Collected(full, p.base.Mem.InUse())
+	was := p.sparse
+	p.sparse = false
+	if full && !was && p.base.Opts.Defrag != immix.DefragNever {
+		// A nursery needs free blocks, for itself and for copies, and holes are none.
+		gain, blocks := p.mature.Gain()
+		p.sparse = gain > blocks/4 && p.base.Room() < p.base.Mem.Limit()/2
+	}
 }

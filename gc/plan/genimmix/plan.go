@@ -14,6 +14,7 @@ type Plan struct {
 	nursery *copyspace.Space
 	mature  *immix.Space
 	gens    plan.Generations
+	sparse  bool // the mature space takes a lot more blocks than it needs: the next collection defragments it, while there is room. Written while the world stands
 }
 
 // New makes the plan of a heap.
@@ -26,25 +27,24 @@ func New(b *plan.Base) plan.Plan {
 // Constraints implements plan.Plan.
 func (p *Plan) Constraints() plan.Constraints {
 	return plan.Constraints{
-		Name: "GenImmix", Moves: true, Barrier: plan.ObjectBarrier, MaxSmall: heap.BlockSize / 4, Collects: true, Generational: true,
+		Name: "GenImmix", Moves: true, Barrier: plan.ObjectBarrier, MaxSmall: copyspace.MaxSmall, Collects: true, Generational: true,
 	}
 }
 
 // Spaces implements plan.Plan.
 func (p *Plan) Spaces() []policy.Space { return []policy.Space{p.nursery, p.mature} }
 
-// Due implements plan.Plan: the nursery is full, or what may survive in it would not fit.
+// Due implements plan.Plan: the nursery is full, or what may survive in it would not fit, or the mature space is to be defragmented before the nursery takes the room.
 func (p *Plan) Due(inUse, n int64, space heap.SpaceID) bool {
 	blocks, young := p.base.Budget.Blocks(), p.nursery.Blocks()
 	if space == plan.FirstSpace {
 		young += n
 	}
-	return p.gens.NurseryFull(inUse, p.base.Opts.NurseryBytes) || inUse+n+p.copies(young)+p.base.Opts.Defrag.Headroom(blocks) > blocks
+	return p.sparse || p.gens.NurseryFull(inUse, p.base.Opts.NurseryBytes) || inUse+n+p.copies(young)+p.base.Opts.Defrag.Headroom(blocks) > blocks
 }
 
-// copies is how many blocks the copies of so many may take. They may come in an order that leaves up to a quarter of each block empty, and each
-// worker has a block that it has not filled.
-func (p *Plan) copies(young int64) int64 { return young + young/3 + int64(p.base.Opts.Workers) }
+// copies is how many blocks the copies of so many may take.
+func (p *Plan) copies(young int64) int64 { return copyspace.Copies(young, p.base.Opts.Workers) }
 
 // Reserve implements plan.Reserver: young objects are a part of all, up to what the nursery holds.
 func (p *Plan) Reserve(blocks int64) int64 {

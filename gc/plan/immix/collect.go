@@ -16,9 +16,9 @@ func (p *Plan) Full(bool) bool { return true }
 // Prepare implements plan.Plan.
 func (p *Plan) Prepare(bool) {
 	p.base.NextEpoch()
-	p.space.Prepare()
 	mode, urgent := p.base.Defrag()
 	p.space.Defragment(mode, urgent, p.base.Room(), 0)
+	p.space.Prepare()
 }
 
 // Release implements plan.Plan.

@@ -25,14 +25,13 @@ func New(b *plan.Base) plan.Plan {
 
 // Constraints implements plan.Plan.
 func (p *Plan) Constraints() plan.Constraints {
-	return plan.Constraints{Name: "SemiSpace", Moves: true, MaxSmall: heap.BlockSize / 4, Collects: true}
+	return plan.Constraints{Name: "SemiSpace", Moves: true, MaxSmall: copyspace.MaxSmall, Collects: true}
 }
 
 // Spaces implements plan.Plan.
 func (p *Plan) Spaces() []policy.Space { return []policy.Space{p.spaces[0], p.spaces[1]} }
 
-// Due implements plan.Plan: there must be room for copies. Everything may be alive; copies may come in an order that leaves up to a quarter of each block empty, and each
-// worker has a block that it has not filled.
+// Due implements plan.Plan: there must be room for copies. Everything may be alive; how many blocks their copies take, the space knows.
 func (p *Plan) Due(inUse, n int64, space heap.SpaceID) bool {
 	held := p.spaces[p.to].Blocks()
 	if space >= plan.FirstSpace {
@@ -42,4 +41,4 @@ func (p *Plan) Due(inUse, n int64, space heap.SpaceID) bool {
 }
 
 // Reserve implements plan.Reserver.
-func (p *Plan) Reserve(blocks int64) int64 { return blocks + blocks/3 + int64(p.base.Opts.Workers) }
+func (p *Plan) Reserve(blocks int64) int64 { return copyspace.Copies(blocks, p.base.Opts.Workers) }

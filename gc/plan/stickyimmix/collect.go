@@ -17,9 +17,9 @@ func (p *Plan) Full(wanted bool) bool { return p.gens.Full(wanted, &p.base.Budge
 func (p *Plan) Prepare(full bool) {
 	if full {
 		p.base.NextEpoch()
-		p.space.Prepare()
 		mode, urgent := p.base.Defrag()
 		p.space.Defragment(mode, urgent, p.base.Room(), 0)
+		p.space.Prepare()
 	}
 }
 

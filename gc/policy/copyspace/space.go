@@ -26,6 +26,14 @@ type Space struct {
 	runs []run // guarded by mu
 }
 
+// MaxSmall is the largest object that pays in a copying space. What the end of a block has no room for is lost until the next collection, at most that; larger objects do better
+// among the large ones, where they are not copied either.
+const MaxSmall = heap.BlockSize / 8
+
+// Copies returns how many blocks the copies of so many may take: they may come in an order that leaves an eighth of each block empty, and each worker has a block that it has not
+// filled.
+func Copies(blocks int64, workers int) int64 { return blocks + blocks/7 + 1 + int64(workers) }
+
 type run struct{ first, n uint32 }
 
 // Values of heap.Memory.States in blocks of the space.

@@ -54,7 +54,7 @@ type evacuation struct {
 	stayed  []heap.Ref // guarded by Space.mu; pinned for want of room
 }
 
-// Defragment decides which blocks are emptied in a collection of the whole heap, after Prepare. Copies may take room free blocks; copyTo is the first of two copy
+// Defragment decides which blocks are emptied in a collection of the whole heap, before Prepare. Copies may take room free blocks; copyTo is the first of two copy
 // allocators of the tracers (CopyHoles, CopyFree). Urgent tells that the last collection has not made enough room.
 func (s *Space) Defragment(mode Defrag, urgent bool, room int64, copyTo int) {
 	e := &s.evacuation
@@ -88,48 +88,75 @@ func (s *Space) Defragment(mode Defrag, urgent bool, room int64, copyTo int) {
 	s.reusable = kept
 }
 
-// Blocks that are not full enough to be worth it: with so many free lines at least.
-const sparse = heap.LinesPerBlock / 8
-
 // choose picks those of some blocks that are emptied: the ones with the most holes, as many as what lives in them fits into free blocks and the other blocks' free lines.
 func (s *Space) choose(from []uint32, room int64, mode Defrag, urgent bool) (chosen []uint32) {
-	if mode == DefragEveryBlock {
+	if mode == DefragEveryBlock || len(from) == 0 {
 		return append(chosen, from...)
 	}
-	type sums struct{ free, live int64 }
+	type sums struct{ blocks, free, live int64 }
 	var byHoles [heap.LinesPerBlock/2 + 1]sums
-	all := make([]uint8, len(from)) // holes; 0: not to be chosen
-	free := int64(0)                // lines
+	holes := make([]uint8, len(from))
+	free := int64(0) // lines
 	for i, b := range from {
-		holes, n := s.holes(b)
+		h, n := s.holes(b)
 		free += int64(n)
-		if n >= sparse || urgent {
-			all[i] = uint8(holes)
-			byHoles[holes].free += int64(n)
-			byHoles[holes].live += int64(heap.LinesPerBlock - n)
-		}
+		holes[i] = uint8(h)
+		byHoles[h].blocks++
+		byHoles[h].free += int64(n)
+		byHoles[h].live += int64(heap.LinesPerBlock - n)
 	}
 	// Allocators go through all holes before they take free blocks: those that they did not want are too small, or not near the end of what there is.
 	if lines := int64(len(s.blocks)) * heap.LinesPerBlock; mode == DefragAuto && !urgent && free < lines/8 {
 		return nil
 	}
+	// Objects that lie in lines of their own lie together afterwards, and copies leave lines half empty here and there.
+	dense := s.density(from) * 9 / 8
 	room = room*heap.LinesPerBlock + free
-	need, least := int64(0), len(byHoles)
+	need, blocks, least := 0.0, int64(0), len(byHoles)
 	for h := len(byHoles) - 1; h > 0; h-- {
-		need += byHoles[h].live
+		need += float64(byHoles[h].live) * dense
 		room -= byHoles[h].free
-		// Copies leave lines half empty here and there.
-		if need+need/8 > room {
+		if need > float64(room) {
 			break
 		}
+		blocks += byHoles[h].blocks
 		least = h
 	}
+	// A closure in which objects move takes several times as long.
+	if mode == DefragAuto && !urgent && blocks < int64(len(s.blocks))/8 {
+		return nil
+	}
 	for i, b := range from {
-		if int(all[i]) >= least {
+		if int(holes[i]) >= least {
 			chosen = append(chosen, b)
 		}
 	}
 	return chosen
+}
+
+// density tells, by some of the blocks, which part of the bytes of marked lines the marked objects are.
+func (s *Space) density(blocks []uint32) float64 {
+	const samples = 64
+	lines, bytes := 1, uint32(0)
+	for i := 0; i < len(blocks); i += max(len(blocks)/samples, 1) {
+		_, free := s.holes(blocks[i])
+		lines += heap.LinesPerBlock - free
+		policy.EachMarked(s.Mem, blocks[i], func(r heap.Ref) { bytes += s.Mem.SizeOf(r) })
+	}
+	return min(float64(bytes)/float64(lines<<heap.LogLine), 1)
+}
+
+// Gain estimates, after Release, how many of the space's blocks a defragmentation with enough room would free.
+func (s *Space) Gain() (gain, blocks int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	live := 0
+	for _, b := range s.reusable {
+		_, free := s.holes(b)
+		live += heap.LinesPerBlock - free
+	}
+	kept := int64(float64(live)*s.density(s.reusable)*9/8) / heap.LinesPerBlock
+	return max(int64(len(s.reusable))-kept, 0), int64(len(s.blocks))
 }
 
 // holes counts a block's runs of free lines, and the lines in them.
