@@ -91,6 +91,14 @@ func (p *Program) Clone() *Program {
 	for i := range c.finals {
 		c.finals[i].tw = copyOf(c.finals[i].tw)
 	}
+	copyKeys := func(places map[*twin]uint32) map[*twin]uint32 {
+		c := make(map[*twin]uint32, len(places))
+		for tw, r := range places {
+			c[copyOf(tw)] = r
+		}
+		return c
+	}
+	c.immortal, c.held = copyKeys(p.immortal), copyKeys(p.held)
 	for len(work) > 0 {
 		t := work[len(work)-1]
 		work = work[:len(work)-1]

@@ -65,7 +65,7 @@ func newForkable(t *testing.T, name string, opts plan.Options, programs int) (*V
 		th := v.NewThread()
 		v.Leave()
 		p := NewProgram(th, types, uint64(k), 100)
-		p.Unsettled = true // Warmup keeps what is dead
+		p.Unsettled, p.Semantics = true, k%2 == 1 // Warmup keeps what is dead
 		ps = append(ps, p)
 	}
 	return v, ps
@@ -124,80 +124,82 @@ func collect(t *testing.T, v *VM) {
 // on like a program that has never been forked; nobody sees what another one does.
 func TestForkFuzz(t *testing.T) {
 	for _, name := range gc.Plans() {
-		t.Run(name, func(t *testing.T) {
-			type member struct {
-				v     *VM
-				ps    []*Program
-				steps int
+		t.Run(name, func(t *testing.T) { forkFuzz(t, name, 7) })
+	}
+}
+
+func forkFuzz(t *testing.T, name string, seed uint64) {
+	type member struct {
+		v     *VM
+		ps    []*Program
+		steps int
+	}
+	rng := rand.New(rand.NewPCG(seed, 7))
+	v, ps := newForkable(t, name, plan.Options{NurseryBytes: 512 << 10, Workers: 2, Sanity: true}, 2)
+	family := []*member{{v, ps, 0}}
+	go1 := func(m *member, n int) {
+		run(t, n, m.ps...)
+		m.steps += n
+	}
+	rounds, perRound := 25, 1500
+	if testing.Short() {
+		rounds, perRound = 10, 500
+	}
+	if name == "pageprotect" || name == "nogc" {
+		perRound /= 5
+	}
+	for range rounds {
+		m := family[rng.IntN(len(family))]
+		go1(m, rng.IntN(perRound))
+		if rng.IntN(8) == 0 {
+			if err := m.v.Heap.Warmup(); err != nil {
+				t.Fatal(err)
 			}
-			rng := rand.New(rand.NewPCG(7, 7))
-			v, ps := newForkable(t, name, plan.Options{NurseryBytes: 512 << 10, Workers: 2, Sanity: true}, 2)
-			family := []*member{{v, ps, 0}}
-			go1 := func(m *member, n int) {
-				run(t, n, m.ps...)
-				m.steps += n
-			}
-			rounds, perRound := 25, 1500
-			if testing.Short() {
-				rounds, perRound = 10, 500
-			}
-			if name == "pageprotect" || name == "nogc" {
-				perRound /= 5
-			}
-			for range rounds {
-				m := family[rng.IntN(len(family))]
+		}
+		if rng.IntN(3) == 0 && name != "nogc" {
+			collect(t, m.v)
+		}
+		img, clones := freeze(t, m.v, m.ps)
+		steps, early := m.steps, rng.IntN(3)
+		for k := range 1 + rng.IntN(3) {
+			if k == early {
+				resume(t, img)
 				go1(m, rng.IntN(perRound))
-				if rng.IntN(8) == 0 {
-					if err := m.v.Heap.Warmup(); err != nil {
-						t.Fatal(err)
-					}
+			}
+			child, forked := fork(t, img, m.ps, clones, nil)
+			for i, p := range forked {
+				if k >= early {
+					break // the parent is not any more what it was
 				}
-				if rng.IntN(3) == 0 && name != "nogc" {
-					collect(t, m.v)
-				}
-				img, clones := freeze(t, m.v, m.ps)
-				steps, early := m.steps, rng.IntN(3)
-				for k := range 1 + rng.IntN(3) {
-					if k == early {
-						resume(t, img)
-						go1(m, rng.IntN(perRound))
-					}
-					child, forked := fork(t, img, m.ps, clones, nil)
-					for i, p := range forked {
-						if k >= early {
-							break // the parent is not any more what it was
-						}
-						if err := SameHeap(p.t, m.ps[i].t); err != nil {
-							t.Fatal(err)
-						}
-					}
-					family = append(family, &member{child, forked, steps})
-				}
-				if err := img.Resume(); err != nil && !errors.Is(err, gc.ErrNotForking) {
+				if err := SameHeap(p.t, m.ps[i].t); err != nil {
 					t.Fatal(err)
 				}
-				if err := img.Close(); err != nil {
-					t.Fatal(err)
-				}
-				go1(family[len(family)-1], rng.IntN(perRound))
-				for len(family) > 5 {
-					k := rng.IntN(len(family))
-					verify(t, name, family[k].ps, family[k].steps)
-					closeVM(t, family[k].v)
-					family = append(family[:k], family[k+1:]...)
-				}
-				if t.Failed() {
-					return
-				}
 			}
-			for _, m := range family {
-				if name != "nogc" {
-					collect(t, m.v)
-				}
-				verify(t, name, m.ps, m.steps)
-				closeVM(t, m.v)
-			}
-		})
+			family = append(family, &member{child, forked, steps})
+		}
+		if err := img.Resume(); err != nil && !errors.Is(err, gc.ErrNotForking) {
+			t.Fatal(err)
+		}
+		if err := img.Close(); err != nil {
+			t.Fatal(err)
+		}
+		go1(family[len(family)-1], rng.IntN(perRound))
+		for len(family) > 5 {
+			k := rng.IntN(len(family))
+			verify(t, name, family[k].ps, family[k].steps)
+			closeVM(t, family[k].v)
+			family = append(family[:k], family[k+1:]...)
+		}
+		if t.Failed() {
+			return
+		}
+	}
+	for _, m := range family {
+		if name != "nogc" {
+			collect(t, m.v)
+		}
+		verify(t, name, m.ps, m.steps)
+		closeVM(t, m.v)
 	}
 }
 

@@ -294,7 +294,7 @@ func (t *Ticket) Child(b vm.Binding, cfg ChildConfig) (*Base, map[*Mutator]*Muta
 	}
 	child := assemble(b, opts, mem, t.state.make)
 	child.inherit(t.state)
-	child.inherited = t.state.orphaned // which may be large: children that never collect share it
+	child.inherited = t.state.orphaned  // which may be large: children that never collect share it
 	child.balancer.resumed = time.Now() // nobody has run since the freeze, which may be long ago
 	mutators := map[*Mutator]*Mutator{}
 	if cfg.Thread != nil {
