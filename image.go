@@ -27,6 +27,8 @@ type Image struct {
 	stacks   []*auxStack
 	lastTID  uint32
 	threaded bool
+	family   *family
+	forks    uint64 // generation
 	modules  map[string]FrozenModule
 
 	mu     sync.Mutex
@@ -182,7 +184,8 @@ func (p *Process) capture(threads []*vm.Thread, caller *vm.Thread, answer func(*
 	if caller != nil && len(caller.Activations) > 1 {
 		return nil, &ForkError{Reason: vm.ErrNested.Error(), Thread: caller.ID}
 	}
-	img := &Image{rt: p.rt, cfg: p.cfg, started: p.done != nil, modules: map[string]FrozenModule{}, names: map[string]int{}, uses: 1}
+	p.treeOf() // so that there is a family
+	img := &Image{family: p.family, forks: p.generation + 1, rt: p.rt, cfg: p.cfg, started: p.done != nil, modules: map[string]FrozenModule{}, names: map[string]int{}, uses: 1}
 	kept := threads
 	if opts.CallerOnly {
 		kept = nil
@@ -264,6 +267,9 @@ type ForkConfig struct {
 	Options map[string]any
 	// Before is called before the child's first instruction. A child whose hook fails is not made: the error is Fork's.
 	Before func(child *Process) error
+
+	tree *tree // of a guest's fork
+	node *node
 }
 
 // Fork makes a Process of the image and has it go on from where the image was made. If the original was made by Start, so is the child: Wait tells how it ends.
@@ -288,7 +294,12 @@ func (i *Image) fork(ctx context.Context, cfg ForkConfig) (*Process, error) {
 		p.cfg.Name = cfg.Name
 		p.labels = newLabels(ctx, &p.cfg)
 	}
-	p.image = i
+	p.image, p.family, p.generation = i, i.family, i.forks
+	if n := cfg.node; n != nil {
+		p.pid, p.tree = n.pid, cfg.tree
+	} else {
+		p.pid = i.family.next()
+	}
 	if len(i.modules)+len(cfg.Imports) > 0 {
 		p.cfg.Imports = make(Imports, len(i.cfg.Imports))
 		for name, m := range i.cfg.Imports {

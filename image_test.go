@@ -352,3 +352,120 @@ func TestForkErrors(t *testing.T) {
 		t.Error("a closed Process was frozen")
 	}
 }
+
+// The tree of a guest's forks: identifiers, waiting, statuses, orphans, limits, and the end of all with the first.
+func TestTreeOfForks(t *testing.T) {
+	ctx := t.Context()
+	rt := spindle.NewRuntime()
+	defer rt.Close()
+	fork := spindle.Func1(func(c *spindle.Caller, all int32) int32 {
+		pid, err := c.Fork(all != 0, func(_ *spindle.Caller, slots []uint64) { slots[0] = 0 })
+		if err != nil {
+			return -1
+		}
+		return int32(pid)
+	})
+	wait := spindle.Func2(func(c *spindle.Caller, pid, block int32) int64 {
+		s, ok, err := c.WaitChild(uint32(pid), block != 0)
+		switch {
+		case errors.Is(err, spindle.ErrNoChild):
+			return -10
+		case err != nil:
+			return -20
+		case !ok:
+			return -30
+		}
+		var exit *spindle.ExitError
+		var trap *spindle.TrapError
+		switch {
+		case errors.As(s.Err, &exit):
+			return int64(s.PID)<<32 | int64(exit.Code)
+		case errors.As(s.Err, &trap):
+			return int64(s.PID)<<32 | 1000
+		}
+		return int64(s.PID) << 32
+	})
+	host := spindle.HostModule{
+		"fork": fork, "wait": wait,
+		"exit":   spindle.Proc1(func(c *spindle.Caller, code uint32) { c.Fail(&spindle.ExitError{Code: code}) }),
+		"pid":    spindle.Func0(func(c *spindle.Caller) uint32 { return c.Process().PID() }),
+		"parent": spindle.Func0(func(c *spindle.Caller) uint32 { return c.Process().ParentPID() }),
+	}
+	const imports = `(module
+		(import "host" "fork" (func $fork (param i32) (result i32)))
+		(import "host" "wait" (func $wait (param i32 i32) (result i64)))
+		(import "host" "exit" (func $exit (param i32)))
+		(import "host" "pid" (func $pid (result i32)))
+		(import "host" "parent" (func $parent (result i32)))
+		(memory 1)
+		(func $check (param i32) (if (i32.eqz (local.get 0)) (then unreachable)))
+		(func $child (param i32) (result i32) (i32.wrap_i64 (i64.shr_u (call $wait (local.get 0) (i32.const 1)) (i64.const 32))))
+	`
+	run := func(body string, limits spindle.TreeLimits) error {
+		t.Helper()
+		p, err := rt.Start(ctx, compileText(t, rt, imports+body+")"), spindle.Config{Forkable: true, Imports: spindle.Imports{"host": host}, Tree: limits})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = p.Wait(ctx)
+		if e := p.Close(); e != nil {
+			t.Error(e)
+		}
+		if n := rt.LiveRegions(); n != 0 {
+			t.Errorf("%d regions left", n)
+		}
+		return err
+	}
+	for name, body := range map[string]string{
+		"status": `(func (export "_start") (local $p i32) (local $q i32)
+			(call $check (i32.eq (call $pid) (i32.const 1)))
+			(call $check (i32.eqz (call $parent)))
+			(call $check (i64.eq (call $wait (i32.const 0) (i32.const 1)) (i64.const -10)))
+			(if (i32.eqz (local.tee $p (call $fork (i32.const 0)))) (then
+				(call $check (i32.eq (call $parent) (i32.const 1)))
+				(call $exit (i32.const 42))))
+			(if (i32.eqz (local.tee $q (call $fork (i32.const 1)))) (then unreachable))
+			(call $check (i32.ne (local.get $p) (local.get $q)))
+			(call $check (i64.eq (call $wait (local.get $q) (i32.const 1)) (i64.or (i64.shl (i64.extend_i32_u (local.get $q)) (i64.const 32)) (i64.const 1000))))
+			(call $check (i64.eq (call $wait (i32.const 0) (i32.const 1)) (i64.or (i64.shl (i64.extend_i32_u (local.get $p)) (i64.const 32)) (i64.const 42))))
+			(call $check (i64.eq (call $wait (local.get $p) (i32.const 1)) (i64.const -10))))`,
+		"orphan": `(func (export "_start") (local $p i32)
+			(if (i32.eqz (local.tee $p (call $fork (i32.const 0)))) (then
+				(if (i32.eqz (call $fork (i32.const 0))) (then ;; the grandchild outlives its parent
+					(loop $l (br_if $l (i32.ne (call $parent) (i32.const 1))))
+					(call $exit (i32.const 9))))
+				(return)))
+			(call $check (i32.eq (call $child (local.get $p)) (local.get $p)))
+			(call $check (i32.eq (i32.wrap_i64 (call $wait (i32.const 0) (i32.const 1))) (i32.const 9)))
+			(call $check (i64.eq (call $wait (i32.const 0) (i32.const 0)) (i64.const -10))))`,
+		"all end": `(func (export "_start")
+			(if (i32.eqz (call $fork (i32.const 0))) (then
+				(drop (call $fork (i32.const 0)))
+				(loop $l (br $l)))))`,
+	} {
+		if err := run(body, spindle.TreeLimits{}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// A fork bomb ends at the limits, and nothing is lost.
+	const bomb = `(func (export "_start") (local $n i32)
+		(loop $l
+			(if (i32.gt_s (call $fork (i32.const 0)) (i32.const 0)) (then (local.set $n (i32.add (local.get $n) (i32.const 1)))))
+			(br_if $l (i32.lt_u (local.get $n) (i32.const 5))))
+		(loop $w (br_if $w (i64.ge_s (call $wait (i32.const 0) (i32.const 1)) (i64.const 0)))))`
+	for _, limits := range []spindle.TreeLimits{{Processes: 20, Depth: 3}} {
+		p, err := rt.Start(ctx, compileText(t, rt, imports+bomb+")"), spindle.Config{Imports: spindle.Imports{"host": host}, Tree: limits})
+		if err != nil {
+			t.Fatal(err)
+		}
+		short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+		_ = p.Wait(short) // it may never end: children at the greatest depth try for ever
+		cancel()
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+		if n := rt.LiveRegions(); n != 0 {
+			t.Errorf("%d regions left", n)
+		}
+	}
+}

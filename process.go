@@ -32,6 +32,8 @@ type Config struct {
 	// Forkable says that the Process will be frozen (Process.Freeze): linear memories then lie in files from the start, where the system has
 	// files in memory, and need not be copied. Each takes a file descriptor.
 	Forkable bool
+	// Tree bounds what the guest can do with forks.
+	Tree TreeLimits
 	// ThreadLabels has each guest thread's goroutine labelled with its tid for Go's profiles (LabelThread). It makes a spawn dearer by
 	// about half a microsecond; LabelProcess costs nothing.
 	ThreadLabels bool
@@ -76,9 +78,13 @@ type Process struct {
 	gcTrace *trace.Writer // nil if none is wanted
 	labels  labels
 
-	freezing chan struct{} // held, by an element in it, by who makes an image
-	image    *Image        // that the Process was made of, or nil
-	outcome  *calls        // of the call from outside that went on in a child
+	freezing   chan struct{} // held, by an element in it, by who makes an image
+	image      *Image        // that the Process was made of, or nil
+	outcome    *calls        // of the call from outside that went on in a child
+	generation uint64
+	pid        uint32 // once family is set
+	family     *family
+	tree       *tree // guarded by mu
 
 	linking   sync.Mutex    // held while an instance is added to the main thread's store
 	bootstrap chan struct{} // held, by an element in it, by the thread that runs on the bootstrap stacks (auxStack.boot)
@@ -391,9 +397,12 @@ func (p *Process) Close() error {
 		return nil
 	}
 	p.closing = true
+	t := p.tree
 	p.mu.Unlock()
-	p.group.End(0, p.thread.StopError(ErrClosed))
-	p.thread.Stop(ErrClosed)
+	p.stop(ErrClosed)
+	if t != nil && t.root == p.pid {
+		t.close()
+	}
 	if p.done != nil {
 		<-p.done
 	}
@@ -413,6 +422,12 @@ func (p *Process) Close() error {
 	p.rt.remove(p)
 	close(p.closed)
 	return err
+}
+
+// stop has the guest end, without waiting for it.
+func (p *Process) stop(cause error) {
+	p.group.End(0, p.thread.StopError(cause))
+	p.thread.Stop(cause)
 }
 
 func (p *Process) runOnClose() {
