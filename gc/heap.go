@@ -33,6 +33,8 @@ type (
 	Mutator = plan.Mutator
 	// Collection tells of a collection that is over.
 	Collection = plan.Collection
+	// Semantics is what a VM wants of an object for all its life.
+	Semantics = plan.Semantics
 	// SizeError says that an object is larger than any heap allows.
 	SizeError = plan.SizeError
 )
