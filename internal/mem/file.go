@@ -5,9 +5,9 @@ import "sync/atomic"
 // file is anonymous shared memory (a memfd) that regions map: a shared mapping of one region while it is filled, private ones of any number of
 // regions when it is sealed. It goes with its last user.
 type file struct {
-	fd   int
-	size int
-	refs atomic.Int32
+	fd    int
+	start int64 // where in it the region begins
+	refs  atomic.Int32
 }
 
 func (f *file) retain() *file {

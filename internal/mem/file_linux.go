@@ -21,7 +21,7 @@ func newFile(size int) (*file, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("memfd_create", err)
 	}
-	f := &file{fd: fd, size: size}
+	f := &file{fd: fd}
 	f.refs.Store(1)
 	if err := unix.Ftruncate(fd, int64(size)); err != nil {
 		f.drop()
@@ -31,6 +31,12 @@ func newFile(size int) (*file, error) {
 }
 
 func (f *file) close() { unix.Close(f.fd) } //nolint:errcheck // nothing was written that could be lost
+
+// duplicate makes another descriptor of what one refers to.
+func duplicate(fd uintptr) (int, error) {
+	n, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
+	return n, os.NewSyscallError("fcntl", err)
+}
 
 // seal makes the content final: nobody can write to the file any more, nor change its size. There must be no shared mapping left: FUTURE_WRITE
 // lets those that exist be, and need not go through the pages as WRITE does.
@@ -50,7 +56,7 @@ func (f *file) extents(n int) []Span {
 		if len(spans) == maxExtents {
 			return appendSpan(spans, Span{at, n - at})
 		}
-		from, err := unix.Seek(f.fd, int64(at), unix.SEEK_DATA)
+		from, err := unix.Seek(f.fd, f.start+int64(at), unix.SEEK_DATA)
 		if err != nil {
 			if !errors.Is(err, unix.ENXIO) { // ENXIO: nothing but a hole
 				spans = appendSpan(spans, Span{at, n - at})
@@ -61,11 +67,12 @@ func (f *file) extents(n int) []Span {
 		if err != nil {
 			return appendSpan(spans, Span{at, n - at})
 		}
-		if int(from) >= n {
+		first := int(from-f.start) / PageSize() * PageSize() // file systems tell blocks of their own
+		if first >= n {
 			return spans
 		}
-		at = min(int(to), n)
-		spans = appendSpan(spans, Span{int(from), at - int(from)})
+		at = min(roundUp(int(to-f.start), PageSize()), n)
+		spans = appendSpan(spans, Span{first, at - first})
 	}
 	return spans
 }
@@ -73,7 +80,7 @@ func (f *file) extents(n int) []Span {
 // write puts bytes into a file that is not sealed.
 func (f *file) write(b []byte, off int) error {
 	for len(b) > 0 {
-		n, err := unix.Pwrite(f.fd, b, int64(off))
+		n, err := unix.Pwrite(f.fd, b, f.start+int64(off))
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}
@@ -87,12 +94,12 @@ func (f *file) write(b []byte, off int) error {
 
 // punch gives the memory of n bytes back: they are zero.
 func (f *file) punch(off, n int) error {
-	return os.NewSyscallError("fallocate", unix.Fallocate(f.fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, int64(off), int64(n)))
+	return os.NewSyscallError("fallocate", unix.Fallocate(f.fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, f.start+int64(off), int64(n)))
 }
 
 // mapFile maps n bytes of the file over the same place of the region.
 func mapFile(r *Region, f *file, off, n, prot, flags int) error {
-	_, err := unix.MmapPtr(f.fd, int64(off), ptr(r.base+uintptr(off)), uintptr(n), prot, flags|unix.MAP_FIXED|unix.MAP_NORESERVE)
+	_, err := unix.MmapPtr(f.fd, f.start+int64(off), ptr(r.base+uintptr(off)), uintptr(n), prot, flags|unix.MAP_FIXED|unix.MAP_NORESERVE)
 	return os.NewSyscallError("mmap", err)
 }
 

@@ -10,6 +10,8 @@ func newFile(int) (*file, error) { return nil, errors.ErrUnsupported }
 
 func (f *file) close() {}
 
+func duplicate(uintptr) (int, error) { return 0, errors.ErrUnsupported }
+
 func (f *file) seal() error { return errors.ErrUnsupported }
 
 func (f *file) extents(int) []Span { return nil }

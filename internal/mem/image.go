@@ -22,6 +22,8 @@ type Image struct {
 	copied int   // guarded by mu; pages of delta that Map has copied
 	users  int   // guarded by mu; Map running
 	closed bool  // guarded by mu
+
+	retired []delta // guarded by mu; earlier values of delta, which users may still copy
 }
 
 // delta is pages that differ from the base: spans of the region, and their content in their order.
@@ -308,18 +310,45 @@ func (i *Image) MapInto(r *Region) error {
 	err := i.fill(r, base, used, &d)
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.users--; err != nil {
+	if err != nil {
 		base.drop()
-	} else if i.copied += d.pages; i.users == 0 && d.pages > 0 && base != nil && i.copied > used/PageSize() && !i.closed {
+	} else if i.copied += d.pages; d.pages > 0 && base != nil && base == i.base && i.copied > used/PageSize() {
 		// So many copies cost more than a file that has it all: r gets one, and the next ones share it.
-		if dirty, err := r.Dirty(); err == nil && r.flatten(dirty) == nil {
-			i.base.drop()
-			i.base, i.used = r.file.retain(), r.backed
-			i.delta.release() //nolint:errcheck // address space is lost, no more
-		}
+		i.adoptLocked(r) //nolint:errcheck // then they are copied again
 	}
-	if i.closed && i.users == 0 {
-		return errors.Join(err, i.releaseLocked())
+	i.users--
+	return errors.Join(err, i.settleLocked())
+}
+
+// adoptLocked writes the content of a region that has just been made of the image into a file, which the image shares from now on.
+func (i *Image) adoptLocked(r *Region) error {
+	dirty, err := r.Dirty()
+	if err != nil {
+		dirty = []Span{{0, r.committed}}
+	}
+	if err := r.flatten(dirty); err != nil {
+		return err
+	}
+	i.base.drop()
+	i.base, i.used = r.file.retain(), r.backed
+	i.retired = append(i.retired, i.delta)
+	i.delta = delta{}
+	return nil
+}
+
+// settleLocked releases what nobody uses any more.
+func (i *Image) settleLocked() (err error) {
+	if i.users > 0 {
+		return nil
+	}
+	for k := range i.retired {
+		err = errors.Join(err, i.retired[k].release())
+	}
+	i.retired = nil
+	if i.closed {
+		i.base.drop()
+		i.base = nil
+		err = errors.Join(err, i.delta.release())
 	}
 	return err
 }
@@ -347,16 +376,7 @@ func (i *Image) Close() error {
 		return ErrClosed
 	}
 	i.closed = true
-	if i.users > 0 {
-		return nil // the last of them does it
-	}
-	return i.releaseLocked()
-}
-
-func (i *Image) releaseLocked() error {
-	i.base.drop()
-	i.base = nil
-	return i.delta.release()
+	return i.settleLocked() // or the last user does
 }
 
 // Dirty returns the pages of the committed part that the region does not share with an image, in order: those written since it was frozen or made of

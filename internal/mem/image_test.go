@@ -384,3 +384,116 @@ func TestWrongOrders(t *testing.T) {
 		t.Errorf("a region of a closed image: %v", err)
 	}
 }
+
+// Images go to other processes and files and come back: by descriptor, by content, at any offset, again and again. What does not fit is refused.
+func TestShare(t *testing.T) {
+	page := PageSize()
+	before := resources(t)
+	for _, forkable := range []bool{true, false} {
+		for round := range 3 {
+			r := reserveEither(t, forkable, 100*page)
+			if err := r.Commit(80 * page); err != nil {
+				t.Fatal(err)
+			}
+			b := r.Bytes(80 * page)
+			for i := 0; i < 60; i += 1 + round {
+				b[i*page+i] = byte(i + 1)
+			}
+			img, err := r.Freeze()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if round > 0 { // something on top of the file
+				b[5*page], b[70*page] = 200, 201
+				if err := img.Close(); err != nil {
+					t.Fatal(err)
+				}
+				if img, err = r.Freeze(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			compare := func(img *Image, what string) {
+				t.Helper()
+				c, err := img.Map()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !bytes.Equal(c.Bytes(c.Committed()), b) {
+					t.Errorf("%s: other content", what)
+				}
+				c.Bytes(1)[0] = 99
+				if err := c.Release(); err != nil {
+					t.Error(err)
+				}
+			}
+			// As a file of somebody's, behind a header.
+			disk, err := os.CreateTemp(t.TempDir(), "image")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := disk.Truncate(int64(82 * page)); err != nil {
+				t.Fatal(err)
+			}
+			last := -1
+			if err := img.Content(func(off int, run []byte) error {
+				if off <= last || len(run)%page != 0 {
+					t.Errorf("%d bytes at %d after %d", len(run), off, last)
+				}
+				last = off
+				_, err := disk.WriteAt(run, int64(2*page+off))
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+			l := Layout{Size: 100 * page, Committed: 80 * page, Used: 80 * page}
+			again, err := FromFile(disk, int64(2*page), l)
+			if err != nil {
+				t.Fatal(err)
+			}
+			compare(again, "from a file")
+			for _, bad := range []struct {
+				start int64
+				l     Layout
+			}{
+				{0, Layout{}}, {1, l}, {-int64(page), l}, {int64(3 * page), l}, {0, Layout{100 * page, 80 * page, 90 * page}}, {0, Layout{50 * page, 80 * page, 80 * page}},
+				{0, Layout{100*page + 1, 80 * page, 80 * page}}, {0, Layout{100 * page, 80 * page, 1}}, {0, Layout{100 * page, 80 * page, -page}},
+			} {
+				if _, err := FromFile(disk, bad.start, bad.l); err == nil {
+					t.Errorf("an image of %+v at %d", bad.l, bad.start)
+				}
+			}
+			disk.Close()
+			for k, img := range []*Image{img, again} {
+				f, l, err := img.Share()
+				if errors.Is(err, errors.ErrUnsupported) {
+					continue
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				same, err := FromFile(f, 0, l)
+				if err != nil {
+					t.Fatal(err)
+				}
+				f.Close()
+				compare(same, "shared")
+				compare(img, "sharing")
+				if err := same.Close(); err != nil {
+					t.Error(err)
+				}
+				if err := img.Close(); err != nil {
+					t.Error(err)
+				}
+				if _, _, err := img.Share(); !errors.Is(err, ErrClosed) {
+					t.Errorf("image %d: share of a closed one: %v", k, err)
+				}
+			}
+			if err := r.Release(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if after := resources(t); after != before {
+		t.Errorf("descriptors and mappings %v, were %v", after, before)
+	}
+}
