@@ -31,6 +31,10 @@ type (
 	Types = heap.Types
 	// Mutator is what one thread of the VM allocates with.
 	Mutator = plan.Mutator
+	// Options size a heap.
+	Options = plan.Options
+	// Constraints tell an engine what code to make for a heap; see Heap.Constraints.
+	Constraints = plan.Constraints
 	// Collection tells of a collection that is over.
 	Collection = plan.Collection
 	// Semantics is what a VM wants of an object for all its life.
@@ -38,6 +42,9 @@ type (
 	// SizeError says that an object is larger than any heap allows.
 	SizeError = plan.SizeError
 )
+
+// ObjectBarrier is the Constraints.Barrier of heaps whose writes are to be remembered; see package barrier.
+const ObjectBarrier = plan.ObjectBarrier
 
 // ErrOutOfMemory is returned by allocations that a last full collection has not made room for.
 var ErrOutOfMemory = plan.ErrOutOfMemory

@@ -13,6 +13,7 @@
 //   - eval.go, forms.go: the evaluator, a loop over expressions and frames; special forms
 //   - prims.go, prelude.lisp: functions that are written in Go, and in Lisp
 //   - read.go, print.go: text to objects and back
+//   - fork.go: many VMs of one that is ready
 //   - main.go: the command
 //
 // The language: integers of 31 bits; define, set!, lambda, if, cond, and, or, let, begin, quote; tail calls take no stack; try catches errors; spawn and join

@@ -48,6 +48,9 @@ func init() {
 		{"vector-ref", 2, 2, func(t *Thread, a []word) word { return t.field(a[0], t.element(a)) }},
 		{"vector-set!", 3, 3, func(t *Thread, a []word) word { t.set(a[0], t.element(a), a[2]); return void }},
 
+		{"make-weak", 1, 1, makeWeak},
+		{"weak-value", 1, 1, weakValue},
+
 		{"string-length", 1, 1, func(t *Thread, a []word) word { return t.length(t.want(a[0], t.v.str)) }},
 		{"string-append", 0, -1, stringAppend},
 		{"string<?", 2, 2, func(t *Thread, a []word) word { return truthOf(t.wantText(a[0]) < t.wantText(a[1])) }},
@@ -164,6 +167,21 @@ func stringAppend(t *Thread, args []word) word {
 		to = to[copy(to, t.bytes(a)):]
 	}
 	return s
+}
+
+// makeWeak makes a reference that keeps nothing alive.
+func makeWeak(t *Thread, args []word) word {
+	w := t.alloc(t.v.weak, 0)
+	*t.v.mem.Slot(w + weakRef) = args[0]
+	return w
+}
+
+// weakValue is what a weak reference leads to, or false if that is gone. The collector has written 0 there.
+func weakValue(t *Thread, args []word) word {
+	if val := t.field(t.want(args[0], t.v.weak), weakRef); val != 0 {
+		return val
+	}
+	return falsum
 }
 
 // display writes its arguments. The text is made before the thread waits for the writer: a thread that waits does not touch the heap.

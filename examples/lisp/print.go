@@ -72,6 +72,8 @@ func (t *Thread) printAtom(w word, quote bool) string {
 			return "#<function " + t.text(name) + ">"
 		}
 		return "#<function>"
+	case t.is(w, t.v.weak):
+		return "#<weak reference>"
 	case isSpecial(w, kindPrim):
 		return "#<function " + prims[number(w)].name + ">"
 	case isSpecial(w, kindForm):

@@ -9,7 +9,6 @@ import (
 
 	"github.com/spindle-wasm/spindle/gc"
 	"github.com/spindle-wasm/spindle/gc/heap"
-	"github.com/spindle-wasm/spindle/gc/plan"
 	"github.com/spindle-wasm/spindle/gc/vm"
 )
 
@@ -19,12 +18,12 @@ type VM struct {
 	heap *gc.Heap
 	mem  *heap.Memory
 
-	pair, symbol, str, vector, closure gc.TypeID
+	pair, symbol, str, vector, closure, weak gc.TypeID
 
 	barrier    bool // writes of references into objects are to be noted
 	stackWords int  // of a thread
 	maxSteps   int  // of a thread's evaluations; 0: no limit
-	out        output
+	out        *output
 
 	// Nobody is at a safepoint with mu held: the collector takes it, and would wait for ever.
 	mu      sync.Mutex
@@ -58,28 +57,20 @@ var prelude string
 
 // New makes a VM.
 func New(cfg Config) (*VM, error) {
-	v := &VM{symbols: map[string]word{}, stackWords: cfg.StackWords, maxSteps: cfg.MaxSteps}
+	v := &VM{symbols: map[string]word{}, out: &output{w: cfg.Out}, stackWords: cfg.StackWords, maxSteps: cfg.MaxSteps}
 	if v.stackWords == 0 {
 		v.stackWords = DefaultStackWords
 	}
-	v.out.w = cfg.Out
-	told := cfg.Stats
-	cfg.Stats = func(c gc.Collection) {
-		if c.Full {
-			v.full.Add(1)
-		} else {
-			v.young.Add(1)
-		}
-		if told != nil {
-			told(c)
-		}
+	if v.out.w == nil {
+		v.out.w = io.Discard
 	}
+	cfg.Stats = v.count(cfg.Stats)
 	h, err := gc.New(v, cfg.Config)
 	if err != nil {
 		return nil, err
 	}
 	v.heap, v.mem = h, h.Mem
-	v.barrier = h.Constraints().Barrier == plan.ObjectBarrier
+	v.barrier = h.Constraints().Barrier == gc.ObjectBarrier
 	if err := v.addTypes(); err != nil {
 		return nil, err
 	}
@@ -89,6 +80,20 @@ func New(cfg Config) (*VM, error) {
 		return nil, err
 	}
 	return v, nil
+}
+
+// count counts collections, and tells told of them if it is set.
+func (v *VM) count(told func(gc.Collection)) func(gc.Collection) {
+	return func(c gc.Collection) {
+		if c.Full {
+			v.full.Add(1)
+		} else {
+			v.young.Add(1)
+		}
+		if told != nil {
+			told(c)
+		}
+	}
 }
 
 // addTypes tells the heap what objects there are, and where the references in them.
@@ -102,6 +107,7 @@ func (v *VM) addTypes() error {
 		{&v.str, gc.Type{Name: "string", Elem: 1}},
 		{&v.vector, gc.Type{Name: "vector", Elem: 4, ElemRef: true}},
 		{&v.closure, gc.Type{Name: "closure", Size: 24, Refs: []uint32{fnParams, fnBody, fnEnv, fnName}}},
+		{&v.weak, gc.Type{Name: "weak reference", Size: 16, Weak: []uint32{weakRef}}},
 	} {
 		id, err := v.mem.Types.Add(t.Type)
 		if err != nil {

@@ -72,4 +72,6 @@ const (
 	fnBody   = fnParams + 4
 	fnEnv    = fnBody + 4
 	fnName   = fnEnv + 4
+
+	weakRef = heap.HeaderSize // 0 when the object is gone
 )

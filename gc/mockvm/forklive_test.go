@@ -38,7 +38,7 @@ func live(t *testing.T, ps []*Program) (stop func()) {
 // A VM is forked again and again while its threads allocate, collect, and wait for collections that others asked for: no fork and no collection hangs, in parent or
 // child, and both have what their programs say. (In mmtk-core 1054 the first collection in the child waited for ever.)
 func TestForkWhileMutatorsAllocate(t *testing.T) {
-	for _, name := range gc.Plans() {
+	for _, name := range allPlans() {
 		for _, workers := range []int{1, 8} {
 			t.Run(fmt.Sprintf("%s/%d", name, workers), func(t *testing.T) {
 				opts := plan.Options{Workers: workers, NurseryBytes: 1 << 20, Stress: 25} // a collection is nearly always pending
@@ -250,7 +250,7 @@ func TestRubyForkWhileACollectionWaitsForMutators(t *testing.T) {
 
 // Children are made of one ticket by many at the same time, while the parent goes on; closing the ticket meanwhile either comes before one of them or does not disturb it.
 func TestChildrenAtTheSameTime(t *testing.T) {
-	for _, name := range gc.Plans() {
+	for _, name := range allPlans() {
 		v, ps := newForkable(t, name, plan.Options{Workers: 2, NurseryBytes: 512 << 10}, 2)
 		run(t, 500, ps...)
 		collect2 := func(v *VM) {
@@ -306,7 +306,7 @@ func TestChildrenAtTheSameTime(t *testing.T) {
 
 // Threads that are not in the child have no mutators there, and what they had written to old objects is not forgotten (mmtk-ruby 95).
 func TestForkDestroysMutatorsOfThreadsThatAreGone(t *testing.T) {
-	for _, name := range gc.Plans() {
+	for _, name := range allPlans() {
 		if name == "nogc" {
 			continue
 		}

@@ -180,7 +180,7 @@ type unforkable struct{ plan.Plan }
 
 // A thread may allocate while it forks its VM, as far as there is room without a collection; what it makes is the parent's alone.
 func TestAllocationWhileForking(t *testing.T) {
-	for _, name := range gc.Plans() {
+	for _, name := range allPlans() {
 		v, ps := newForkable(t, name, plan.Options{Workers: 1, NurseryBytes: 1 << 20}, 1)
 		run(t, 200, ps...)
 		th := ps[0].t

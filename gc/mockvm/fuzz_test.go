@@ -38,7 +38,7 @@ func runInput(t testing.TB, name string, data []byte) [][]uint64 {
 	in := &Bytes{data}
 	s := newSettings(in)
 	s.opts.MaxBytes = heapBytes(name, s.opts.MaxBytes)
-	v, err := New(gc.Config{Plan: name, Options: s.opts})
+	v, err := New(gc.Config{Plan: name, New: tutorials[name], Options: s.opts})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func FuzzProgram(f *testing.F) {
 			return // more would not fit into the heap under every plan
 		}
 		var want [][]uint64
-		for i, name := range gc.Plans() {
+		for i, name := range allPlans() {
 			got := runInput(t, name, data)
 			if t.Failed() {
 				t.Fatalf("plan %s", name)
@@ -85,7 +85,7 @@ func FuzzProgram(f *testing.F) {
 			}
 			for k := range want {
 				if !slices.Equal(got[k], want[k]) {
-					t.Fatalf("program %d ends with another graph under %s than under %s", k, name, gc.Plans()[0])
+					t.Fatalf("program %d ends with another graph under %s than under %s", k, name, allPlans()[0])
 				}
 			}
 		}

@@ -14,7 +14,7 @@ import (
 func newTree(t testing.TB, name string, nodes int, opts plan.Options) (*VM, *Thread) {
 	t.Helper()
 	opts.Forkable = true
-	v, err := New(gc.Config{Plan: name, Options: opts})
+	v, err := New(gc.Config{Plan: name, New: tutorials[name], Options: opts})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func dirtied(t testing.TB, v *VM) (own, all int) {
 // The first collection of the whole heap in a child of a warm heap writes to less than 2 % of its pages, whatever the plan, and marks nothing of the image; what the child
 // allocates comes on top.
 func TestFirstCollectionInAChildSharesPages(t *testing.T) {
-	for _, name := range gc.Plans() {
+	for _, name := range allPlans() {
 		if name == "nogc" {
 			continue
 		}
@@ -128,7 +128,7 @@ func TestFirstCollectionInAChildSharesPages(t *testing.T) {
 
 // Objects of an image stay where they are and are alive for ever; what is written into them lives, is told where it goes, and is forgotten when it is overwritten, in parent and child.
 func TestImage(t *testing.T) {
-	for _, name := range gc.Plans() {
+	for _, name := range allPlans() {
 		if name == "nogc" {
 			continue
 		}
@@ -243,7 +243,7 @@ func TestImage(t *testing.T) {
 
 // The VM is told of the foreign words of the image in every collection of the whole heap, though the image is not gone through.
 func TestForeignInImage(t *testing.T) {
-	for _, name := range gc.Plans() {
+	for _, name := range allPlans() {
 		if name == "nogc" {
 			continue
 		}

@@ -24,7 +24,7 @@ func churn(t *testing.T, th *Thread, typ gc.TypeID, live, n int) {
 
 // A heap that may grow and shrink has a limit between its bounds and above what lives; when less lives, it is lower, and memory goes back to the system.
 func TestLimitFollowsWhatLives(t *testing.T) {
-	for _, name := range gc.Plans() {
+	for _, name := range allPlans() {
 		if name == "nogc" {
 			continue
 		}
@@ -72,7 +72,7 @@ func TestLimitFollowsWhatLives(t *testing.T) {
 
 // MaxBytes is the most that a heap ever has, whether it begins with that or grows, and nearly all of it can be used by a plan that does not copy.
 func TestMaxBytes(t *testing.T) {
-	for _, name := range gc.Plans() {
+	for _, name := range allPlans() {
 		for _, min := range []int64{0, 1 << 20} {
 			const most = 9<<20 + 12345
 			peak := int64(0)
@@ -99,7 +99,7 @@ func TestMaxBytes(t *testing.T) {
 			}
 			share := 0.95
 			switch name {
-			case "semispace", "genimmix":
+			case "semispace", "genimmix", "tutorial-semispace", "tutorial-gencopy":
 				share = 0.4 // there is room for copies
 			case "pageprotect":
 				share = 0.025

@@ -69,7 +69,16 @@ func (p *GenCopy) Due(inUse, n int64, space heap.SpaceID) bool {
 	if space == plan.FirstSpace {
 		young += n
 	}
+	return p.gens.NurseryFull(inUse, p.base.Opts.NurseryBytes) || inUse+n+p.reserve(young, old) > p.base.Budget.Blocks()
+}
+
+func (p *GenCopy) reserve(young, old int64) int64 {
 	more := copiesOf(young, p.base) - young // what the young have more when they are old
-	return p.gens.NurseryFull(inUse, p.base.Opts.NurseryBytes) ||
-		inUse+n+more+copiesOf(young+old, p.base) > p.base.Budget.Blocks()
+	return more + copiesOf(young+old, p.base)
+}
+
+// Reserve implements plan.Reserver.
+func (p *GenCopy) Reserve(blocks int64) int64 {
+	young := min(blocks, p.base.Opts.NurseryBytes>>heap.LogBlock)
+	return p.reserve(young, blocks-young)
 }

@@ -68,8 +68,11 @@ func (p *SemiSpace) Due(inUse, n int64, space heap.SpaceID) bool {
 	if space >= plan.FirstSpace {
 		blocks += n
 	}
-	return inUse+n+copiesOf(blocks, p.base) > p.base.Budget.Blocks()
+	return inUse+n+p.Reserve(blocks) > p.base.Budget.Blocks()
 }
+
+// Reserve implements plan.Reserver.
+func (p *SemiSpace) Reserve(blocks int64) int64 { return copiesOf(blocks, p.base) }
 
 // copiesOf is how many blocks the copies of that many may take. They may come in an order that leaves up to a quarter of each block empty, and each worker has
 // a block that it has not filled.
