@@ -52,7 +52,7 @@ func newForkable(t *testing.T, name string, opts plan.Options, programs int) (*V
 			opts.MaxBytes = 400 << 20
 		}
 	}
-	v, err := New(gc.Config{Plan: name, Options: opts})
+	v, err := New(gc.Config{Plan: name, New: tutorials[name], Options: opts})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func collect(t *testing.T, v *VM) {
 // Forks at random, of random VMs of a family, warmed up or not, some children made before the parent goes on and some after: a child has what its parent had, object by object, and goes
 // on like a program that has never been forked; nobody sees what another one does.
 func TestForkFuzz(t *testing.T) {
-	for _, name := range gc.Plans() {
+	for _, name := range allPlans() {
 		t.Run(name, func(t *testing.T) { forkFuzz(t, name, 7) })
 	}
 }
@@ -221,7 +221,7 @@ func verify(t *testing.T, name string, ps []*Program, steps int) {
 
 // A collection runs in every generation of a hundred, with one worker and eight.
 func TestForkHundredGenerations(t *testing.T) {
-	for _, name := range gc.Plans() {
+	for _, name := range allPlans() {
 		for _, workers := range []int{1, 8} {
 			t.Run(fmt.Sprintf("%s/%d", name, workers), func(t *testing.T) {
 				before := leftovers(t)
@@ -317,7 +317,7 @@ func (l leftover) check(t *testing.T) {
 // Heaps by the thousand are made, used, collected, forked and closed, and leave nothing behind: no goroutine, no mapping, no file.
 func TestThousandHeaps(t *testing.T) {
 	before := leftovers(t)
-	names := gc.Plans()
+	names := allPlans()
 	var wg sync.WaitGroup
 	for g := range 4 {
 		wg.Go(func() {
