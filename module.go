@@ -51,6 +51,10 @@ var (
 	TypeFuncRef   ValueType = wasm.FuncRef
 	TypeExternRef ValueType = wasm.ExternRef
 	TypeAnyRef    ValueType = wasm.AnyRef
+	TypeEqRef     ValueType = wasm.EqRef
+	TypeI31Ref    ValueType = wasm.I31Ref
+	TypeStructRef ValueType = wasm.StructRef
+	TypeArrayRef  ValueType = wasm.ArrayRef
 )
 
 // ImportType describes an import of a module.

@@ -28,6 +28,7 @@ type runFlags struct {
 	maxStack   sizeFlag
 	maxThreads int
 	noCheck    bool
+	gc         gcFlags
 }
 
 func newRun(a *app) *cobra.Command {
@@ -53,7 +54,8 @@ The exit code is the guest's. Others: 134 the guest trapped (its backtrace is sh
   spindle run --env HOME --env LANG=C app.wasm
   spindle run --tcplisten 127.0.0.1:8080 server.wasm
   spindle run --invoke add math.wasm 1 -2
-  spindle run --timeout 10s --max-memory 64MiB app.wasm`,
+  spindle run --timeout 10s --max-memory 64MiB app.wasm
+  spindle run --gc semispace --gc-heap 1GiB --gc-stats app.wasm`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			features, err := f.features.set(cmd.Flags())
 			if err != nil {
@@ -75,6 +77,7 @@ The exit code is the guest's. Others: 134 the guest trapped (its backtrace is sh
 	flags.Var(&f.maxStack, "max-stack", "`SIZE` of the guest's stack (8MiB if not given)")
 	flags.IntVar(&f.maxThreads, "max-threads", spindle.DefaultMaxThreads, "at most `N` guest threads beside the main one")
 	flags.BoolVar(&f.noCheck, "no-stack-check", false, "let C functions overrun their stack in linear memory")
+	f.gc.add(cmd, flags)
 	f.features.add(cmd)
 	_ = cmd.MarkFlagDirname("dir")
 	_ = cmd.RegisterFlagCompletionFunc("env", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -86,7 +89,7 @@ The exit code is the guest's. Others: 134 the guest trapped (its backtrace is sh
 	return cmd
 }
 
-func (a *app) run(ctx context.Context, f *runFlags, features spindle.Features, name string, args []string) error {
+func (a *app) run(ctx context.Context, f *runFlags, features spindle.Features, name string, args []string) (err error) {
 	if f.timeout < 0 {
 		return usagef("--timeout %v is negative", f.timeout)
 	}
@@ -95,6 +98,9 @@ func (a *app) run(ctx context.Context, f *runFlags, features spindle.Features, n
 	}
 	if f.maxStack > math.MaxInt {
 		return usagef("--max-stack %v is more than this system can address", &f.maxStack)
+	}
+	if err := f.gc.check(); err != nil {
+		return err
 	}
 	ctx, stop := interruptible(ctx)
 	defer stop(nil)
@@ -137,11 +143,24 @@ func (a *app) run(ctx context.Context, f *runFlags, features spindle.Features, n
 	if cfg.MaxThreads == 0 {
 		cfg.MaxThreads = -1
 	}
-	if f.invoking {
-		return file.wrapGuest(a.invoke(ctx, rt, mod, cfg, f.invoke, args, func(p *spindle.Process) { dump.watch(p, file) }))
-	}
-	p, err := rt.Start(ctx, mod, cfg)
+	var p *spindle.Process
+	gc, ended, err := f.gc.config(a.stderr, &p)
 	if err != nil {
+		return err
+	}
+	defer func() {
+		if failed := ended(); err == nil {
+			err = failed
+		}
+	}()
+	cfg.GC = gc
+	if f.invoking {
+		return file.wrapGuest(a.invoke(ctx, rt, mod, cfg, f.invoke, args, func(made *spindle.Process) {
+			p = made
+			dump.watch(p, file)
+		}))
+	}
+	if p, err = rt.Start(ctx, mod, cfg); err != nil {
 		return file.wrapGuest(err)
 	}
 	dump.watch(p, file)
