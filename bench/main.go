@@ -11,6 +11,7 @@ import (
 	"runtime/pprof"
 	"strings"
 
+	"github.com/spindle-wasm/spindle"
 	"github.com/tetratelabs/wazero"
 )
 
@@ -28,14 +29,16 @@ type options struct {
 	profile   string
 	wall      bool
 	blocked   int
+	gcGuest   string
+	gc        gcOptions
 }
 
 func main() {
 	var o options
 	flag.StringVar(&o.kernelDir, "kernels", "", "read the kernels' .wasm files from this directory (default: the built-in ones)")
 	flag.IntVar(&o.runs, "runs", 7, "counted runs of each kernel on each engine")
-	flag.StringVar(&o.filter, "filter", "", "only kernels whose name or kind, and thread figures whose name, contains one of these comma-separated words")
-	flag.StringVar(&o.sections, "sections", "kernels,operations,programs", "which tables to make: these, and threads")
+	flag.StringVar(&o.filter, "filter", "", "only kernels whose name or kind, and thread figures and guests with objects whose name, contains one of these comma-separated words")
+	flag.StringVar(&o.sections, "sections", "kernels,operations,programs", "which tables to make: these, threads and gcguests")
 	flag.BoolVar(&o.compiler, "compiler", false, "add a column with wazero's compiler")
 	flag.StringVar(&o.json, "json", "", "also write all figures as JSON to this file")
 	flag.StringVar(&o.md, "md", "", "also write the tables as Markdown to this file")
@@ -46,6 +49,9 @@ func main() {
 	flag.BoolVar(&o.wall, "wall", false, "measure kernels by the clock instead of the processor time used")
 	flag.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of the whole run to this file")
 	flag.IntVar(&o.blocked, "blocked", 0, "only block so many guest threads, and print their number, the resident bytes of each, and the nanoseconds until all were woken and gone")
+	flag.StringVar(&o.gc.plan, "gc", "", "our plan for guests with objects (default: "+spindle.DefaultGCPlan+")")
+	flag.IntVar(&o.gc.heap, "gc-heap", 0, "MiB of heap for guests with objects, for V8 as well (default: each engine's)")
+	flag.StringVar(&o.gcGuest, "gcguest", "", "only make the calls that the standard input has, as JSON, in this module, and print their results")
 	flag.Parse()
 	if flag.NArg() > 0 || o.runs < 1 || o.blocked < 0 {
 		flag.Usage()
@@ -66,6 +72,9 @@ func bench(ctx context.Context, o options, out io.Writer) error {
 			fmt.Fprintln(out, f)
 		}
 		return err
+	}
+	if o.gcGuest != "" {
+		return gcGuest(ctx, o.gc, o.gcGuest, os.Stdin, out)
 	}
 	if o.profile != "" {
 		f, err := os.Create(o.profile)
@@ -105,6 +114,8 @@ func bench(ctx context.Context, o options, out io.Writer) error {
 			sec, err = runPrograms(ctx, o, progress)
 		case "threads":
 			sec, err = runThreads(guests, o.runs, o.filter, progress)
+		case "gcguests":
+			sec, err = runGC(guests, o, progress)
 		default:
 			err = fmt.Errorf("no section %q", name)
 		}

@@ -33,17 +33,17 @@ func randomModules(t *testing.T) []gcguests.Random {
 // TestBinaryen: random modules do what binaryen's interpreter says they do.
 func TestBinaryen(t *testing.T) {
 	for _, r := range randomModules(t) {
-		t.Run(r.Name, func(t *testing.T) { checkRandom(t, r) })
+		t.Run(r.Name, func(t *testing.T) { checkRandom(t, r, spindle.GCConfig{}) })
 	}
 }
 
-func checkRandom(t *testing.T, r gcguests.Random) {
+func checkRandom(t *testing.T, r gcguests.Random, cfg spindle.GCConfig) {
 	t.Helper()
 	want, err := gcguests.ParseLog(r.Log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := imitate(t.Context(), r.Module)
+	got, err := imitate(t.Context(), r.Module, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ const (
 	foreign = "extern"
 )
 
-func imitate(ctx context.Context, module []byte) (events []gcguests.Event, err error) {
+func imitate(ctx context.Context, module []byte, cfg spindle.GCConfig) (events []gcguests.Event, err error) {
 	rt := spindle.NewRuntime()
 	defer func() { err = errors.Join(err, rt.Close()) }()
 	r := &imitation{ctx: ctx}
@@ -83,7 +83,7 @@ func imitate(ctx context.Context, module []byte) (events []gcguests.Event, err e
 		return nil, err
 	}
 	r.exports = slices.Collect(r.mod.Exports())
-	if r.p, err = rt.NewProcess(spindle.Config{Imports: spindle.Imports{"fuzzing-support": support{r}, "__fuzz_import": foreigners{r}}}); err != nil {
+	if r.p, err = rt.NewProcess(spindle.Config{GC: cfg, Imports: spindle.Imports{"fuzzing-support": support{r}, "__fuzz_import": foreigners{r}}}); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.p.Close()) }()

@@ -33,8 +33,8 @@ type Call struct {
 	// Want is the result, computed in Go. It is nil for calls that do not return.
 	Want func() int64
 	End  End
-	// Heavy calls take seconds, or hundreds of MiB.
-	Heavy bool
+	// Heavy calls take seconds, or hundreds of MiB; large ones allocate more than a MiB or so.
+	Heavy, Large bool
 }
 
 func (c Call) String() string {
@@ -62,12 +62,12 @@ func Loads() []Load {
 	return []Load{
 		{"trees", []Call{
 			call(trees, "trees", 6),
-			call(trees, "trees", 10),
+			big(call(trees, "trees", 10)),
 			heavy(call(trees, "trees", 16)),
 		}},
 		{"strings", []Call{
 			call3(stringMap, "map", 300, 50, -1),
-			call3(stringMap, "map", 20000, 3000, -1),
+			big(call3(stringMap, "map", 20000, 3000, -1)),
 			call3(stringMap, "map", 3000, 400, 7), // eight different hashes
 			call3(stringMap, "map", 500, 100, 0),  // one
 			call(buildString, "build", 1),
@@ -75,11 +75,11 @@ func Loads() []Load {
 			heavy(call3(stringMap, "map", 1_000_000, 200_000, -1)),
 		}},
 		{"lists", []Call{
-			call(prepended, "prepend", 100_000),
-			call(appended, "append", 100_000),
-			call2(reversed, "reverse", 5000, 21),
-			call(spine, "spine", 100_000),
-			call(nested, "nested", 100_000),
+			big(call(prepended, "prepend", 100_000)),
+			big(call(appended, "append", 100_000)),
+			big(call2(reversed, "reverse", 5000, 21)),
+			big(call(spine, "spine", 100_000)),
+			big(call(nested, "nested", 100_000)),
 			heavy(call(prepended, "prepend", 10_000_000)),
 			heavy(call(appended, "append", 10_000_000)),
 			heavy(call2(reversed, "reverse", 3_000_000, 3)),
@@ -89,13 +89,13 @@ func Loads() []Load {
 		{"graph", []Call{
 			call2(mutate, "mutate", 1, 100),
 			call2(mutate, "mutate", 50, 5000),
-			call2(mutate, "mutate", 3000, 50_000),
+			big(call2(mutate, "mutate", 3000, 50_000)),
 			heavy(call2(mutate, "mutate", 300_000, 3_000_000)),
 		}},
 		{"dispatch", []Call{
 			call2(evaluate, "run", 3, 10),
 			call2(evaluate, "run", 7, 5),
-			call2(evaluate, "run", 10, 20),
+			big(call2(evaluate, "run", 10, 20)),
 			{Func: "miscast", End: Miscasts},
 			heavy(call2(evaluate, "run", 14, 100)),
 		}},
@@ -103,10 +103,10 @@ func Loads() []Load {
 			call2(slide, "slide", 100, 2000),
 			call2(slide, "slide", 5000, 300),
 			call2(sorted, "sort", 5, 1),
-			call2(sorted, "sort", 10_000, 12345),
+			big(call2(sorted, "sort", 10_000, 12345)),
 			call(segments, "segments", 500),
 			call(matrix, "matrix", 30),
-			call2(large, "large", 100_000, 10),
+			big(call2(large, "large", 100_000, 10)),
 			heavy(call2(slide, "slide", 200_000, 2000)),
 			heavy(call2(sorted, "sort", 1_000_000, 99)),
 			heavy(call2(large, "large", 1<<21, 60)),
@@ -122,10 +122,10 @@ func Loads() []Load {
 			heavy(call(keep, "keep", 100_000)),
 		}},
 		{"roots", []Call{
-			call(deep, "deep", 20),
-			call(deep, "deep", 5000),
-			call(places, "places", 2000),
-			call(wide, "wide", 2000),
+			big(call(deep, "deep", 20)),
+			big(call(deep, "deep", 5000)),
+			big(call(places, "places", 2000)),
+			big(call(wide, "wide", 2000)),
 			heavy(call(places, "places", 500_000)),
 			heavy(call(wide, "wide", 500_000)),
 		}},
@@ -146,6 +146,11 @@ func call3(f func(a, b, c int32) int64, name string, a, b, c int32) Call {
 
 func heavy(c Call) Call {
 	c.Heavy = true
+	return c
+}
+
+func big(c Call) Call {
+	c.Large = true
 	return c
 }
 

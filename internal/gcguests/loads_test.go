@@ -10,7 +10,10 @@ import (
 	"github.com/spindle-wasm/spindle/internal/gcguests"
 )
 
-var heavy = flag.Bool("heavy", false, "run the calls that take seconds, or hundreds of MiB, as well")
+var (
+	heavy    = flag.Bool("heavy", false, "run the calls that take seconds, or hundreds of MiB, as well")
+	withPlan = flag.String("plan", "", "TestLoads: the heap's plan")
+)
 
 // compiled compiles a module in a Runtime that ends with the test.
 func compiled(t *testing.T, module []byte) (*spindle.Runtime, *spindle.Module) {
@@ -32,15 +35,7 @@ func compiled(t *testing.T, module []byte) (*spindle.Runtime, *spindle.Module) {
 func TestLoads(t *testing.T) {
 	for _, l := range gcguests.Loads() {
 		t.Run(l.Name, func(t *testing.T) {
-			module, err := l.Module()
-			if err != nil {
-				t.Fatal(err)
-			}
-			rt, mod := compiled(t, module)
-			inst, err := rt.Instantiate(t.Context(), mod, spindle.Config{StackSize: 64 << 20})
-			if err != nil {
-				t.Fatal(err)
-			}
+			inst := loadInstance(t, l, spindle.Config{StackSize: 64 << 20, GC: spindle.GCConfig{Plan: *withPlan}})
 			defer inst.Close()
 			for _, c := range l.Calls {
 				if c.Heavy && !*heavy {
@@ -50,6 +45,20 @@ func TestLoads(t *testing.T) {
 			}
 		})
 	}
+}
+
+func loadInstance(t *testing.T, l gcguests.Load, cfg spindle.Config) *spindle.Instance {
+	t.Helper()
+	module, err := l.Module()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rt, mod := compiled(t, module)
+	inst, err := rt.Instantiate(t.Context(), mod, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return inst
 }
 
 func checkCall(t *testing.T, inst *spindle.Instance, c gcguests.Call) {
@@ -83,24 +92,26 @@ func checkCall(t *testing.T, inst *spindle.Instance, c gcguests.Call) {
 // TestMoonBit: programs made by MoonBit's compiler print what they print on V8.
 func TestMoonBit(t *testing.T) {
 	for _, p := range gcguests.MoonBitPrograms() {
-		t.Run(p.Name, func(t *testing.T) {
-			rt, mod := compiled(t, p.Module)
-			var out gcguests.Printer
-			print := spindle.Proc1(func(_ *spindle.Caller, c uint32) { out.Print(c) })
-			inst, err := rt.Instantiate(t.Context(), mod, spindle.Config{Imports: spindle.Imports{
-				"spectest": spindle.HostModule{"print_char": print},
-			}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer inst.Close()
-			_, err = inst.Call(t.Context(), "_start")
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := out.String(); got != p.Expected {
-				t.Errorf("it prints\n%s\nwant\n%s", got, p.Expected)
-			}
-		})
+		t.Run(p.Name, func(t *testing.T) { checkMoonBit(t, p, spindle.GCConfig{}) })
+	}
+}
+
+func checkMoonBit(t *testing.T, p gcguests.MoonBit, cfg spindle.GCConfig) {
+	t.Helper()
+	rt, mod := compiled(t, p.Module)
+	var out gcguests.Printer
+	print := spindle.Proc1(func(_ *spindle.Caller, c uint32) { out.Print(c) })
+	inst, err := rt.Instantiate(t.Context(), mod, spindle.Config{GC: cfg, Imports: spindle.Imports{
+		"spectest": spindle.HostModule{"print_char": print},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer inst.Close()
+	if _, err = inst.Call(t.Context(), "_start"); err != nil {
+		t.Fatal(err)
+	}
+	if got := out.String(); got != p.Expected {
+		t.Errorf("it prints\n%s\nwant\n%s", got, p.Expected)
 	}
 }

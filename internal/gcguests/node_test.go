@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spindle-wasm/spindle"
 	"github.com/spindle-wasm/spindle/internal/gcguests"
 	"github.com/spindle-wasm/spindle/internal/realworld/fetch"
 )
@@ -68,7 +69,7 @@ func TestBinaryenFresh(t *testing.T) {
 	}
 	for _, r := range list {
 		t.Run(r.Name, func(t *testing.T) {
-			if checkRandom(t, r); t.Failed() {
+			if checkRandom(t, r, spindle.GCConfig{}); t.Failed() {
 				keepRandom(t, r)
 			}
 		})

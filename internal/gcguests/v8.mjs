@@ -1,6 +1,6 @@
 // Calls functions of a module on V8, for comparison: node v8.mjs module.wasm, with the calls as JSON on standard input,
 // [{"func": "f", "args": [1, 2], "repeat": 3}, …]. Prints an array with, for each call, "result" (a decimal number), "trap" or
-// "thrown", and "ns", the times of all repetitions. A module that imports spectest.print_char gets one; what it prints is "printed".
+// "thrown", "ns", the times of all repetitions, and "peak", the largest resident size in KiB. A module that imports spectest.print_char gets one; what it prints is "printed".
 import fs from 'node:fs';
 
 const printed = [];
@@ -29,6 +29,9 @@ for (const call of JSON.parse(fs.readFileSync(0, 'utf8'))) {
   let text = '';
   for (const c of printed) text += String.fromCharCode(c);
   r.printed = text;
+  try {
+    r.peak = Number(/VmHWM:\s*(\d+)/.exec(fs.readFileSync('/proc/self/status', 'utf8'))[1]);
+  } catch { /* not Linux */ }
   out.push(r);
 }
 console.log(JSON.stringify(out));

@@ -12,7 +12,7 @@ import (
 )
 
 // onV8 gives what V8 does with calls, or skips.
-func onV8(t *testing.T, module []byte, calls []gcguests.V8Call) []gcguests.V8Result {
+func onV8(t *testing.T, module []byte, calls []gcguests.PeerCall) []gcguests.PeerResult {
 	t.Helper()
 	node := nodeCommand(t)
 	dir := t.TempDir()
@@ -22,11 +22,11 @@ func onV8(t *testing.T, module []byte, calls []gcguests.V8Call) []gcguests.V8Res
 			t.Fatal(err)
 		}
 	}
-	results, _, err := gcguests.V8(t.Context(), node, script, file, calls, "--stack-size=60000")
+	run, err := gcguests.Peer(t.Context(), []string{node, "--stack-size=60000", script, file}, calls)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return results
+	return run.Results
 }
 
 // TestLoadsOnV8: the loads and their twins in Go are the same algorithms, by the word of another engine.
@@ -37,9 +37,9 @@ func TestLoadsOnV8(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var calls []gcguests.V8Call
+			var calls []gcguests.PeerCall
 			for _, c := range l.Calls {
-				calls = append(calls, gcguests.V8Call{Func: c.Func, Args: c.Args})
+				calls = append(calls, gcguests.PeerCall{Func: c.Func, Args: c.Args})
 			}
 			for i, r := range onV8(t, module, calls) {
 				c := l.Calls[i]
@@ -68,7 +68,7 @@ var update = flag.Bool("update", false, "write what V8 prints to moonbit/NAME.ex
 func TestMoonBitOnV8(t *testing.T) {
 	for _, p := range gcguests.MoonBitPrograms() {
 		t.Run(p.Name, func(t *testing.T) {
-			r := onV8(t, p.Module, []gcguests.V8Call{{Func: "_start"}})[0]
+			r := onV8(t, p.Module, []gcguests.PeerCall{{Func: "_start"}})[0]
 			if r.Trap != "" || r.Thrown {
 				t.Fatalf("%+v", r)
 			}

@@ -1,0 +1,13 @@
+//go:build !cgo
+
+package main
+
+import (
+	"fmt"
+	"os"
+)
+
+func main() {
+	fmt.Fprintln(os.Stderr, "wasmtime is a library in C: build this with CGO_ENABLED=1")
+	os.Exit(1)
+}
