@@ -139,7 +139,7 @@ func TestOutOfMemory(t *testing.T) {
 		(display (length (live 100)) " " again "\n" message "\n")`
 	for _, name := range gc.Plans() {
 		t.Run(name, func(t *testing.T) {
-			cfg := config(name, plan.Options{MaxBytes: 3 << 20, Workers: 2})
+			cfg := config(name, plan.Options{MaxBytes: 2 << 20, Workers: 2})
 			out, _, err := evaluate(t, cfg, src)
 			if name == "nogc" { // what is dropped does not come back
 				if !errors.Is(err, gc.ErrOutOfMemory) {
