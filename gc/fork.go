@@ -3,6 +3,7 @@ package gc
 import (
 	"github.com/spindle-wasm/spindle/gc/plan"
 	"github.com/spindle-wasm/spindle/gc/vm"
+	"github.com/spindle-wasm/spindle/internal/mem"
 )
 
 // Errors of forks; see package plan.
@@ -15,7 +16,12 @@ var (
 	ErrNoHeap       = plan.ErrNoHeap
 	ErrClosed       = plan.ErrClosed
 	ErrStopped      = plan.ErrStopped
+	ErrNotWarm      = plan.ErrNotWarm
+	ErrBadState     = plan.ErrBadState
 )
+
+// State is what a Ticket has besides the pages of its heap's memory: see plan.State.
+type State = plan.State
 
 // ChildConfig says what differs in a child.
 type ChildConfig = plan.ChildConfig
@@ -58,4 +64,20 @@ func (t *Ticket) Child(b vm.Binding, cfg ChildConfig) (*Heap, map[*Mutator]*Muta
 		return nil, nil, err
 	}
 	return &Heap{base}, mutators, nil
+}
+
+// Open makes a ticket of the pages and the state of another one, perhaps of another process: see plan.Open. cfg.Plan is the state's if it is empty.
+func Open(cfg Config, s State, img *mem.Image) (*Ticket, error) {
+	if cfg.Plan == "" {
+		cfg.Plan = s.Plan
+	}
+	make, err := cfg.maker()
+	if err != nil {
+		return nil, err
+	}
+	t, err := plan.Open(cfg.Options, s, img, make)
+	if err != nil {
+		return nil, err
+	}
+	return &Ticket{t}, nil
 }

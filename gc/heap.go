@@ -90,19 +90,28 @@ type Heap struct {
 
 // New makes a heap for a VM.
 func New(b vm.Binding, cfg Config) (*Heap, error) {
-	make := cfg.New
-	if make == nil {
-		name := cfg.Plan
-		if name == "" {
-			name = DefaultPlan
-		}
-		if make = plans[strings.ToLower(name)]; make == nil {
-			return nil, &PlanError{name}
-		}
+	make, err := cfg.maker()
+	if err != nil {
+		return nil, err
 	}
 	base, err := plan.New(b, cfg.Options, make)
 	if err != nil {
 		return nil, err
 	}
 	return &Heap{base}, nil
+}
+
+// maker is what makes the plan.
+func (cfg *Config) maker() (func(*plan.Base) plan.Plan, error) {
+	if cfg.New != nil {
+		return cfg.New, nil
+	}
+	name := cfg.Plan
+	if name == "" {
+		name = DefaultPlan
+	}
+	if make := plans[strings.ToLower(name)]; make != nil {
+		return make, nil
+	}
+	return nil, &PlanError{name}
 }

@@ -37,12 +37,7 @@ func (m *Memory) Freeze() (*Frozen, error) {
 	if err != nil {
 		return nil, fmt.Errorf("gc: freezing the heap: %w", err)
 	}
-	// What is not mapped from the image's file has pages of its own from the start. In the file there are holes: a block there that was never used costs
-	// pages of the file, too.
-	m.floor = 1
-	if used := img.Used(); used > m.meta {
-		m.floor = max(1, uint32((used-m.meta+BlockSize-1)>>LogBlock))
-	}
+	m.floor = floorOf(img, m.meta)
 	if m.next < m.floor {
 		m.next = m.floor
 	}
@@ -72,6 +67,66 @@ func (f *Frozen) New() (*Memory, error) {
 	m.inUse.Store(f.inUse)
 	m.attach(r, f.at)
 	return m, nil
+}
+
+// Image returns the pages.
+func (f *Frozen) Image() *mem.Image { return f.img }
+
+// State is what a Frozen has besides its pages: plain data.
+type State struct {
+	Blocks       uint32 // of the object area
+	Limit        int64  // of them may be in use
+	Taken, Dirty []uint64
+}
+
+// State returns it.
+func (f *Frozen) State() State {
+	return State{f.blocks, f.limit, slices.Clone(f.taken), slices.Clone(f.dirty)}
+}
+
+// OpenFrozen makes a Frozen of its state and its pages, which it takes over unless there is an error.
+func OpenFrozen(types *Types, s State, img *mem.Image) (*Frozen, error) {
+	at := layOut(s.Blocks)
+	words := int(s.Blocks+63) / 64
+	if s.Blocks < 2 || s.Blocks > maxBlocks || img.Size() != int(at.objects)+int(s.Blocks)<<LogBlock || img.Committed() < int(at.objects) {
+		return nil, fmt.Errorf("gc: %d blocks do not make %d bytes", s.Blocks, img.Size())
+	}
+	if len(s.Taken) != words || len(s.Dirty) != words || s.Limit < 1 || s.Limit >= int64(s.Blocks) {
+		return nil, fmt.Errorf("gc: tables of %d and %d words, a limit of %d, for %d blocks", len(s.Taken), len(s.Dirty), s.Limit, s.Blocks)
+	}
+	f := &Frozen{
+		types: types, img: img, at: at, blocks: s.Blocks, limit: s.Limit,
+		taken: slices.Clone(s.Taken), dirty: slices.Clone(s.Dirty), floor: floorOf(img, int(at.objects)),
+	}
+	committed := uint32((img.Committed() - int(at.objects)) >> LogBlock)
+	for b := uint32(0); b < uint32(words)*64; b++ {
+		taken := f.taken[b/64]&(1<<(b%64)) != 0
+		switch {
+		case b == 0 || b >= s.Blocks:
+			if !taken {
+				return nil, fmt.Errorf("gc: block %d is none, and not taken", b)
+			}
+		case taken:
+			f.inUse++
+			if b >= committed {
+				return nil, fmt.Errorf("gc: block %d is taken and was never used", b)
+			}
+		}
+	}
+	if f.inUse > f.limit {
+		return nil, fmt.Errorf("gc: %d blocks are in use, of at most %d", f.inUse, f.limit)
+	}
+	return f, nil
+}
+
+// floorOf is the first block that is not mapped from an image's file: it has pages of its own from the start. In the file there are holes: a block there that was
+// never used costs pages of the file, too.
+func floorOf(img *mem.Image, meta int) uint32 {
+	used := img.Used()
+	if used <= meta {
+		return 1
+	}
+	return max(1, uint32((used-meta+BlockSize-1)>>LogBlock))
 }
 
 // Close gives it up; memories made of it are not touched.

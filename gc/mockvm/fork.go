@@ -35,6 +35,13 @@ func (v *VM) Freeze() (*Image, error) {
 	return i, nil
 }
 
+// Reopen makes an image of the same VM of another ticket, which has the same heap.
+func (i *Image) Reopen(t *gc.Ticket) *Image {
+	c := *i
+	c.Ticket = t
+	return &c
+}
+
 // Fork makes a VM with those threads that keep says yes of; nil keeps all. They stand: the goroutine that runs one calls its VM's Enter first. options,
 // if set, changes the heap's. The second result tells which thread of the frozen VM is which.
 func (i *Image) Fork(keep func(*Thread) bool, options func(*plan.Options)) (*VM, map[*Thread]*Thread, error) {
@@ -53,8 +60,17 @@ func (i *Image) Fork(keep func(*Thread) bool, options func(*plan.Options)) (*VM,
 		return nil, nil, err
 	}
 	v.Heap = h
+	for p, was := range i.threads {
+		if threads[p] == nil && (keep == nil || keep(p)) { // a ticket that was opened knows of none
+			threads[p] = &Thread{vm: v, number: was.number, inbox: slices.Clone(was.inbox), Stack: slices.Clone(was.Stack), Pins: slices.Clone(was.Pins)}
+		}
+	}
 	for p, c := range threads {
-		c.start(mutators[p.Mutator])
+		m := mutators[p.Mutator]
+		if m == nil {
+			m = h.NewMutator(c)
+		}
+		c.start(m)
 	}
 	return v, threads, nil
 }

@@ -104,14 +104,30 @@ type Base struct {
 
 // New makes a heap whose plan make returns. make may use Mem and Budget.
 func New(b vm.Binding, opts Options, make func(*Base) Plan) (*Base, error) {
+	if err := opts.complete(); err != nil {
+		return nil, err
+	}
+	reserve := heap.NewMemory
+	if opts.Forkable {
+		reserve = heap.NewForkable
+	}
+	mem, err := reserve(opts.Types, opts.MaxBytes)
+	if err != nil {
+		return nil, err
+	}
+	return assemble(b, opts, mem, make), nil
+}
+
+// complete sets what is left to defaults, and refuses what no heap can be.
+func (opts *Options) complete() error {
 	if opts.MaxBytes == 0 {
 		opts.MaxBytes = DefaultMaxBytes
 	}
 	if opts.MaxBytes < heap.BlockSize || opts.MaxBytes > heap.MaxBytes {
-		return nil, fmt.Errorf("gc: a heap has %d to %d bytes, not %d", heap.BlockSize, int64(heap.MaxBytes), opts.MaxBytes)
+		return fmt.Errorf("gc: a heap has %d to %d bytes, not %d", heap.BlockSize, int64(heap.MaxBytes), opts.MaxBytes)
 	}
 	if opts.MinBytes < 0 || opts.MinBytes > opts.MaxBytes || opts.Balance < 0 {
-		return nil, fmt.Errorf("gc: a heap of %d to %d bytes, balanced by %g", opts.MinBytes, opts.MaxBytes, opts.Balance)
+		return fmt.Errorf("gc: a heap of %d to %d bytes, balanced by %g", opts.MinBytes, opts.MaxBytes, opts.Balance)
 	}
 	if opts.Balance == 0 {
 		opts.Balance = DefaultBalance
@@ -125,15 +141,7 @@ func New(b vm.Binding, opts Options, make func(*Base) Plan) (*Base, error) {
 	if opts.Types == nil {
 		opts.Types = &heap.Types{}
 	}
-	reserve := heap.NewMemory
-	if opts.Forkable {
-		reserve = heap.NewForkable
-	}
-	mem, err := reserve(opts.Types, opts.MaxBytes)
-	if err != nil {
-		return nil, err
-	}
-	return assemble(b, opts, mem, make), nil
+	return nil
 }
 
 // assemble makes a heap of its memory.

@@ -182,7 +182,7 @@ func (b *Base) resume() error {
 // Ticket is a heap as it was when PrepareToFork returned. Children can be made of it at any time until it is closed, before and after Resume, by several
 // goroutines. A Ticket that is not closed keeps pages and a file descriptor.
 type Ticket struct {
-	b *Base
+	b *Base // that was forked; nil if the ticket comes from Open
 
 	// What the heap was; not changed afterwards.
 	frozen   *heap.Frozen
@@ -270,7 +270,7 @@ type ChildConfig struct {
 //
 // Errors are ErrTicketClosed, ErrNotForking for a Ticket that PrepareToFork did not return, and the system's.
 func (t *Ticket) Child(b vm.Binding, cfg ChildConfig) (*Base, map[*Mutator]*Mutator, error) {
-	if t == nil || t.b == nil {
+	if t == nil || t.state == nil {
 		return nil, nil, ErrNotForking
 	}
 	t.mu.Lock()
@@ -319,7 +319,7 @@ func (t *Ticket) done() {
 
 // Close gives up what the ticket keeps; children are not touched. It does not resume the heap that was forked. The error is ErrTicketClosed if that was done already.
 func (t *Ticket) Close() error {
-	if t == nil || t.b == nil {
+	if t == nil || t.state == nil {
 		return ErrNotForking
 	}
 	t.mu.Lock()

@@ -201,6 +201,13 @@ func (s *Scheduler) Inherit(from *Scheduler) {
 	}
 }
 
+// Continue makes a scheduler that has not been used count collections from that number on.
+func (s *Scheduler) Continue(collections uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.count = collections
+}
+
 // Running returns how many goroutines the workers have.
 func (s *Scheduler) Running() int {
 	s.mu.Lock()

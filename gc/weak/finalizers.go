@@ -107,3 +107,15 @@ func (f *Finalizers) Clone() *Finalizers {
 	defer f.mu.Unlock()
 	return &Finalizers{candidates: slices.Clone(f.candidates), old: f.old, ready: slices.Clone(f.ready)}
 }
+
+// All returns the registrations that wait for their objects to die, and those that are ready.
+func (f *Finalizers) All() (waiting, ready []Candidate) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.candidates), slices.Clone(f.ready)
+}
+
+// NewFinalizers makes what All has told of; every object counts as old.
+func NewFinalizers(waiting, ready []Candidate) *Finalizers {
+	return &Finalizers{candidates: slices.Clone(waiting), old: len(waiting), ready: slices.Clone(ready)}
+}

@@ -153,3 +153,21 @@ func (s *Space) Inherit(from *Space) {
 	defer from.mu.Unlock()
 	s.foreign = maps.Clone(from.foreign)
 }
+
+// Foreign returns the words that foreign fields had held when their objects became part of the image.
+func (s *Space) Foreign() []Foreign {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.foreign))
+}
+
+// Restore makes a space that has just been made one of so many blocks, with what Foreign and Written returned.
+func (s *Space) Restore(blocks int64, foreign []Foreign, written []heap.Ref) {
+	s.blocks, s.written = blocks, slices.Clone(written)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.foreign = map[Foreign]struct{}{}
+	for _, f := range foreign {
+		s.foreign[f] = struct{}{}
+	}
+}
