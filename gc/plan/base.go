@@ -49,7 +49,8 @@ type Options struct {
 	Sanity bool
 	// Trace, if set, gets an event for each packet and each collection.
 	Trace *trace.Writer
-	// Stats, if set, is told of each collection when it is over.
+	// Stats, if set, is told of each collection when it is over and mutators run again: on a worker, one call at a time. The next collection waits for it, so it must not
+	// wait for a mutator.
 	Stats func(Collection)
 }
 

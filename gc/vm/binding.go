@@ -16,6 +16,9 @@ type Thread = any
 //
 // Order in a collection: StopMutators; then, by several workers at the same time, Roots for each mutator and GlobalRoots; Foreign during
 // the trace; WeakRefs once what is reachable from roots has been found, until it returns false; ResumeMutators.
+//
+// Roots are told several times, for pins, for the trace, by some plans once more to be updated, and for checks: the same ones each time. None of
+// the methods but Block may wait for a mutator.
 type Binding interface {
 	// StopMutators brings every mutator to a stop and returns when they all stand, with their roots known. A mutator in Block stands. It runs on a GC worker.
 	StopMutators()
