@@ -16,9 +16,6 @@ type hidden struct {
 // vm.max_map_count, 65,530 by default), the next one to be refused may be Go's own allocator.
 const maxHidden = 8192
 
-// poison is what free memory holds that cannot be hidden: no reference, and as a header no type.
-const poison = 0xDB
-
 // HideUnit is the size in bytes of what Hide can make inaccessible: pages, or blocks where pages are larger.
 func HideUnit() uint32 { return uint32(min(max(mem.PageSize(), 4096), BlockSize)) }
 
@@ -33,10 +30,7 @@ func (m *Memory) Hide(off, n uint32) {
 	h, first, end := &m.hidden, off/HideUnit(), off/HideUnit()+n/HideUnit()
 	runs := h.runs + 1 - h.at(first-1) - h.at(end)
 	if runs > maxHidden || mem.PageSize() > BlockSize || m.region.Hide(m.meta+int(off), int(n)) != nil {
-		b := m.Bytes(off, int(n))
-		for i := range b {
-			b[i] = poison
-		}
+		m.Fill(off, n)
 		return
 	}
 	h.runs = runs

@@ -57,6 +57,11 @@ type Memory struct {
 	// Late makes blocks be used again as late as there is room for: for a plan that hides what is free. Set it before the first block is taken.
 	Late   bool
 	hidden hidden // guarded by mu
+
+	// Poisons makes blocks that are given back be filled with Poison; spaces do the same with what is free in theirs. For debugging; set it before the first block
+	// is taken.
+	Poisons  bool
+	poisoned []uint64 // guarded by mu; a bit for each free block that is filled
 }
 
 // NewMemory reserves a heap of which at most size bytes, rounded down to blocks but for the first, may be in use. There is twice as much address space where that is not
@@ -141,6 +146,15 @@ func (m *Memory) Close() error { return m.region.Release() }
 // Blocks returns how many blocks the object area has; valid numbers are 1 to that, exclusive.
 func (m *Memory) Blocks() uint32 { return m.blocks }
 
+// Top returns the first block from which on none was ever in use.
+func (m *Memory) Top() uint32 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.topLocked()
+}
+
+func (m *Memory) topLocked() uint32 { return uint32((m.region.Committed() - m.meta) >> LogBlock) }
+
 // Limit returns how many of them may be in use at a time.
 func (m *Memory) Limit() int64 { return m.limit }
 
@@ -191,6 +205,7 @@ func (m *Memory) Take(n uint32, space SpaceID) (block uint32, zero bool, err err
 		m.dirty[k/64] |= 1 << (k % 64)
 		*m.Spaces.At(k) = space
 	}
+	m.unpoisonLocked(b, n)
 	m.next = b + n
 	m.inUse.Add(int64(n))
 	m.mu.Unlock()
@@ -235,6 +250,9 @@ func (m *Memory) findOne(from uint32) (uint32, bool) {
 func (m *Memory) Give(b, n uint32) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.Poisons {
+		m.poisonLocked(b, n)
+	}
 	for k := b; k < b+n; k++ {
 		m.taken[k/64] &^= 1 << (k % 64)
 		*m.Spaces.At(k) = 0
@@ -272,6 +290,7 @@ func (m *Memory) Trim(keep int) error {
 			if err := m.showLocked(b*(BlockSize/HideUnit()), n*(BlockSize/HideUnit())); err != nil {
 				return err
 			}
+			m.unpoisonLocked(b, n)
 			zero, err := m.region.Forget(m.meta+int(b)<<LogBlock, int(n)<<LogBlock)
 			if err != nil {
 				return err

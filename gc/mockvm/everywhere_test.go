@@ -59,7 +59,7 @@ func everywhere(t *testing.T, opts plan.Options, test func(t *testing.T, v *VM, 
 					opts := opts
 					opts.Workers = workers
 					if stress > 0 {
-						opts.Stress, opts.Sanity = stress, true
+						opts.Stress, opts.Sanity, opts.Poison = stress, true, true
 					}
 					opts.MaxBytes = heapBytes(name, opts.MaxBytes)
 					v, types := newVM(t, name, opts)

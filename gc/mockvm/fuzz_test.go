@@ -28,6 +28,8 @@ func newSettings(in *Bytes) settings {
 			NurseryBytes: []int64{32 << 10, 64 << 10, 256 << 10}[in.IntN(3)],
 			Defrag:       []immix.Defrag{immix.DefragAuto, immix.DefragAlways, immix.DefragNever}[in.IntN(3)],
 			Forkable:     in.IntN(4) == 0,
+			Zeal:         []int{0, 0, 0, 1, 3}[in.IntN(5)],
+			Poison:       in.IntN(2) == 0,
 			Sanity:       true,
 		},
 	}
@@ -63,7 +65,7 @@ func runInput(t testing.TB, name string, data []byte) [][]uint64 {
 // Any bytes are a program. It finds what its model says, and ends with the same graph under every plan.
 func FuzzProgram(f *testing.F) {
 	rng := rand.New(rand.NewPCG(5, 6))
-	for i := range 12 {
+	for i := range 8 {
 		data := make([]byte, 200+100*i)
 		for k := range data {
 			data[k] = byte(rng.Uint32())

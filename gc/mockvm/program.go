@@ -138,8 +138,10 @@ func (p *Program) Run(steps int) error {
 		if b, ok := p.rng.(*Bytes); ok && b.Done() {
 			break
 		}
-		p.t.Safepoint()
-		name, err := p.step()
+		name, err := "safepoint", p.t.Safepoint()
+		if err == nil {
+			name, err = p.step()
+		}
 		if err == nil && p.Check > 0 && i%p.Check == p.Check-1 {
 			name, err = "check", p.Verify()
 		}

@@ -47,7 +47,7 @@ func TestRandomProgramsUnderStress(t *testing.T) {
 	for _, workers := range []int{1, 2, 8} {
 		for _, name := range allPlans() {
 			t.Run(fmt.Sprintf("%s/%d", name, workers), func(t *testing.T) {
-				v, types := newVM(t, name, plan.Options{MaxBytes: heapBytes(name, 8<<20), Workers: workers, Stress: 7, Sanity: true})
+				v, types := newVM(t, name, plan.Options{MaxBytes: heapBytes(name, 8<<20), Workers: workers, Stress: 7, Sanity: true, Poison: true})
 				runPrograms(t, v, types, 2, 50, 2000, 100, func(k int) Choices { return NewRandom(uint64(k), uint64(workers)) })
 			})
 		}

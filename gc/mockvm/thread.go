@@ -55,8 +55,11 @@ func (t *Thread) Exit() {
 	t.vm.Leave()
 }
 
-// Safepoint lets a collection run if one is waiting.
-func (t *Thread) Safepoint() { t.vm.Safepoint() }
+// Safepoint lets a collection run if one is waiting, or if one is to be at every so many safepoints (plan.Options.Zeal).
+func (t *Thread) Safepoint() error {
+	t.vm.Safepoint()
+	return t.Mutator.Safepoint()
+}
 
 // Wait waits for something that other threads do; collections go on meanwhile.
 func (t *Thread) Wait(wait func()) { t.vm.Block(t, wait) }

@@ -47,6 +47,10 @@ type Options struct {
 	Stress int
 	// Sanity goes through the heap again after each collection (package sanity); what it finds makes the heap fail.
 	Sanity bool
+	// Poison fills memory that has become free with a pattern (heap.Poison); with Sanity, writes into it are found as well.
+	Poison bool
+	// Zeal makes every so many safepoints of a mutator a collection; 0 turns it off. Engines see to it by Mutator.Safepoint.
+	Zeal int
 	// Trace, if set, gets an event for each packet and each collection.
 	Trace *trace.Writer
 	// Stats, if set, is told of each collection when it is over and mutators run again: on a worker, one call at a time. The next collection waits for it, so it must not
@@ -93,6 +97,7 @@ type Base struct {
 
 	mu       sync.Mutex
 	mutators []*Mutator     // guarded by mu
+	looks    []*look        // guarded by mu; for the end of the next collection of the whole heap
 	orphaned barrier.Buffer // guarded by mu; remembered by mutators that are gone
 	// inherited is what mutators of the heap that this one is a fork of had remembered. Other children have the same; it is not changed.
 	inherited barrier.Buffer   // guarded by mu
@@ -148,6 +153,7 @@ func (opts *Options) complete() error {
 // assemble makes a heap of its memory.
 func assemble(b vm.Binding, opts Options, mem *heap.Memory, make func(*Base) Plan) *Base {
 	base := &Base{Mem: mem, Opts: opts, vm: b, make: make, final: &weak.Finalizers{}}
+	mem.Poisons = opts.Poison
 	base.Budget.Mem = mem
 	base.Budget.Set(mem.Limit())
 	base.large = large.New(largeSpace, mem)

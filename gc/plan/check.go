@@ -22,6 +22,9 @@ func (b *Base) allRoots(s vm.Slots) {
 
 // checkBefore runs the sanity checks that come before a collection.
 func (b *Base) checkBefore(remembered barrier.Buffer) {
+	if err := b.Mem.CheckPoison(); err != nil {
+		b.fail(err)
+	}
 	if !b.common.Log {
 		return
 	}
@@ -36,9 +39,15 @@ func (b *Base) checkBefore(remembered barrier.Buffer) {
 
 // check runs the sanity collector.
 func (b *Base) check() {
-	c := &sanity.Checker{Mem: b.Mem, Live: b.live, Log: b.common.Log, Image: imageSpace}
+	if !b.plan.Constraints().Collects {
+		return
+	}
+	c := &sanity.Checker{Mem: b.Mem, Live: b.live, Log: b.common.Log, Image: imageSpace, Lines: b.common.HasLines, Epoch: b.common.Epoch}
 	b.allRoots(c.Roots())
 	if err := c.Run(); err != nil {
+		b.fail(err)
+	}
+	if err := sanity.Metadata(b.Mem, b.common.Log, imageSpace, b.common.HasLines); err != nil {
 		b.fail(err)
 	}
 }

@@ -30,6 +30,8 @@ func (b *Base) begin(w *scheduler.Worker) {
 	if !b.held.Load() {
 		b.vm.StopMutators()
 	}
+	// Added by a packet that goes wrong, too: nobody waits for ever.
+	defer b.Sched.Add(scheduler.Final, &resume{b})
 	b.current.Stop = time.Since(b.current.Start)
 	b.current.Before = b.Mem.InUse()
 
@@ -56,8 +58,7 @@ func (b *Base) begin(w *scheduler.Worker) {
 	}
 	b.urgent = b.short.Swap(false)
 	if !b.plan.Constraints().Collects {
-		b.Sched.Add(scheduler.Final, &resume{b}) // a warm-up: everything stays
-		return
+		return // a warm-up or a look: everything stays
 	}
 	full := b.plan.Full(b.wantFull.Swap(false))
 	b.current.Full = full
@@ -85,7 +86,6 @@ func (b *Base) begin(w *scheduler.Worker) {
 		b.Sched.Add(scheduler.Compact, &compact{c})
 	}
 	b.Sched.Add(scheduler.Release, &release{b, full})
-	b.Sched.Add(scheduler.Final, &resume{b})
 }
 
 // pinRoots finds the roots of a mutator, or the global ones, whose objects must not move.
@@ -226,12 +226,19 @@ func (p *release) Run(*scheduler.Worker) {
 type resume struct{ b *Base }
 
 func (p *resume) Run(*scheduler.Worker) {
+	// Whatever a check or somebody who looks at the heap does: nobody waits for ever.
+	defer func() {
+		if !p.b.held.Load() {
+			p.b.vm.ResumeMutators()
+		}
+	}()
 	if p.b.warm {
 		p.b.freezeImage()
 	}
 	if p.b.Opts.Sanity {
 		p.b.check()
 	}
+	p.b.inspected()
 	c := &p.b.current
 	for _, w := range p.b.Sched.Workers() {
 		t := policy.Of(w)
@@ -242,9 +249,6 @@ func (p *resume) Run(*scheduler.Worker) {
 	p.b.after.Store(c.After)
 	p.b.balancer.resumed = time.Now()
 	c.Pause = time.Since(c.Start) - c.Stop
-	if !p.b.held.Load() {
-		p.b.vm.ResumeMutators()
-	}
 }
 
 func (b *Base) done() {

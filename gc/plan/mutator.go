@@ -31,7 +31,8 @@ type Mutator struct {
 	maxSmall uint32
 	barrier  barrier.Buffer // old objects that were written to
 	stress   int            // allocations until the next collection; 0: off
-	turn     bool           // of stress: the next one is of the whole heap
+	turn     bool           // of stress and zeal: the next one is of the whole heap
+	zeal     int            // safepoints since the last collection
 }
 
 // Inline is the size in bytes up to which an engine may allocate by Bump on its own.

@@ -59,6 +59,9 @@ func (c *Common) Prepared() {
 	}
 }
 
+// HasLines tells whether the lines of a space's live objects were marked in the last collection.
+func (c *Common) HasLines(s heap.SpaceID) bool { return c.roles[s]&Lines != 0 }
+
 // chunk is how many objects a packet holds, and how many reference slots of one array a worker scans at a stretch (MMTk: 4096).
 const chunk = 4096
 

@@ -3,6 +3,8 @@
 package sanity
 
 import (
+	"fmt"
+
 	"github.com/spindle-wasm/spindle/gc/heap"
 	"github.com/spindle-wasm/spindle/gc/vm"
 )
@@ -16,6 +18,9 @@ type Checker struct {
 	Log bool
 	// Image is the space of objects that are remembered for ever, without a Log bit, once they have been written to; 0 if there is none.
 	Image heap.SpaceID
+	// Lines tells of a space whether the lines of its live objects are marked with Epoch: those of others are free, and will be allocated in.
+	Lines func(heap.SpaceID) bool
+	Epoch byte
 
 	walk walk
 }
@@ -36,6 +41,16 @@ func (c *Checker) wrong(r heap.Ref) string {
 	}
 	if c.Log && !c.Mem.Log.Test(r) && c.Mem.SpaceOf(r) != c.Image {
 		return "it has survived, and writes to it would not be remembered"
+	}
+	if c.Lines != nil && c.Lines(c.Mem.SpaceOf(r)) {
+		if _, moved := c.Mem.Forwarded(r); moved || int(c.Mem.TypeOf(r)) >= len(c.Mem.Types.All()) {
+			return "" // it has no size; the walk says so
+		}
+		for l := r >> heap.LogLine; l <= (r+c.Mem.SizeOf(r)-1)>>heap.LogLine; l++ {
+			if *c.Mem.Lines.At(l) != c.Epoch {
+				return fmt.Sprintf("it lies in the free line %#x", l<<heap.LogLine)
+			}
+		}
 	}
 	return ""
 }

@@ -52,6 +52,9 @@ func (s *Space) Release() {
 		if s.Log {
 			s.Mem.Log.Copy(s.Mem.Mark, b<<heap.LogBlock, heap.BlockSize)
 		}
+		if s.Mem.Poisons {
+			s.Mem.FillGaps(b, func(f func(heap.Ref)) { policy.EachMarked(s.Mem, b, f) })
+		}
 		kept = append(kept, b)
 	}
 	s.blocks = kept

@@ -151,6 +151,7 @@ func (u *update) Run(*scheduler.Worker) {
 
 // Compact moves the objects, in the order of their addresses, and gives back the blocks behind them.
 func (s *Space) Compact() {
+	ends := map[uint32]uint32{} // by block: where its objects end
 	for _, b := range s.moving {
 		places := s.first[b]
 		for line := range uint32(heap.LinesPerBlock) {
@@ -159,12 +160,19 @@ func (s *Space) Compact() {
 				if to != r {
 					copy(s.Mem.Bytes(to, int(size)), s.Mem.Bytes(r, int(size)))
 				}
+				ends[to>>heap.LogBlock] = to + size
 				to += size
 			})
 		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.Mem.Poisons {
+		for _, b := range s.moving[:s.used] {
+			end := max(ends[b], b<<heap.LogBlock)
+			s.Mem.Fill(end, heap.BlockSize-(end-b<<heap.LogBlock))
+		}
+	}
 	gone := s.moving[s.used:]
 	for _, b := range s.moving {
 		s.Mem.Mark.Clear(b<<heap.LogBlock, heap.BlockSize)

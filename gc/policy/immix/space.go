@@ -79,6 +79,9 @@ func (s *Space) Release() {
 			// What is marked is old. By words, where the closure would set bits one at a time.
 			s.Mem.Log.Copy(s.Mem.Mark, b<<heap.LogBlock, heap.BlockSize)
 		}
+		if s.Mem.Poisons {
+			s.Mem.FillGaps(b, func(f func(heap.Ref)) { policy.EachMarked(s.Mem, b, f) })
+		}
 		kept = append(kept, b)
 	}
 	s.blocks = kept

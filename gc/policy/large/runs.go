@@ -125,6 +125,9 @@ func (r *Runs) Sweep(live func(heap.Ref) bool) {
 			kept = append(kept, o)
 		} else {
 			dead = append(dead, o)
+			if r.Mem.Poisons {
+				r.Mem.Fill(r.ref(o), r.bytes(o))
+			}
 		}
 	}
 	r.objects = kept
