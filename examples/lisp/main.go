@@ -13,6 +13,7 @@ import (
 
 	"github.com/spindle-wasm/spindle/gc"
 	"github.com/spindle-wasm/spindle/gc/heap"
+	"github.com/spindle-wasm/spindle/gc/trace"
 )
 
 func main() {
@@ -24,6 +25,7 @@ func main() {
 	flag.BoolVar(&cfg.Sanity, "sanity", false, "check the heap after each collection")
 	source := flag.String("e", "", "a program in place of files; without either, lines are read and evaluated")
 	stats := flag.Bool("stats", false, "tell of each collection, and of all of them at the end")
+	traceTo := flag.String("trace", "", "a file for a timeline of collections, to be opened in Perfetto")
 	flag.Parse()
 
 	var err error
@@ -31,6 +33,15 @@ func main() {
 		exit(err)
 	}
 	cfg.Out = os.Stdout
+	closeTrace := func() error { return nil }
+	if *traceTo != "" {
+		f, err := os.Create(*traceTo)
+		if err != nil {
+			exit(err)
+		}
+		cfg.Trace = trace.New(f)
+		closeTrace = func() error { return errors.Join(cfg.Trace.Close(), f.Close()) }
+	}
 	var all summary
 	cfg.Stats = func(c gc.Collection) {
 		all.add(c)
@@ -43,7 +54,7 @@ func main() {
 		exit(err)
 	}
 	err = v.run(*source, flag.Args())
-	err = errors.Join(err, v.Close())
+	err = errors.Join(err, v.Close(), closeTrace())
 	if *stats {
 		fmt.Fprintln(os.Stderr, all)
 	}

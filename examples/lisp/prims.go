@@ -72,7 +72,9 @@ func init() {
 }
 
 // boot gives forms and functions their names, and evaluates the prelude.
-func (t *Thread) boot() error {
+func (v *VM) boot() error {
+	t := v.NewThread()
+	defer t.Exit()
 	_, err := t.guard(func() {
 		for i, f := range forms {
 			t.setGlobal(t.intern(f.name), special(kindForm, i))

@@ -29,8 +29,8 @@ type VM struct {
 	mu      sync.Mutex
 	symbols map[string]word // guarded by mu; weak: a symbol that nothing refers to and that has no value goes
 	globals []word          // guarded by mu; symbols with a value
-	threads []*thread       // guarded by mu; that spawn has made, by number
 	reserve word            // guarded by mu; what is dropped when memory is out, so that a handler has some
+	threads []*thread       // guarded by mu; that spawn has made, by number
 	wait    sync.WaitGroup  // for them
 
 	full, young atomic.Int64 // collections
@@ -71,13 +71,8 @@ func New(cfg Config) (*VM, error) {
 	}
 	v.heap, v.mem = h, h.Mem
 	v.barrier = h.Constraints().Barrier == gc.ObjectBarrier
-	if err := v.addTypes(); err != nil {
-		return nil, err
-	}
-	t := v.NewThread()
-	defer t.Exit()
-	if err := t.boot(); err != nil {
-		return nil, err
+	if err := errors.Join(v.addTypes(), v.boot()); err != nil {
+		return nil, errors.Join(err, h.Close())
 	}
 	return v, nil
 }
