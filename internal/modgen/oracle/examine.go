@@ -49,19 +49,36 @@ func reassemble(m *wasm.Module) (bin, text []byte, err error) {
 	return bin, w.Bytes(), nil
 }
 
-// variations are what must make no difference.
-func variations(n int) []struct {
+// A variation is what must make no difference.
+type variation struct {
 	name string
 	opts Options
-} {
-	return []struct {
-		name string
-		opts Options
-	}{
+}
+
+func variations(n int) []variation {
+	return []variation{
 		{"again", Options{Tables: true}},
 		{"small stack", Options{Tables: true, StackSize: 256 << 10}},
 		{"large stack", Options{Tables: true, StackSize: 64 << 20}},
 		{"paused", Options{Tables: true, During: pauses(uint64(n))}},
+	}
+}
+
+// heaps are variations of modules with objects: each plan, with a collection at every few allocations or at every safepoint. A module
+// gets two of them, that of a plan that moves objects whenever it collects, and another.
+func heaps(n int) []variation {
+	var list []variation
+	for i, plan := range spindle.GCPlans() {
+		if plan == "nogc" {
+			continue // never collects
+		}
+		list = append(list,
+			variation{plan + ", stress", Options{Tables: true, GC: spindle.GCConfig{Plan: plan, Stress: 1 + (n+i)%7, Sanity: true, Workers: 1 + n%2}}},
+			variation{plan + ", every safepoint", Options{Tables: true, GC: spindle.GCConfig{Plan: plan, EverySafepoint: true, Sanity: true, Workers: 1}}})
+	}
+	return []variation{
+		{"semispace", Options{Tables: true, GC: spindle.GCConfig{Plan: "semispace", Stress: 1, Workers: 1}}},
+		list[n%len(list)],
 	}
 }
 
@@ -87,7 +104,11 @@ func Examine(features wasm.Features, bin []byte) (base Trace, wrong string) {
 	if err != nil {
 		return base, "run: " + err.Error()
 	}
-	for _, v := range variations(len(bin)) {
+	all := variations(len(bin))
+	if s.mod.Features().Has(wasm.FeatureGc) {
+		all = append(all, heaps(len(bin))...)
+	}
+	for _, v := range all {
 		trace, err := s.Run(ctx, v.opts)
 		if err != nil {
 			return base, v.name + ": " + err.Error()

@@ -22,7 +22,7 @@ var (
 
 // config varies with the choices, so that the fuzzer can choose too.
 func config(data []byte) modgen.Config {
-	cfg := modgen.Config{Features: wasm.AllFeatures, Imports: true}
+	cfg := modgen.Config{Features: wasm.AllFeatures, Imports: true, Aggregates: true}
 	if len(data) > 0 {
 		switch data[0] % 8 {
 		case 0:

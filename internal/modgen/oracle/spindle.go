@@ -17,6 +17,7 @@ const MaxMemory = 16 << 20
 // Options change how Spindle runs a module, none of which must change what it does.
 type Options struct {
 	StackSize int
+	GC        spindle.GCConfig
 	// During is called with the Process before the first call; what it returns is called after the last.
 	During func(p *spindle.Process) (stop func())
 	// Tables adds the contents of tables to the trace.
@@ -51,6 +52,7 @@ func (s *Spindle) Close() error { return s.rt.Close() }
 
 // spindleRun is one run.
 type spindleRun struct {
+	rt       *spindle.Runtime
 	p        *spindle.Process
 	mod      *spindle.Module
 	inst     *spindle.Instance
@@ -65,8 +67,8 @@ type spindleRun struct {
 // Run instantiates the module in a Process of its own, calls its exports and closes it. The error is set for what no guest may
 // cause: a broken invariant, or an error of an unknown kind.
 func (s *Spindle) Run(ctx context.Context, opts Options) (Trace, error) {
-	r := &spindleRun{opts: opts, mod: s.mod}
-	p, err := s.rt.NewProcess(spindle.Config{StackSize: opts.StackSize, Imports: spindle.Imports{modgen.HostName: r}})
+	r := &spindleRun{rt: s.rt, opts: opts, mod: s.mod}
+	p, err := s.rt.NewProcess(spindle.Config{StackSize: opts.StackSize, GC: opts.GC, Imports: spindle.Imports{modgen.HostName: r}})
 	if err != nil {
 		return nil, err
 	}
@@ -148,12 +150,17 @@ func (r *spindleRun) call(ctx context.Context, e spindle.ExportType, round int) 
 		}
 		i += p.Slots()
 	}
-	results, err := r.inst.Call(ctx, e.Name, args...)
+	f, err := r.inst.Func(e.Name)
+	if err != nil {
+		r.fail(err)
+		return
+	}
+	results, err := f.Call(ctx, args...)
 	if err != nil {
 		r.trace.Add("%s round %d: %s", e.Name, round, r.outcome(err))
 		return
 	}
-	r.trace.Add("%s round %d: %s", e.Name, round, Values(e.Func.Results, results, r.describe))
+	r.trace.Add("%s round %d: %s", e.Name, round, Values(f.Type().Results, results, r.describe))
 }
 
 // ref makes the reference that a number of Args stands for.
@@ -172,20 +179,12 @@ func (r *spindleRun) ref(t wasm.ValType, v uint64) uint64 {
 	return null
 }
 
+// describe tells what a reference of a canonical type is.
 func (r *spindleRun) describe(t wasm.ValType, v uint64) string {
-	if v == r.p.ExternRef(nil) {
-		return "null"
+	if text, ok := r.simple(r.family(t), v); ok {
+		return text
 	}
-	switch t.Heap() {
-	case wasm.HeapExtern, wasm.HeapAny, wasm.HeapEq, wasm.HeapI31:
-		if x, ok := r.p.ExternValue(v); ok {
-			return fmt.Sprintf("extern(%v)", x)
-		}
-		if x, ok := spindle.I31Value(v); ok {
-			return fmt.Sprintf("i31(%d)", x)
-		}
-	}
-	return "ref"
+	return r.object(v)
 }
 
 // outcome tells the class of an error.
@@ -265,8 +264,11 @@ func (r *spindleRun) state() {
 				r.fail(err)
 				continue
 			}
-			v := g.GetV128()
-			r.trace.Add("%s = %s", e.Name, Values([]wasm.ValType{e.Global.Type}, []uint64{v.Lo, v.Hi}, r.describe))
+			v := spindle.V128{Lo: g.Get()} // a reference is a local one by Get only
+			if e.Global.Type == wasm.V128 {
+				v = g.GetV128()
+			}
+			r.trace.Add("%s = %s", e.Name, Values([]wasm.ValType{g.Type().Type}, []uint64{v.Lo, v.Hi}, r.describe))
 		case spindle.KindMemory:
 			m, err := r.inst.Memory(e.Name)
 			if err != nil {
@@ -287,7 +289,7 @@ func (r *spindleRun) state() {
 			var parts []string
 			for i := range t.Size() {
 				v, _ := t.Get(i)
-				parts = append(parts, r.describe(e.Table.Elem, v))
+				parts = append(parts, r.describe(t.Type().Elem, v))
 			}
 			r.trace.Add("%s: %s", e.Name, strings.Join(parts, " "))
 		}
