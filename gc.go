@@ -90,6 +90,7 @@ func (p *Process) heapConfig() (c vm.HeapConfig) {
 	from := &p.cfg.GC
 	c.Plan, c.MaxBytes, c.NurseryBytes, c.Workers = from.Plan, from.HeapBytes, from.NurseryBytes, from.Workers
 	c.Stats, c.Stress, c.Sanity, c.EverySafepoint = from.Stats, from.Stress, from.Sanity, from.EverySafepoint
+	c.Forkable = p.cfg.Forkable
 	if from.Trace != nil {
 		p.gcTrace = trace.New(from.Trace)
 		c.Trace = p.gcTrace

@@ -45,9 +45,8 @@ type frozenInstance struct {
 
 // frozenJob is what a thread of an image goes on with.
 type frozenJob struct {
-	job     job // of no Process; nil for an idle main thread
-	outside bool
-	answer  func(*Caller, []uint64)
+	job    job // of no Process; nil for an idle main thread
+	answer func(*Caller, []uint64)
 }
 
 // ForkState is an ImportModule that keeps state for its Process, and says what a fork means for that. The functions of other modules are shared by
@@ -205,7 +204,7 @@ func (p *Process) capture(threads []*vm.Thread, caller *vm.Thread, answer func(*
 		case own != nil:
 			j.job, _ = own.clone(p)
 		case len(t.Activations) > 0:
-			j.job, j.outside = resumed(p, t.HostData.(*Caller).call), true
+			j.job = resumed(p, t.HostData.(*Caller).call)
 		}
 		if t == caller {
 			j.answer = answer
@@ -331,7 +330,7 @@ func (i *Image) fork(ctx context.Context, cfg ForkConfig) (*Process, error) {
 			return n
 		}
 		return h
-	}})
+	}, Collected: p.cfg.GC.Stats})
 	if err != nil {
 		p.runOnClose()
 		return nil, err
@@ -455,7 +454,7 @@ func (p *Process) goOn(ctx context.Context, threads []*vm.Thread, i *Image) {
 	p.group.Start()
 	if f := &i.jobs[0]; f.job != nil {
 		j, _ := f.job.clone(p)
-		if c, ok := j.(*calls); ok && f.outside {
+		if c, ok := j.(*calls); ok && c.steps[0].of != nil {
 			p.outcome = c
 		}
 		p.run(ctx, j)

@@ -30,6 +30,8 @@ type call struct {
 	slots    []uint64
 	// limits says that slots are the bounds of the C stack, to be filled in (stackLimits).
 	limits bool
+	// of is the function of a call from outside, whose results are the host code's.
+	of *Func
 	// starts says that the call ends what Instance.started waits for.
 	starts bool
 }
@@ -60,7 +62,11 @@ func (j *calls) run(t *vm.Thread) error {
 func (s *call) run(p *Process, t *vm.Thread) error {
 	inst := t.Store.Instances[s.inst]
 	if len(t.Activations) > 0 {
-		return p.wrapError(t.Engine.Resume(t, s.slots))
+		err := t.Engine.Resume(t, s.slots)
+		if s.of != nil {
+			t.ResultsGiven(s.of.typ.Results, s.slots, err)
+		}
+		return p.wrapError(err)
 	}
 	if s.limits {
 		s.slots = p.stackLimits(t, inst)
@@ -79,7 +85,7 @@ func (j *calls) clone(p *Process) (job, bool) {
 
 // resumed is the job of a clone of a thread that was in a call from outside: it ends with that call.
 func resumed(p *Process, f *Func) *calls {
-	return &calls{p: p, steps: []call{{slots: make([]uint64, f.results)}}}
+	return &calls{p: p, steps: []call{{of: f, slots: make([]uint64, f.results)}}}
 }
 
 // jobOf returns the job of a thread, nil if it has none.

@@ -116,13 +116,16 @@ func finish(t *vm.Thread, results []uint64) error {
 	return err
 }
 
+// Rewind implements vm.Engine.
+func (e *Engine) Rewind(t *vm.Thread) {
+	if t.Ctx.PC&inFlight != 0 {
+		t.Ctx.PC = t.Ctx.PC&^inFlight - instrSize
+	}
+}
+
 // Resume implements vm.Engine.
 func (e *Engine) Resume(t *vm.Thread, slots []uint64) error {
-	ctx := t.Ctx
-	t.SwitchTo(t.Store.Instances[ctx.Instance])
-	if ctx.PC&inFlight != 0 {
-		ctx.PC = ctx.PC&^inFlight - instrSize
-	}
+	t.SwitchTo(t.Store.Instances[t.Ctx.Instance])
 	return finish(t, slots)
 }
 

@@ -81,8 +81,8 @@ func (s *blocks) dropArena() {
 	}
 }
 
-// clone makes s, which is empty, a copy of from, but for the free blocks: see cloneFree.
-func (s *blocks) clone(from *blocks) error {
+// clone makes s, which is empty, a copy of from, but for the free blocks: see cloneFree. m is set to where the copy is.
+func (s *blocks) clone(from *blocks, m *movedRange) error {
 	if from.arena == nil {
 		return nil
 	}
@@ -93,6 +93,7 @@ func (s *blocks) clone(from *blocks) error {
 	}
 	copy(arena.Bytes(used), from.arena.Bytes(used))
 	s.arena, s.next = arena, arena.Base()+uintptr(used)
+	*m = movedRange{from.arena.Base(), uintptr(used), arena.Base()}
 	return nil
 }
 

@@ -21,6 +21,8 @@ type cloner struct {
 	memory func(*Memory) (*Memory, error)
 	// host replaces host functions by those of the clone's Process.
 	host func(*HostFunc) *HostFunc
+	// refs are the clones' tables of host values and exceptions, of a Process with a GC heap; otherwise each has its own.
+	refs *refTables
 	// main is the store of the Process's main thread, whose instances tell what imports are bound to.
 	main *Store
 	// share tells that the original never changes, so that large tables and segments may stay its own.
@@ -32,9 +34,6 @@ type cloner struct {
 
 // ErrNested is a thread's part of a CloneError: a host function that has called back into the guest has frames below it that only its Go code can return to.
 var ErrNested = errors.New("the guest was called back by a host function")
-
-// ErrCloneHeap is the part of a CloneError of a thread with a GC heap.
-var ErrCloneHeap = errors.New("a Process with a GC heap cannot be cloned")
 
 // CloneError says why a thread cannot be cloned where it stands.
 type CloneError struct {
@@ -54,9 +53,10 @@ func (e *CloneError) Error() string {
 func (e *CloneError) Unwrap() error { return e.Cause }
 
 // shift translates addresses of a thread's blocks into those of its clone's.
-type shift [3]struct {
-	from, size, to uintptr
-}
+type shift [2]movedRange
+
+// movedRange is a range of addresses that has been copied.
+type movedRange struct{ from, size, to uintptr }
 
 func (s *shift) addr(a uintptr) uintptr {
 	for i := range s {
@@ -73,9 +73,6 @@ func (c *cloner) thread(t *Thread) (clone *Thread, err error) {
 	if len(t.Activations) > 1 {
 		return nil, &CloneError{Thread: t.ID, Cause: ErrNested}
 	}
-	if t.heap != nil {
-		return nil, &CloneError{Thread: t.ID, Cause: ErrCloneHeap}
-	}
 	top, err := t.Engine.Extent(t)
 	if err != nil {
 		return nil, &CloneError{Thread: t.ID, Cause: err}
@@ -86,7 +83,10 @@ func (c *cloner) thread(t *Thread) (clone *Thread, err error) {
 	}
 	n := &Thread{Engine: t.Engine, ID: t.ID, stack: stack, pools: c.pools, NoStackCheck: t.NoStackCheck, waiter: waiter{wake: make(chan struct{}, 1)}}
 	n.resumed.L, n.settled.L = &n.mu, &n.mu
-	n.Store = &Store{thread: n, refs: newRefTables(c.pools), blocks: blocks{pools: c.pools}}
+	n.Store = &Store{thread: n, refs: c.refs, blocks: blocks{pools: c.pools}}
+	if c.refs == nil {
+		n.Store.refs = newRefTables(c.pools)
+	}
 	defer func() {
 		if err != nil {
 			n.Ctx = nil
@@ -98,13 +98,12 @@ func (c *cloner) thread(t *Thread) (clone *Thread, err error) {
 	var moved shift
 	block := t.Ctx.StackBase - t.stack.Base() // of a planned thread: its context and blocks
 	moved[0].from, moved[0].size, moved[0].to = t.stack.Base(), block, stack.Base()
-	for i, from := range []*blocks{&t.Store.blocks, &t.Store.refs.mem} {
-		to := []*blocks{&n.Store.blocks, &n.Store.refs.mem}[i]
-		if err := to.clone(from); err != nil {
+	if err := n.Store.blocks.clone(&t.Store.blocks, &moved[1]); err != nil {
+		return nil, err
+	}
+	if c.refs == nil {
+		if err := n.Store.refs.clone(t.Store.refs); err != nil {
 			return nil, err
-		}
-		if from.arena != nil {
-			moved[1+i].from, moved[1+i].size, moved[1+i].to = from.arena.Base(), from.used(), to.arena.Base()
 		}
 	}
 	copy(stack.Bytes(int(block)), t.stack.Bytes(int(block)))
@@ -197,7 +196,6 @@ func (c *cloner) store(from, to *Store, moved *shift) error {
 		}
 		to.hostRefs[c.host(f)] = r
 	}
-	to.refs.clone(from.refs, moved)
 	for _, g := range from.globals {
 		if moved.addr(g.addr) == g.addr {
 			continue // of the plan that a further thread was made by, which has copied what counts

@@ -16,6 +16,9 @@ type Engine interface {
 	// Preconditions: the caller owns t (Thread.Enter).
 	Call(t *Thread, inst *Instance, fn uint32, slots []uint64) error
 
+	// Rewind puts t, a clone that stood in a host call, before that call, so that its arguments are operands again, which the maps tell of.
+	Rewind(t *Thread)
+
 	// Resume goes on with the one activation of t, a clone (Image.Fork) of a thread that stood at a safepoint, and returns as the Call would have
 	// that began it; slots receives the results. A host call that was in flight is made again (see Thread.Answer).
 	//

@@ -105,7 +105,12 @@ func (h *Heap) close() {
 func (h *Heap) join(t *Thread, supers uintptr) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	t.heap, t.mutator, t.Store.refs = h, h.gc.NewMutator(t), h.refs
+	h.adopt(t, h.gc.NewMutator(t), supers)
+}
+
+// adopt makes t, with its mutator, one of the heap's threads. No collection runs.
+func (h *Heap) adopt(t *Thread, m *gc.Mutator, supers uintptr) {
+	t.heap, t.mutator, t.Store.refs = h, m, h.refs
 	t.published.Store(h)
 	h.threads = append(h.threads, t)
 	c := t.Ctx

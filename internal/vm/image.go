@@ -2,13 +2,16 @@ package vm
 
 import (
 	"sync/atomic"
+
+	"github.com/spindle-wasm/spindle/gc"
 )
 
 // Image is threads as they stood when they were frozen, with all that their code can see. It does not change; any number of goroutines may make
 // threads of it. It is counted: Close takes back the maker's use, and what was made of it has one each.
 type Image struct {
 	pools   *Pools
-	threads []*Thread // which never run
+	threads []*Thread  // which never run
+	heap    *heapImage // nil without a GC heap
 	refs    atomic.Int32
 }
 
@@ -22,7 +25,18 @@ func Freeze(pools *Pools, threads []*Thread, main *Store) (*Image, error) {
 		memories: map[*Memory]*Memory{}, threads: map[*waiter]*Thread{}, main: main,
 	}
 	var err error
+	if h := main.thread.heap; h != nil {
+		var thaw func() error
+		if img.heap, thaw, err = h.freezeHeap(threads); err != nil {
+			return nil, err
+		}
+		c.refs = img.heap.refs
+		defer thaw() //nolint:errcheck // it is called once
+	}
 	if img.threads, err = c.all(threads); err != nil {
+		if img.heap != nil {
+			img.heap.close()
+		}
 		return nil, err
 	}
 	return img, nil
@@ -36,6 +50,8 @@ type ForkConfig struct {
 	Budget *Budget
 	// Host replaces host functions; nil keeps them.
 	Host func(*HostFunc) *HostFunc
+	// Collected, if set, is told of each collection of the child's GC heap.
+	Collected func(gc.Collection)
 }
 
 // Fork makes threads as those of the image are, in the same order. They are idle; Engine.Resume goes on with those that have an activation.
@@ -48,10 +64,32 @@ func (img *Image) Fork(cfg ForkConfig) (threads []*Thread, err error) {
 	if c.host == nil {
 		c.host = func(f *HostFunc) *HostFunc { return f }
 	}
-	if threads, err = c.all(img.threads); err == nil {
-		img.refs.Add(1)
+	if img.heap != nil {
+		c.refs = newRefTables(img.pools)
+		if err := c.refs.clone(img.heap.refs); err != nil {
+			return nil, err
+		}
 	}
-	return threads, err
+	if threads, err = c.all(img.threads); err != nil {
+		if c.refs != nil {
+			c.refs.drop()
+		}
+		return nil, err
+	}
+	for _, t := range threads {
+		t.Engine.Rewind(t)
+	}
+	if img.heap != nil {
+		if err := img.heap.fork(threads, c.refs, cfg.Collected); err != nil {
+			for _, t := range threads {
+				t.Close()
+			}
+			c.refs.drop()
+			return nil, err
+		}
+	}
+	img.refs.Add(1)
+	return threads, nil
 }
 
 // Close takes back the use of whoever made the image. Done takes back that of one Fork.
@@ -62,6 +100,9 @@ func (img *Image) Done() {
 	if img.refs.Add(-1) == 0 {
 		for _, t := range img.threads {
 			t.Close()
+		}
+		if img.heap != nil {
+			img.heap.close()
 		}
 	}
 }

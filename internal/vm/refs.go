@@ -139,15 +139,20 @@ func (x *refTables) settle() {
 	x.due.Store(false)
 }
 
-// clone makes x, whose blocks are a copy of from's already, a copy of from.
-func (x *refTables) clone(from *refTables, moved *shift) {
+// clone makes x, which is empty, a copy of from.
+func (x *refTables) clone(from *refTables) error {
+	var m shift
+	if err := x.mem.clone(&from.mem, &m[0]); err != nil {
+		return err
+	}
+	x.mem.cloneFree(&from.mem, &m)
 	x.due.Store(from.due.Load())
-	x.mem.cloneFree(&from.mem, moved)
 	x.externs = handles{
 		vals: slices.Clone(from.externs.vals), free: slices.Clone(from.externs.free), index: maps.Clone(from.externs.index), sinceGC: from.externs.sinceGC,
 	}
 	x.exns.recs, x.exns.free, x.exns.sinceGC = slices.Clone(from.exns.recs), slices.Clone(from.exns.free), from.exns.sinceGC
 	for i := range x.exns.recs {
-		x.exns.recs[i].addr = moved.addr(x.exns.recs[i].addr)
+		x.exns.recs[i].addr = m.addr(x.exns.recs[i].addr)
 	}
+	return nil
 }

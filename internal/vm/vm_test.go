@@ -24,6 +24,7 @@ func (e *idleEngine) Call(t *Thread, _ *Instance, _ uint32, slots []uint64) erro
 	return e.call(t, slots)
 }
 func (e *idleEngine) Resume(t *Thread, slots []uint64) error { return e.call(t, slots) }
+func (e *idleEngine) Rewind(*Thread)                         {}
 func (e *idleEngine) Extent(t *Thread) (uintptr, error)      { return t.Top, nil }
 func (e *idleEngine) Frames(*Thread, func(Frame) bool)       {}
 func (e *idleEngine) StackRefs(_ *Thread, visit func(*uint64, wasm.ValType)) {
