@@ -1,6 +1,7 @@
 package heap
 
 import (
+	"math/bits"
 	"sync/atomic"
 	"unsafe"
 )
@@ -84,3 +85,11 @@ func (b Bits) None(off, n uint32) bool {
 
 // Word returns the 32 bits of the 256 bytes from off, while nobody changes them.
 func (b Bits) Word(off uint32) uint32 { return *b.word(off) }
+
+// Count counts the bits of n bytes from off, while nobody changes them.
+func (b Bits) Count(off, n uint32) (count int) {
+	for _, w := range b.words(off, n) {
+		count += bits.OnesCount32(w)
+	}
+	return count
+}

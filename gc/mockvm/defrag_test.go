@@ -98,3 +98,39 @@ func TestRandomProgramsDefragmented(t *testing.T) {
 		}
 	}
 }
+
+// One of four objects of 32 bytes lives, so that no line is free in a heap of which three quarters are dead. More than half of the heap can be filled with them all the same.
+func TestHeapWithoutHoles(t *testing.T) {
+	for _, name := range immixPlans {
+		for _, mode := range []immix.Defrag{immix.DefragAuto, immix.DefragNever} {
+			const most = 8 << 20
+			v, types := newVM(t, name, plan.Options{MaxBytes: most, Workers: 2, Defrag: mode})
+			th := v.NewThread()
+			defer th.Exit()
+			alloc := func() (r uint32, err error) { return th.Alloc(types[typeRefs], 6) }
+			var err error
+			for len(th.Stack) < most/2/32 && err == nil {
+				var r uint32
+				if r, err = alloc(); err != nil {
+					break
+				}
+				*v.Heap.Mem.Slot(r + 28) = uint32(len(th.Stack))<<2 | 1
+				th.Stack = append(th.Stack, r)
+				for k := 0; k < 3 && err == nil; k++ {
+					_, err = alloc()
+				}
+			}
+			switch moves := mode != immix.DefragNever; {
+			case moves && err != nil:
+				t.Errorf("%s: after %d objects of 32 bytes: %v", name, len(th.Stack), err)
+			case !moves && name != "genimmix" && !errors.Is(err, gc.ErrOutOfMemory):
+				t.Errorf("%s: a heap whose objects do not move has room for all: %v", name, err)
+			}
+			for i, r := range th.Stack {
+				if *v.Heap.Mem.Slot(r + 28) != uint32(i)<<2|1 {
+					t.Fatalf("%s: object %d is not what it was", name, i)
+				}
+			}
+		}
+	}
+}

@@ -91,6 +91,7 @@ type Base struct {
 	wantWarm atomic.Bool // and what it leaves is to be the image
 	short    atomic.Bool // the last one has not made room for what somebody waits for
 	urgent   bool        // the running one is for that
+	again    atomic.Bool // the last one wants another one to follow
 	asked    atomic.Bool // and somebody asked for it, not an allocation
 
 	after atomic.Int64 // blocks in use after the last collection
@@ -168,7 +169,9 @@ func assemble(b vm.Binding, opts Options, mem *heap.Memory, make func(*Base) Pla
 	base.plan = make(base)
 	base.common.Log = base.plan.Constraints().Generational
 	base.large.Log, base.immortal.Log, base.fixed.space.Log = base.common.Log, base.common.Log, base.common.Log
-	base.Budget.Due = base.plan.Due
+	base.Budget.Due = func(inUse, n int64, space heap.SpaceID) bool {
+		return base.again.Load() || base.plan.Due(inUse, n, space)
+	}
 	if opts.MinBytes > 0 && base.plan.Constraints().Collects {
 		base.setLimit(0)
 	}
@@ -197,6 +200,10 @@ func (b *Base) HideFree() {
 
 // Room returns how many free blocks copies may take in a collection.
 func (b *Base) Room() int64 { return b.Mem.Limit() - b.Mem.InUse() }
+
+// Again says, in Release of a collection of the whole heap, whether another one is to follow before mutators may have more blocks. It is urgent. A plan that says so must make
+// progress from one to the next.
+func (b *Base) Again(yes bool) { b.again.Store(yes) }
 
 // Defrag tells plans in Prepare of a collection of the whole heap how Immix spaces are to be defragmented, and whether it is urgent: the last collection has not made
 // room for what a mutator waits for. What becomes the image is put together once and for all.

@@ -57,6 +57,10 @@ func (b *Base) begin(w *scheduler.Worker) {
 		b.image.Record()
 	}
 	b.urgent = b.short.Swap(false)
+	if b.again.Swap(false) {
+		b.urgent = true
+		b.wantFull.Store(true)
+	}
 	if !b.plan.Constraints().Collects {
 		return // a warm-up or a look: everything stays
 	}

@@ -228,6 +228,7 @@ func (b *Base) inherit(from *Base) {
 	b.plan.(Forker).Inherit(from.plan)
 	b.final = from.final.Clone()
 	b.wantFull.Store(from.wantFull.Load())
+	b.again.Store(from.again.Load())
 	b.after.Store(from.after.Load())
 	b.current = from.current
 	b.balancer = from.balancer

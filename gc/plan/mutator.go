@@ -132,6 +132,9 @@ func (m *Mutator) slow(size uint32, s Semantics) (heap.Ref, error) {
 		if !errors.Is(err, policy.ErrDue) {
 			return r, err
 		}
+		if try > 0 && m.base.again.Load() {
+			try-- // the last collection knows that it could have done better
+		}
 		if try >= attempts && !(try < manyAttempts && m.base.roomy(size)) || !m.base.plan.Constraints().Collects {
 			return 0, fmt.Errorf("%w: %d bytes wanted, %d of %d bytes in use", ErrOutOfMemory, size, m.base.Mem.InUse()<<heap.LogBlock, m.base.Budget.Blocks()<<heap.LogBlock)
 		}

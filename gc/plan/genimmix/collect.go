@@ -12,7 +12,7 @@ func (p *Plan) InitTracer(t *policy.Tracer) {
 }
 
 // Full implements plan.Plan.
-func (p *Plan) Full(wanted bool) bool { return p.sparse || p.gens.Full(wanted, &p.base.Budget) }
+func (p *Plan) Full(wanted bool) bool { return p.gens.Full(wanted, &p.base.Budget) }
 
 // Prepare implements plan.Plan. What is moved within the mature space must leave room for all of the nursery.
 func (p *Plan) Prepare(full bool) {
@@ -20,7 +20,7 @@ func (p *Plan) Prepare(full bool) {
 	if full {
 		p.base.NextEpoch()
 		mode, urgent := p.base.Defrag()
-		p.mature.Defragment(mode, urgent || p.sparse, p.base.Room()-p.copies(p.nursery.Blocks()), 1)
+		p.mature.Defragment(mode, urgent, p.base.Room()-p.copies(p.nursery.Blocks()), 1)
 		p.mature.Prepare()
 	}
 }
@@ -30,11 +30,9 @@ func (p *Plan) Release(full bool) {
 	p.nursery.Release(p.mature.Adopt)
 	p.mature.Release()
 	p.gens.Collected(full, p.base.Mem.InUse())
-	was := p.sparse
-	p.sparse = false
-	if full && !was && p.base.Opts.Defrag != immix.DefragNever {
+	if full && p.base.Opts.Defrag != immix.DefragNever {
 		// A nursery needs free blocks, for itself and for copies, and holes are none.
-		gain, blocks := p.mature.Gain()
-		p.sparse = gain > blocks/4 && p.base.Room() < p.base.Mem.Limit()/2
+		all := p.base.Mem.Limit()
+		p.base.Again(p.mature.Again(p.base.Room(), all/2, all, false))
 	}
 }

@@ -5,7 +5,7 @@ import "github.com/spindle-wasm/spindle/gc/plan"
 // Inherit implements plan.Forker.
 func (p *Plan) Inherit(from plan.Plan) {
 	q := from.(*Plan)
-	p.gens, p.sparse = q.gens, q.sparse
+	p.gens = q.gens
 	p.nursery.Inherit(q.nursery)
 	p.mature.Inherit(q.mature)
 }

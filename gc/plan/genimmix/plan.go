@@ -14,7 +14,6 @@ type Plan struct {
 	nursery *copyspace.Space
 	mature  *immix.Space
 	gens    plan.Generations
-	sparse  bool // the mature space takes a lot more blocks than it needs: the next collection defragments it, while there is room. Written while the world stands
 }
 
 // New makes the plan of a heap.
@@ -34,13 +33,13 @@ func (p *Plan) Constraints() plan.Constraints {
 // Spaces implements plan.Plan.
 func (p *Plan) Spaces() []policy.Space { return []policy.Space{p.nursery, p.mature} }
 
-// Due implements plan.Plan: the nursery is full, or what may survive in it would not fit, or the mature space is to be defragmented before the nursery takes the room.
+// Due implements plan.Plan: the nursery is full, or what may survive in it would not fit.
 func (p *Plan) Due(inUse, n int64, space heap.SpaceID) bool {
 	blocks, young := p.base.Budget.Blocks(), p.nursery.Blocks()
 	if space == plan.FirstSpace {
 		young += n
 	}
-	return p.sparse || p.gens.NurseryFull(inUse, p.base.Opts.NurseryBytes) || inUse+n+p.copies(young)+p.base.Opts.Defrag.Headroom(blocks) > blocks
+	return p.gens.NurseryFull(inUse, p.base.Opts.NurseryBytes) || inUse+n+p.copies(young)+p.base.Opts.Defrag.Headroom(blocks) > blocks
 }
 
 // copies is how many blocks the copies of so many may take.

@@ -3,6 +3,7 @@ package immix
 import (
 	"github.com/spindle-wasm/spindle/gc/alloc"
 	"github.com/spindle-wasm/spindle/gc/policy"
+	"github.com/spindle-wasm/spindle/gc/policy/immix"
 )
 
 // InitTracer implements plan.Plan: copies are what is moved out of blocks with holes.
@@ -22,4 +23,10 @@ func (p *Plan) Prepare(bool) {
 }
 
 // Release implements plan.Plan.
-func (p *Plan) Release(bool) { p.space.Release() }
+func (p *Plan) Release(bool) {
+	p.space.Release()
+	if p.base.Opts.Defrag != immix.DefragNever {
+		all := p.base.Mem.Limit()
+		p.base.Again(p.space.Again(p.base.Room(), all/8, all, true))
+	}
+}

@@ -3,6 +3,7 @@ package stickyimmix
 import (
 	"github.com/spindle-wasm/spindle/gc/alloc"
 	"github.com/spindle-wasm/spindle/gc/policy"
+	"github.com/spindle-wasm/spindle/gc/policy/immix"
 )
 
 // InitTracer implements plan.Plan: copies are what is moved out of blocks with holes.
@@ -27,4 +28,8 @@ func (p *Plan) Prepare(full bool) {
 func (p *Plan) Release(full bool) {
 	p.space.Release()
 	p.gens.Collected(full, p.base.Mem.InUse())
+	if full && p.base.Opts.Defrag != immix.DefragNever {
+		all := p.base.Mem.Limit()
+		p.base.Again(p.space.Again(p.base.Room(), all/8, all, true))
+	}
 }

@@ -34,6 +34,7 @@ const (
 const (
 	stateStays  = 0
 	stateSource = 1 // its objects move
+	stateFilled = 2 // an allocator has had it since the last collection: what its marks and lines say is old
 )
 
 // Headroom is how many blocks of so many an allocator of the space leaves free for defragmentation. (The paper's section 3.3: 2.5 % are enough.)
@@ -52,6 +53,7 @@ type evacuation struct {
 	full    atomic.Bool  // there are none, and no holes
 	sources []uint32
 	stayed  []heap.Ref // guarded by Space.mu; pinned for want of room
+	gain    int64      // what the last collection wanted another one for: blocks; 0 if it did not
 }
 
 // Defragment decides which blocks are emptied in a collection of the whole heap, before Prepare. Copies may take room free blocks; copyTo is the first of two copy
@@ -64,11 +66,7 @@ func (s *Space) Defragment(mode Defrag, urgent bool, room int64, copyTo int) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	from := s.reusable
-	if mode == DefragEveryBlock {
-		from = s.blocks
-	}
-	chosen := s.choose(from, max(room, 0), mode, urgent)
+	chosen := s.choose(max(room, 0), mode, urgent)
 	if len(chosen) == 0 {
 		return
 	}
@@ -88,75 +86,117 @@ func (s *Space) Defragment(mode Defrag, urgent bool, room int64, copyTo int) {
 	s.reusable = kept
 }
 
-// choose picks those of some blocks that are emptied: the ones with the most holes, as many as what lives in them fits into free blocks and the other blocks' free lines.
-func (s *Space) choose(from []uint32, room int64, mode Defrag, urgent bool) (chosen []uint32) {
-	if mode == DefragEveryBlock || len(from) == 0 {
-		return append(chosen, from...)
+// choose picks the blocks that are emptied: the ones with the most holes, as many as what lives in them fits into free blocks and the other blocks' free lines. If it is urgent, or
+// shall be done always, they are the ones of which the fewest bytes are alive, though they may have no hole at all.
+func (s *Space) choose(room int64, mode Defrag, urgent bool) (chosen []uint32) {
+	if mode == DefragEveryBlock {
+		return append(chosen, s.blocks...)
 	}
-	type sums struct{ blocks, free, live int64 }
-	var byHoles [heap.LinesPerBlock/2 + 1]sums
-	holes := make([]uint8, len(from))
-	free := int64(0) // lines
+	from := s.reusable
+	every := mode == DefragAlways || urgent
+	if every {
+		from = s.blocks
+	}
+	lives, size := s.sample(from)
+	type sums struct{ blocks, free, live float64 }
+	var byRank [heap.LinesPerBlock + 1]sums
+	ranks := make([]uint8, len(from)) // 0: not to be chosen
+	free := 0.0                       // lines
 	for i, b := range from {
-		h, n := s.holes(b)
-		free += int64(n)
-		holes[i] = uint8(h)
-		byHoles[h].blocks++
-		byHoles[h].free += int64(n)
-		byHoles[h].live += int64(heap.LinesPerBlock - n)
+		if *s.Mem.States.At(b) == stateFilled {
+			continue
+		}
+		rank, n := s.holes(b)
+		live := float64(heap.LinesPerBlock-n) * lives
+		if every {
+			live = min(float64(s.Mem.Mark.Count(b<<heap.LogBlock, heap.BlockSize))*size/heap.LineSize, heap.LinesPerBlock)
+			rank = heap.LinesPerBlock - int(live)
+		}
+		free += float64(n)
+		ranks[i] = uint8(rank)
+		r := &byRank[rank]
+		r.blocks++
+		r.free += float64(n)
+		r.live += live
 	}
 	// Allocators go through all holes before they take free blocks: those that they did not want are too small, or not near the end of what there is.
-	if lines := int64(len(s.blocks)) * heap.LinesPerBlock; mode == DefragAuto && !urgent && free < lines/8 {
+	if lines := float64(len(s.blocks)) * heap.LinesPerBlock; !every && free < lines/8 {
 		return nil
 	}
-	// Objects that lie in lines of their own lie together afterwards, and copies leave lines half empty here and there.
-	dense := s.density(from) * 9 / 8
-	room = room*heap.LinesPerBlock + free
-	need, blocks, least := 0.0, int64(0), len(byHoles)
-	for h := len(byHoles) - 1; h > 0; h-- {
-		need += float64(byHoles[h].live) * dense
-		room -= byHoles[h].free
-		if need > float64(room) {
+	space := float64(room)*heap.LinesPerBlock + free
+	blocks, least := 0.0, len(byRank)
+	some := 0 // blocks of the rank below the least one, for which there is not room for all
+	for k := len(byRank) - 1; k > 0; k-- {
+		r := &byRank[k]
+		need := r.live*9/8 + r.free // copies leave lines half empty here and there
+		// A block that is nearly full gives nothing for what it takes.
+		if every && k < heap.LinesPerBlock/8 {
 			break
 		}
-		blocks += byHoles[h].blocks
-		least = h
+		if need > space {
+			some = int(r.blocks * max(space, 0) / need)
+			blocks += float64(some)
+			break
+		}
+		space -= need
+		blocks += r.blocks
+		least = k
 	}
 	// A closure in which objects move takes several times as long.
-	if mode == DefragAuto && !urgent && blocks < int64(len(s.blocks))/8 {
+	if !every && blocks < float64(len(s.blocks))/8 {
 		return nil
 	}
 	for i, b := range from {
-		if int(holes[i]) >= least {
+		if rank := int(ranks[i]); rank >= least {
 			chosen = append(chosen, b)
+		} else if rank > 0 && rank == least-1 && some > 0 {
+			chosen = append(chosen, b)
+			some--
 		}
 	}
 	return chosen
 }
 
-// density tells, by some of the blocks, which part of the bytes of marked lines the marked objects are.
-func (s *Space) density(blocks []uint32) float64 {
+// sample tells, by some of the blocks, which part of the bytes of marked lines the marked objects are, and how large these are.
+func (s *Space) sample(blocks []uint32) (dense, size float64) {
 	const samples = 64
-	lines, bytes := 1, uint32(0)
+	lines, objects, bytes := 1, 1, uint32(0)
 	for i := 0; i < len(blocks); i += max(len(blocks)/samples, 1) {
+		if *s.Mem.States.At(blocks[i]) == stateFilled {
+			continue
+		}
 		_, free := s.holes(blocks[i])
 		lines += heap.LinesPerBlock - free
-		policy.EachMarked(s.Mem, blocks[i], func(r heap.Ref) { bytes += s.Mem.SizeOf(r) })
+		policy.EachMarked(s.Mem, blocks[i], func(r heap.Ref) {
+			bytes += s.Mem.SizeOf(r)
+			objects++
+		})
 	}
-	return min(float64(bytes)/float64(lines<<heap.LogLine), 1)
+	return min(float64(bytes)/float64(lines<<heap.LogLine), 1), float64(bytes) / float64(objects)
 }
 
-// Gain estimates, after Release, how many of the space's blocks a defragmentation with enough room would free.
-func (s *Space) Gain() (gain, blocks int64) {
+// Again tells, after Release, whether another collection should follow at once, urgently: a quarter of the space's blocks, and a sixteenth of the heap's, could be had by
+// defragmentation, while less than least blocks are free, holes included if they are of use. It says no when the last one gained little.
+func (s *Space) Again(room, least, heapBlocks int64, holes bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	live := 0
-	for _, b := range s.reusable {
-		_, free := s.holes(b)
-		live += heap.LinesPerBlock - free
+	_, size := s.sample(s.blocks)
+	objects, free := 0, 0
+	for _, b := range s.blocks {
+		objects += s.Mem.Mark.Count(b<<heap.LogBlock, heap.BlockSize)
+		if holes {
+			_, n := s.holes(b)
+			free += n
+		}
 	}
-	kept := int64(float64(live)*s.density(s.reusable)*9/8) / heap.LinesPerBlock
-	return max(int64(len(s.reusable))-kept, 0), int64(len(s.blocks))
+	blocks := int64(len(s.blocks))
+	gain := blocks - int64(float64(objects)*size*9/8)>>heap.LogBlock
+	before := s.evacuation.gain
+	if gain <= max(blocks/4, heapBlocks/16) || room+int64(free)/heap.LinesPerBlock >= least || before > 0 && gain > before*9/10 {
+		gain = 0
+	}
+	s.evacuation.gain = gain
+	return gain > 0
 }
 
 // holes counts a block's runs of free lines, and the lines in them.

@@ -82,6 +82,7 @@ func (s *Space) Release() {
 		if s.Mem.Poisons {
 			s.Mem.FillGaps(b, func(f func(heap.Ref)) { policy.EachMarked(s.Mem, b, f) })
 		}
+		*s.Mem.States.At(b) = stateStays
 		kept = append(kept, b)
 	}
 	s.blocks = kept
@@ -91,7 +92,7 @@ func (s *Space) Release() {
 func (s *Space) Adopt(b uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	*s.Mem.Spaces.At(b), *s.Mem.States.At(b) = s.ID, stateStays
+	*s.Mem.Spaces.At(b), *s.Mem.States.At(b) = s.ID, stateFilled
 	s.blocks = append(s.blocks, b)
 }
 
@@ -105,6 +106,7 @@ func (s *Space) takeReusable() (uint32, bool) {
 	}
 	b := s.reusable[k]
 	s.reusable = s.reusable[:k]
+	*s.Mem.States.At(b) = stateFilled
 	return b, true
 }
 
@@ -116,7 +118,7 @@ func (s *Space) takeFree(t policy.Taker) (uint32, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	*s.Mem.States.At(b) = stateStays
+	*s.Mem.States.At(b) = stateFilled
 	s.blocks = append(s.blocks, b)
 	return b, nil
 }
