@@ -121,6 +121,7 @@ func lowerElse(l *lowerer, _ *rule) {
 func (l *lowerer) forgetSets(c *control) {
 	for _, x := range l.setLog[c.setMark:] {
 		l.locals[x].set = false
+		l.noteUnset(x)
 	}
 	l.setLog = l.setLog[:c.setMark]
 }

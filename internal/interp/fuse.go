@@ -377,15 +377,28 @@ func joinJump(p, q *Instr) (Instr, bool) {
 	return Instr{}, false
 }
 
-// threadJumps makes branches that set the index of the br_table they lead to go where the table leads: Go's compiler jumps that way.
-// It keeps off functions whose maps tell the places apart.
+// maxThread bounds how many branches in a row are made one.
+const maxThread = 8
+
+// threadJumps makes branches to branches go where those lead, and branches to a return return. Branches that set the index of the
+// br_table they lead to go where the table leads: Go's compiler jumps that way. That keeps off functions whose maps tell the places apart.
 func (l *lowerer) threadJumps() {
-	if l.plain || len(l.maps) > 0 {
+	if l.plain {
 		return
 	}
 	for i := 0; i < len(l.code); i++ {
 		in := &l.code[i]
-		if in.op == opConstBrL || in.op == opConstBr {
+		if jumps[in.op] {
+			t := i + int(in.lane(3))/instrSize
+			for n := 0; n < maxThread && l.code[t].op == opBr; n++ {
+				t += int(l.code[t].lane(3)) / instrSize
+			}
+			in.setLane(3, int32(t-i)*instrSize)
+			if r, ok := returnAt(in, &l.code[t]); ok {
+				*in = r
+			}
+		}
+		if (in.op == opConstBrL || in.op == opConstBr) && len(l.maps) == 0 {
 			t := i + int(in.lane(3))/instrSize
 			if to := &l.code[t]; to.op == opBrTable && to.b == in.a {
 				k := int(min(uint32(in.imm), uint32(to.imm)-1))
@@ -394,4 +407,17 @@ func (l *lowerer) threadJumps() {
 		}
 		i += in.tableSize()
 	}
+}
+
+// returnAt is what a branch to an instruction may be replaced by if that returns.
+func returnAt(br, to *Instr) (Instr, bool) {
+	switch {
+	case br.op == opBr && (to.op == opReturn || to.op == opReturn1 || to.op == opReturnConst || to.op == opReturnV):
+		return *to, true
+	case br.op == opConstBr && to.op == opReturn1 && to.b == br.a:
+		return Instr{op: opReturnConst, a: to.a, imm: uint64(uint32(br.imm))}, true
+	case br.op == opMovBr && to.op == opReturn1 && to.b == br.a:
+		return Instr{op: opReturn1, a: to.a, b: br.b}, true
+	}
+	return Instr{}, false
 }

@@ -1,11 +1,10 @@
 package interp
 
 import (
-	"runtime"
+	"fmt"
 	"testing"
 
 	"github.com/spindle-wasm/spindle/internal/gcguests"
-	"github.com/spindle-wasm/spindle/internal/wat"
 )
 
 // gcLoops are what programs with objects spend their time on; each function does n rounds.
@@ -72,36 +71,62 @@ func BenchmarkGCLoops(b *testing.B) {
 			w := gcWorld(b, "stickyimmix", 0, false)
 			inst := w.instance("m", gcLoops)
 			b.ResetTimer()
+			stop := cpuMetric(b)
 			if _, err := w.call(inst, name, uint64(uint32(b.N))); err != nil {
 				b.Fatal(err)
 			}
+			stop(b.N)
 		})
+	}
+}
+
+// cpuMetric reports the processor time of all threads besides the clock's, which says little on a busy machine.
+func cpuMetric(b *testing.B) (stop func(n int)) {
+	before, ok := cpuTime()
+	return func(n int) {
+		if after, _ := cpuTime(); ok {
+			b.ReportMetric(float64(after-before)/float64(n), "cpu-ns/op")
+		}
 	}
 }
 
 // BenchmarkGCTrees is binary-trees.
 func BenchmarkGCTrees(b *testing.B) {
-	var text string
-	for _, l := range gcguests.Loads() {
-		if l.Name == "trees" {
-			text = string(l.Text())
-		}
-	}
-	if _, err := wat.Assemble([]byte(text), wat.Options{}); err != nil {
+	trees, err := gcguests.Loads()[0].Module()
+	if err != nil {
 		b.Fatal(err)
 	}
-	for _, depth := range []uint64{14, 16} {
-		b.Run(string('0'+rune(depth/10))+string('0'+rune(depth%10)), func(b *testing.B) {
+	for _, depth := range []uint64{14, 16, 18} {
+		b.Run(fmt.Sprint(depth), func(b *testing.B) {
+			stop := cpuMetric(b)
 			for b.Loop() {
 				w := newWorld(b, 0)
 				w.thread.GC.MaxBytes = 1 << 30
-				inst := w.instance("m", text)
+				inst := w.binary("m", trees)
 				if _, err := w.call(inst, "trees", depth); err != nil {
 					b.Fatal(err)
 				}
 				w.close()
-				runtime.KeepAlive(w)
 			}
+			stop(b.N)
+		})
+	}
+}
+
+// BenchmarkGCMoonBit runs MoonBit's programs.
+func BenchmarkGCMoonBit(b *testing.B) {
+	for _, p := range gcguests.MoonBitPrograms() {
+		b.Run(p.Name, func(b *testing.B) {
+			stop := cpuMetric(b)
+			for b.Loop() {
+				w := newWorld(b, 0)
+				w.instance("spectest", `(module (func (export "print_char") (param i32)))`)
+				if _, err := w.call(w.binary("m", p.Module), "_start"); err != nil {
+					b.Fatal(err)
+				}
+				w.close()
+			}
+			stop(b.N)
 		})
 	}
 }

@@ -55,12 +55,22 @@ func (w *world) host(name string, params, results []wasm.ValType, fn func(t *vm.
 	w.hosts[name] = f
 }
 
-func compile(t testing.TB, ts *wasm.TypeSpace, src string) *wasm.Module {
+func assemble(t testing.TB, src string) []byte {
 	t.Helper()
 	bin, err := wat.Assemble([]byte(src), wat.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return bin
+}
+
+func compile(t testing.TB, ts *wasm.TypeSpace, src string) *wasm.Module {
+	t.Helper()
+	return decode(t, ts, assemble(t, src))
+}
+
+func decode(t testing.TB, ts *wasm.TypeSpace, bin []byte) *wasm.Module {
+	t.Helper()
 	m, err := wasm.Decode(bin, wasm.DecodeOptions{Features: wasm.AllFeatures})
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +84,13 @@ func compile(t testing.TB, ts *wasm.TypeSpace, src string) *wasm.Module {
 // instance makes an instance that others can import from by its name.
 func (w *world) instance(name, src string) *vm.Instance {
 	w.t.Helper()
-	m := compile(w.t, w.types, src)
+	return w.binary(name, assemble(w.t, src))
+}
+
+// binary is instance for a module in the binary format.
+func (w *world) binary(name string, bin []byte) *vm.Instance {
+	w.t.Helper()
+	m := decode(w.t, w.types, bin)
 	code, err := w.engine.Compile(m, w.types)
 	if err != nil {
 		w.t.Fatal(err)
@@ -94,6 +110,11 @@ func (w *world) instance(name, src string) *vm.Instance {
 		w.t.Fatal(err)
 	}
 	w.insts[name] = inst
+	if m.Start >= 0 {
+		if err := w.engine.Call(w.thread, inst, uint32(m.Start), nil); err != nil {
+			w.t.Fatal(err)
+		}
+	}
 	return inst
 }
 

@@ -22,6 +22,7 @@ type lowerer struct {
 
 	locals []local
 	setLog []uint32 // locals that became set, in order; see control.setMark
+	unset  []uint32 // locals of reference types that may have to be zeroed because of a safepoint to come
 	header int      // slot of the frame's header
 	base   int      // slot of the first operand
 
@@ -59,14 +60,15 @@ type local struct {
 	slot  uint16
 	first int  // index of the topmost operand that was pushed as ofLocal of it, -1 if there is none
 	set   bool // assigned on every path to here
-	zero  bool // read where it might not be set: the entry must zero it
+	zero  bool // read, or told by a map, where it might not be set: the entry must zero it
+	noted bool // in lowerer.unset
 }
 
 // reset prepares for a function; the error is a limit.
 func (l *lowerer) reset(c *Code, fn uint32) error {
 	m := c.m
 	*l = lowerer{
-		c: c, m: m, ft: m.FuncType(fn), fn: fn, r: l.r, in: l.in, code: l.code[:0], locals: l.locals[:0], setLog: l.setLog[:0],
+		c: c, m: m, ft: m.FuncType(fn), fn: fn, r: l.r, in: l.in, code: l.code[:0], locals: l.locals[:0], setLog: l.setLog[:0], unset: l.unset[:0],
 		stack: l.stack[:0], lazy: l.lazy[:0], refOps: l.refOps[:0], ctrl: l.ctrl[:0], producer: -1, oneType: l.oneType, trace: l.trace, plain: c.engine.plain,
 	}
 	body := &m.Bodies[int(fn)-m.NumImportedFuncs]
@@ -84,7 +86,8 @@ func (l *lowerer) reset(c *Code, fn uint32) error {
 		}
 		l.addRefs(run.Type, slot, int(run.Count))
 		for range run.Count {
-			l.locals = append(l.locals, local{typ: run.Type, slot: uint16(slot), first: -1, zero: run.Type.IsRef()})
+			l.locals = append(l.locals, local{typ: run.Type, slot: uint16(slot), first: -1, zero: run.Type.IsRef() && l.plain})
+			l.noteUnset(uint32(len(l.locals) - 1))
 			slot += run.Type.Slots()
 		}
 	}
@@ -101,6 +104,24 @@ func (l *lowerer) addRefs(t wasm.ValType, slot, n int) {
 	if t.IsRef() && n > 0 {
 		l.refs = append(l.refs, refRun{uint16(slot), uint16(n), l.m.Canon(t)})
 	}
+}
+
+// noteUnset notes a local that is not set here. At the next safepoint it must be set or zero, if it is of a reference type.
+func (l *lowerer) noteUnset(x uint32) {
+	if loc := &l.locals[x]; loc.typ.IsRef() && !loc.zero && !loc.noted {
+		loc.noted = true
+		l.unset = append(l.unset, x)
+	}
+}
+
+// zeroUnset has the entry zero the locals that a map is about to tell but that may not be set. Each note is looked at once.
+func (l *lowerer) zeroUnset() {
+	for _, x := range l.unset {
+		loc := &l.locals[x]
+		loc.noted = false
+		loc.zero = loc.zero || !loc.set
+	}
+	l.unset = l.unset[:0]
 }
 
 // bug reports a broken invariant of ours.

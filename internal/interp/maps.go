@@ -14,8 +14,8 @@ const (
 	inCall                // while the callee runs, which owns the arguments
 )
 
-// stackMap lists the operand slots that hold references at a safepoint. Locals of reference type hold one at any time: they are
-// zeroed at the entry. A safepoint without live operands of reference type has no map.
+// stackMap lists the operand slots that hold references at a safepoint. Locals of reference type hold one at every safepoint: those that may not be
+// set there are zeroed at the entry. A safepoint without live operands of reference type has no map.
 type stackMap struct {
 	key   uint32 // code index << 1 | moment
 	slots []refSlot
@@ -39,6 +39,7 @@ const maxMapEntries = 1 << 20
 
 // recordMap notes which of the first n operands, and of the popped ones that the instruction still needs, are references in their homes.
 func (l *lowerer) recordMap(at int, when moment, n int, popped ...operand) {
+	l.zeroUnset()
 	var slots []refSlot
 	for _, i := range l.refOps {
 		if o := &l.stack[i]; i < n && o.where == inHome {

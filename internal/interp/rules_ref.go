@@ -1,6 +1,10 @@
 package interp
 
-import "github.com/spindle-wasm/spindle/internal/wasm"
+import (
+	"slices"
+
+	"github.com/spindle-wasm/spindle/internal/wasm"
+)
 
 func init() {
 	none := wasm.Bottom
@@ -28,6 +32,10 @@ func init() {
 		{wasm.OpBrOnNull, rule{lower: lowerBrOnNull}},
 		{wasm.OpBrOnNonNull, rule{lower: lowerBrOnNonNull}},
 		{wasm.OpRefFunc, rule{lower: func(l *lowerer, _ *rule) {
+			if k, ok := slices.BinarySearch(l.m.DeclaredFuncs, l.in.Index); ok {
+				l.emitResult(Instr{op: opRefFuncDeclared, imm: uint64(k)}, wasm.RefTo(wasm.HeapType(l.m.Funcs[l.in.Index]), false))
+				return
+			}
 			l.emitCold(Instr{op: opRefFunc, imm: uint64(l.in.Index)}, 0, wasm.RefTo(wasm.HeapType(l.m.Funcs[l.in.Index]), false))
 		}}},
 

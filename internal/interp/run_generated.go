@@ -2261,6 +2261,9 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 			}
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = v
 			pc = unsafe.Add(pc, 16)
+		case opRefFuncDeclared:
+			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(ctx.RefBase + *(*uint32)(unsafe.Add(pc, 8)))
+			pc = unsafe.Add(pc, 16)
 		case opRefI31:
 			*(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)) = uint64(*(*uint32)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8))<<1 | 1)
 			pc = unsafe.Add(pc, 16)

@@ -9,6 +9,8 @@ import "sync/atomic"
 type Context struct {
 	flag     uint32 // safepoint word; see Flag bits
 	Instance uint32 // index in the store of the instance whose code runs
+	// RefBase is the funcref of the first one of its module's DeclaredFuncs; the others' follow.
+	RefBase Ref
 
 	// stackLimit is the address that a frame must not reach beyond, 0 while a stop is requested: entries need one compare for
 	// both questions. Engines read it plainly; the slow path re-reads it and asks the flag.

@@ -559,7 +559,7 @@ func (t *Thread) InHost() *HostFunc { return t.inHost.Load() }
 // SwitchTo makes inst the running instance of the context.
 func (t *Thread) SwitchTo(inst *Instance) {
 	c := t.Ctx
-	c.Instance = inst.Index
+	c.Instance, c.RefBase = inst.Index, inst.refBase
 	c.Mems, c.Tables, c.Globals, c.ImpGlobals = inst.view.mems, inst.view.tables, inst.view.globals, inst.view.impGlobals
 	c.AuxFloor, c.AuxTop = inst.view.aux.floor, inst.view.aux.top
 }

@@ -186,6 +186,12 @@ func numbering() string {
 	for _, o := range append(append([]op(nil), hotOps...), coldOps...) {
 		fmt.Fprintf(&b, "\t%q,\n", o.name)
 	}
+	b.WriteString("}\n\n// jumps are the instructions that branch forwards, by imm.rel.\nvar jumps = [numOps]bool{\n")
+	for _, o := range hotOps {
+		if strings.Contains(o.body, "$jump") {
+			fmt.Fprintf(&b, "\top%s: true,\n", o.name)
+		}
+	}
 	b.WriteString("}\n")
 	return b.String()
 }

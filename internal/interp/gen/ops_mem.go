@@ -67,6 +67,7 @@ func size(t string) string {
 func references() {
 	hot("RefAsNonNull", "v := $b\nif uint32(v) == 0 {\n$trap(NullReference)\n}\n$a = v")
 	hot("GlobalGetNonNull", "v := *(*uint64)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Pointer(&ctx.Globals)), $imm))\nif uint32(v) == 0 {\n$trap(NullReference)\n}\n$a = v")
+	hot("RefFuncDeclared", "$a = uint64(ctx.RefBase + $imm.lo)") // the imm-th of the module's declared functions
 	hot("RefI31", "$a = uint64($b.u32<<1 | 1)")
 	hot("I31GetS", "v := $b.i32\nif v == 0 {\n$trap(NullI31)\n}\n$a = uint64(uint32(v >> 1))")
 	hot("I31GetU", "v := $b.u32\nif v == 0 {\n$trap(NullI31)\n}\n$a = uint64(v >> 1)")
