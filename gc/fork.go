@@ -1,6 +1,8 @@
 package gc
 
 import (
+	"os"
+
 	"github.com/spindle-wasm/spindle/gc/plan"
 	"github.com/spindle-wasm/spindle/gc/vm"
 	"github.com/spindle-wasm/spindle/internal/mem"
@@ -22,6 +24,18 @@ var (
 
 // State is what a Ticket has besides the pages of its heap's memory: see plan.State.
 type State = plan.State
+
+// Image is the pages of a frozen heap's memory, and Layout what must be known of them besides their content; see Ticket.Image and Open.
+type (
+	Image  = mem.Image
+	Layout = mem.Layout
+)
+
+// ImageFromFile makes an image of a file's content from offset start on, a multiple of the page size: one that Image.Share returned, or a file that holds what Image.Content told.
+// Its pages are mapped, not read, where the system can; whoever changes the file then changes the image. The file may be closed afterwards.
+func ImageFromFile(f *os.File, start int64, l Layout) (*Image, error) {
+	return mem.FromFile(f, start, l)
+}
 
 // ChildConfig says what differs in a child.
 type ChildConfig = plan.ChildConfig
@@ -67,7 +81,7 @@ func (t *Ticket) Child(b vm.Binding, cfg ChildConfig) (*Heap, map[*Mutator]*Muta
 }
 
 // Open makes a ticket of the pages and the state of another one, perhaps of another process: see plan.Open. cfg.Plan is the state's if it is empty.
-func Open(cfg Config, s State, img *mem.Image) (*Ticket, error) {
+func Open(cfg Config, s State, img *Image) (*Ticket, error) {
 	if cfg.Plan == "" {
 		cfg.Plan = s.Plan
 	}

@@ -64,7 +64,7 @@ func (t *Thread) catch(f func()) (err error) {
 // run goes on until the frame below everything else gets its value.
 func (t *Thread) run() {
 	for {
-		t.v.Safepoint()
+		t.safepoint()
 		if t.steps++; t.v.maxSteps > 0 && t.steps > t.v.maxSteps {
 			fail("out of steps") // and again in each try
 		}

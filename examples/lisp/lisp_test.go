@@ -65,7 +65,7 @@ func TestPrograms(t *testing.T) {
 			}
 			for _, opts := range []plan.Options{
 				{MaxBytes: 4 << 20, NurseryBytes: 128 << 10, Workers: 2},
-				{MaxBytes: 8 << 20, Workers: 2, Stress: 97, Sanity: true},
+				{MaxBytes: 8 << 20, Workers: 2, Stress: 97, Sanity: true, Poison: true},
 			} {
 				if opts.Stress > 0 && testing.Short() {
 					opts.Stress = 997
@@ -87,7 +87,7 @@ func TestPrograms(t *testing.T) {
 	}
 }
 
-// A collection at every single allocation: whatever Go variable holds a reference across one is found.
+// A collection at every single allocation and step: whatever Go variable holds a reference across one is found.
 func TestEveryAllocation(t *testing.T) {
 	src := `(define (f . all) (let ((x (vector 1 all "s")) (y '(a . b))) (define z (string-append "p" "q")) (list x y z (string->symbol z))))
 		(display (f 1 2 3) (try (f (car 0)) (lambda (m) (list m (f)))) (map (lambda (x) (+ x 1)) '(1 2 3)) "\n")`
@@ -100,7 +100,7 @@ func TestEveryAllocation(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			got, _, err := evaluate(t, config(name, plan.Options{MaxBytes: 4 << 20, Workers: 1, Stress: 1, Sanity: true}), src)
+			got, _, err := evaluate(t, config(name, plan.Options{MaxBytes: 4 << 20, Workers: 1, Stress: 1, Zeal: 1, Sanity: true, Poison: true}), src)
 			if err != nil || got != want {
 				t.Errorf("written %q, %v; want %q", got, err, want)
 			}

@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"github.com/spindle-wasm/spindle/gc"
+	"github.com/spindle-wasm/spindle/gc/dump"
 	"github.com/spindle-wasm/spindle/gc/heap"
+	"github.com/spindle-wasm/spindle/gc/plan"
 	"github.com/spindle-wasm/spindle/gc/trace"
 )
 
@@ -22,9 +24,11 @@ func main() {
 	size := flag.String("heap", "64M", "the largest heap")
 	flag.IntVar(&cfg.Workers, "workers", 0, "GC workers; 0: one for each processor")
 	flag.IntVar(&cfg.Stress, "stress", 0, "collect at every so many allocations of a thread")
-	flag.BoolVar(&cfg.Sanity, "sanity", false, "check the heap after each collection")
+	flag.IntVar(&cfg.Zeal, "zeal", 0, "collect at every so many steps of a thread")
+	flag.BoolVar(&cfg.Sanity, "sanity", false, "check the heap before and after each collection")
+	flag.BoolVar(&cfg.Poison, "poison", false, "fill free memory with a pattern")
 	source := flag.String("e", "", "a program in place of files; without either, lines are read and evaluated")
-	stats := flag.Bool("stats", false, "tell of each collection, and of all of them at the end")
+	stats := flag.Bool("stats", false, "tell of each collection, and at the end of all of them and of what is alive")
 	traceTo := flag.String("trace", "", "a file for a timeline of collections, to be opened in Perfetto")
 	flag.Parse()
 
@@ -54,6 +58,9 @@ func main() {
 		exit(err)
 	}
 	err = v.run(*source, flag.Args())
+	if *stats {
+		err = errors.Join(err, v.census(os.Stderr))
+	}
 	err = errors.Join(err, v.Close(), closeTrace())
 	if *stats {
 		fmt.Fprintln(os.Stderr, all)
@@ -110,6 +117,15 @@ func (t *Thread) repl(in io.Reader, out io.Writer) error {
 			fmt.Fprintln(out, t.show(val))
 		}
 	}
+}
+
+// census tells how many objects of each type are alive.
+func (v *VM) census(out io.Writer) error {
+	return v.heap.Inspect(nil, func(view *plan.View) {
+		for _, c := range dump.Census(view) {
+			fmt.Fprintf(out, "%8d %-14s %8d bytes\n", c.Count, c.Name, c.Bytes)
+		}
+	})
 }
 
 // bytes reads a size: a number, and K, M or G.

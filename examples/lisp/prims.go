@@ -211,8 +211,6 @@ func apply(t *Thread, args []word) word {
 }
 
 func collect(t *Thread, _ []word) word {
-	if err := t.v.heap.Collect(t.m, true); err != nil {
-		panic(&Error{Msg: err.Error(), Cause: err})
-	}
+	t.check(t.v.heap.Collect(t.m, true))
 	return void
 }

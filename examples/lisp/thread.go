@@ -23,6 +23,7 @@ type Thread struct {
 	handlers       []int // where on the stack the frames of try begin
 	steps          int
 	inline         bool // pairs may be allocated without a call
+	zealous        bool // safepoints are collections, for debugging
 }
 
 // NewThread makes a running thread of the calling goroutine, which calls Exit in the end.
@@ -30,7 +31,7 @@ func (v *VM) NewThread() *Thread {
 	t := &Thread{v: v, stack: make([]word, 0, v.stackWords)}
 	v.Enter()
 	t.m = v.heap.NewMutator(t)
-	t.inline = t.m.Inline() >= pairSize
+	t.inline, t.zealous = t.m.Inline() >= pairSize, t.m.Zealous()
 	return t
 }
 
@@ -38,6 +39,14 @@ func (v *VM) NewThread() *Thread {
 func (t *Thread) Exit() {
 	t.m.Destroy()
 	t.v.Leave()
+}
+
+// safepoint lets a collection run if one is waiting.
+func (t *Thread) safepoint() {
+	t.v.Safepoint()
+	if t.zealous {
+		t.check(t.m.Safepoint())
+	}
 }
 
 // Error is what a Lisp program did wrong, or what was not there for it. Try catches it.
@@ -52,6 +61,13 @@ func (e *Error) Unwrap() error { return e.Cause }
 
 // fail ends what the thread does with an Error. It is caught in Thread.guard and nowhere else.
 func fail(format string, args ...any) { panic(&Error{Msg: fmt.Sprintf(format, args...)}) }
+
+// check fails for an error of the heap.
+func (t *Thread) check(err error) {
+	if err != nil {
+		panic(&Error{Msg: err.Error(), Cause: err})
+	}
+}
 
 func (t *Thread) push(words ...word) {
 	if len(t.stack)+len(words) > cap(t.stack) {
@@ -77,7 +93,7 @@ func (t *Thread) alloc(typ gc.TypeID, length int) word {
 	r, err := t.m.Alloc(typ, uint32(length))
 	if err != nil {
 		t.setReserve(0)
-		panic(&Error{Msg: err.Error(), Cause: err})
+		t.check(err)
 	}
 	return r
 }

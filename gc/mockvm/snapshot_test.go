@@ -8,7 +8,6 @@ import (
 
 	"github.com/spindle-wasm/spindle/gc"
 	"github.com/spindle-wasm/spindle/gc/plan"
-	"github.com/spindle-wasm/spindle/internal/mem"
 )
 
 // A warm heap goes through a file, and comes back as a ticket: children of it have the same objects, go on like a program that has never stopped, and can be
@@ -43,7 +42,7 @@ func TestSnapshot(t *testing.T) {
 					t.Fatal(err)
 				}
 				pages := img.Image()
-				l := mem.Layout{Size: pages.Size(), Committed: pages.Committed()}
+				l := gc.Layout{Size: pages.Size(), Committed: pages.Committed()}
 				if err := pages.Content(func(off int, b []byte) error {
 					l.Used = off + len(b)
 					_, err := f.WriteAt(b, int64(off))
@@ -59,7 +58,7 @@ func TestSnapshot(t *testing.T) {
 				if err := json.Unmarshal(text, &read); err != nil {
 					t.Fatal(err)
 				}
-				again, err := mem.FromFile(f, 0, l)
+				again, err := gc.ImageFromFile(f, 0, l)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -101,7 +100,7 @@ func TestSnapshot(t *testing.T) {
 }
 
 // badStates opens states that do not fit: errors, and the image stays the caller's.
-func badStates(t *testing.T, cfg gc.Config, s gc.State, img *mem.Image) {
+func badStates(t *testing.T, cfg gc.Config, s gc.State, img *gc.Image) {
 	t.Helper()
 	for what, change := range map[string]func(s *gc.State){
 		"blocks":        func(s *gc.State) { s.Memory.Blocks++ },
