@@ -5,6 +5,7 @@
 //
 //	write of one reference   if the object's Log bit is set: Mutator.Remember(object)
 //	bulk write of references if the array's Log bit is set: Mutator.RememberSlice(array, first, n); or let Mutator.CopyRefs, FillRefs and InitRefs do both
+//	write of a foreign word  in a forkable heap: like one of a reference, for the objects of its image are not gone through (plan.Base.Warmup)
 //	nothing                  for objects that were made since the last safepoint, for numbers, and for words that are no objects (heap.IsObject)
 //
 // Weak fields and those of ephemerons are written like others. See Blackburn and Hosking, Barriers: Friend or Foe, ISMM 2004, for the test that is inlined

@@ -8,6 +8,7 @@ import (
 	"github.com/spindle-wasm/spindle/gc"
 	"github.com/spindle-wasm/spindle/gc/heap"
 	"github.com/spindle-wasm/spindle/gc/plan"
+	"github.com/spindle-wasm/spindle/gc/sanity"
 )
 
 // newTree makes a forkable VM with a Tree, and its first thread, which runs.
@@ -51,6 +52,9 @@ func TestFirstCollectionInAChildSharesPages(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			nodes := 512 << 10
+			if testing.Short() {
+				nodes = 64 << 10
+			}
 			if name == gc.DefaultPlan && !testing.Short() {
 				nodes = 4 << 20 // 128 MiB
 			}
@@ -238,6 +242,41 @@ func TestImage(t *testing.T) {
 				closeVM(t, x)
 			}
 		})
+	}
+}
+
+// A write to the image without a barrier, by which the next collection would lose an object, is found by the sanity check.
+func TestMissingBarrierInImage(t *testing.T) {
+	for _, name := range gc.Plans() {
+		if name == "nogc" {
+			continue
+		}
+		v, ps := newForkable(t, name, plan.Options{Workers: 2, Sanity: true}, 1)
+		th := ps[0].t
+		th.Stack = make([]uint32, 1)
+		alloc := func() uint32 {
+			v.Enter()
+			defer v.Leave()
+			r, err := th.Alloc(ps[0].types[typePair], 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r
+		}
+		th.Stack[0] = alloc()
+		if err := v.Heap.Warmup(); err != nil {
+			t.Fatal(err)
+		}
+		r := alloc()
+		*v.Heap.Mem.Slot(th.Stack[0] + 16) = r
+		v.Enter()
+		err := v.Heap.Collect(th.Mutator, true)
+		v.Leave()
+		var found *sanity.Error
+		if !errors.As(err, &found) || found.Ref != th.Stack[0] {
+			t.Errorf("%s: %v, want an error about %#x", name, err, th.Stack[0])
+		}
+		closeVM(t, v)
 	}
 }
 

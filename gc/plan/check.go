@@ -25,6 +25,14 @@ func (b *Base) checkBefore(remembered barrier.Buffer) {
 	if err := b.Mem.CheckPoison(); err != nil {
 		b.fail(err)
 	}
+	if b.image.Blocks() > 0 && b.Constraints().Barrier == ObjectBarrier {
+		c := &sanity.Image{Mem: b.Mem, Space: imageSpace}
+		b.allRoots(c.Roots())
+		if err := c.Run(); err != nil {
+			b.fail(err)
+			return
+		}
+	}
 	if !b.common.Log {
 		return
 	}
