@@ -20,6 +20,7 @@ type Frozen struct {
 	limit        int64
 	inUse        int64
 	taken, dirty []uint64
+	poisoned     []uint64
 	floor        uint32
 }
 
@@ -43,7 +44,7 @@ func (m *Memory) Freeze() (*Frozen, error) {
 	}
 	return &Frozen{
 		types: m.Types, img: img, at: layOut(m.blocks), blocks: m.blocks, limit: m.limit, inUse: m.inUse.Load(),
-		taken: slices.Clone(m.taken), dirty: slices.Clone(m.dirty), floor: m.floor,
+		taken: slices.Clone(m.taken), dirty: slices.Clone(m.dirty), poisoned: slices.Clone(m.poisoned), floor: m.floor,
 	}, nil
 }
 
@@ -62,7 +63,7 @@ func (f *Frozen) New() (*Memory, error) {
 	}
 	m := &Memory{
 		Types: f.types, forkable: true, blocks: f.blocks, limit: f.limit, next: f.floor, floor: f.floor,
-		taken: slices.Clone(f.taken), dirty: slices.Clone(f.dirty),
+		taken: slices.Clone(f.taken), dirty: slices.Clone(f.dirty), poisoned: slices.Clone(f.poisoned),
 	}
 	m.inUse.Store(f.inUse)
 	m.attach(r, f.at)

@@ -135,7 +135,7 @@ func forkFuzz(t *testing.T, name string, seed uint64) {
 		steps int
 	}
 	rng := rand.New(rand.NewPCG(seed, 7))
-	v, ps := newForkable(t, name, plan.Options{NurseryBytes: 512 << 10, Workers: 2, Sanity: true}, 2)
+	v, ps := newForkable(t, name, plan.Options{NurseryBytes: 512 << 10, Workers: 2, Sanity: true, Poison: true}, 2)
 	family := []*member{{v, ps, 0}}
 	go1 := func(m *member, n int) {
 		run(t, n, m.ps...)

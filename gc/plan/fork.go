@@ -200,6 +200,7 @@ type mutatorState struct {
 	m      *Mutator
 	thread vm.Thread
 	stress int
+	zeal   int
 	turn   bool
 }
 
@@ -212,7 +213,7 @@ func (t *Ticket) note() {
 	defer b.mu.Unlock()
 	t.state.orphaned.Append(b.orphaned)
 	for _, m := range b.mutators {
-		t.mutators = append(t.mutators, mutatorState{m, m.Thread, m.stress, m.turn})
+		t.mutators = append(t.mutators, mutatorState{m, m.Thread, m.stress, m.zeal, m.turn})
 	}
 }
 
@@ -302,7 +303,7 @@ func (t *Ticket) Child(b vm.Binding, cfg ChildConfig) (*Base, map[*Mutator]*Muta
 		for _, s := range t.mutators {
 			if thread, ok := cfg.Thread(s.thread); ok {
 				m := child.NewMutator(thread)
-				m.stress, m.turn = s.stress, s.turn
+				m.stress, m.zeal, m.turn = s.stress, s.zeal, s.turn
 				mutators[s.m] = m
 			}
 		}

@@ -74,8 +74,11 @@ func (r *Runs) grow(n, size uint32, t policy.Taker) (heap.Ref, error) {
 			if r.Hide {
 				spare = &r.fresh
 			}
-			if !zero {
-				clear(r.Mem.Bytes(b<<heap.LogBlock, int(n)<<r.Log)) // what is left over is when it is used
+			if used := n; !zero {
+				if r.Hide {
+					used = k * per // what is fresh is zero
+				}
+				clear(r.Mem.Bytes(b<<heap.LogBlock, int(used)<<r.Log)) // otherwise what is left over is when it is used
 			}
 			return r.cut(run{b * per, k * per}, n, spare), nil
 		}
