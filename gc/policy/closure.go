@@ -6,7 +6,7 @@ import (
 	"github.com/spindle-wasm/spindle/gc/heap"
 )
 
-// The closure where nothing moves: Immix, StickyImmix, MarkSweep and MarkCompact spend a collection here.
+// A collection is spent here, and in moved.go where objects move.
 //
 // A heap is larger than the caches, and the next object is anywhere in it. So an object costs a miss for its header, and one for its mark bit per
 // reference; each takes as long as some hundred instructions. The processor waits for many at a time if it is told of them at a time, and a branch
@@ -30,6 +30,8 @@ type buffers struct {
 	refs    [group]heap.Ref
 	headers [group]uint64
 	edges   [edgeRoom]heap.Ref
+	slots   [edgeRoom]uint32 // where the edges were found, if they may change
+	touched uint64           // so that headers are loaded
 }
 
 // isRef is 1 if a word refers to an object, 0 if not: heap.IsObject without a branch.
@@ -41,34 +43,47 @@ func isRef(r heap.Ref) (n int) {
 	return n
 }
 
+// next takes the newest objects off the stack, k of them, and loads their headers.
+func (t *Tracer) next(v heap.View) (k int) {
+	b := &t.buffers
+	k = min(len(t.stack), group)
+	top := t.stack[len(t.stack)-k:]
+	t.stack = t.stack[:len(t.stack)-k]
+	for i, r := range top {
+		b.refs[i&(group-1)] = r
+		b.headers[i&(group-1)] = v.Header(r)
+	}
+	t.Objects += uint64(k)
+	return k
+}
+
+// markLines marks the lines of an object, of a space that wants it.
+func (t *Tracer) markLines(v heap.View, r heap.Ref, size uint32) {
+	if t.roles[v.Space(r)]&Lines == 0 {
+		return
+	}
+	first, last := r>>heap.LogLine, (r+size-1)>>heap.LogLine
+	v.MarkLine(first, t.Epoch)
+	v.MarkLine(last, t.Epoch) // the same one, mostly; a store is cheaper than to ask
+	for l := first + 1; l < last; l++ {
+		v.MarkLine(l, t.Epoch)
+	}
+}
+
 // drainMarked is Drain for a collection in which all spaces mark or do nothing.
 func (t *Tracer) drainMarked() {
-	v, b, epoch := t.Mem.View(), &t.buffers, t.Epoch
+	v, b := t.Mem.View(), &t.buffers
 	for len(t.stack) > 0 {
 		t.offer()
-		k := min(len(t.stack), group)
-		top := t.stack[len(t.stack)-k:]
-		t.stack = t.stack[:len(t.stack)-k]
-		for i, r := range top {
-			b.refs[i&(group-1)] = r
-			b.headers[i&(group-1)] = v.Header(r)
-		}
-		t.Objects += uint64(k)
+		k := t.next(v)
 		e := 0
 		for i := range k {
 			r, h := b.refs[i&(group-1)], b.headers[i&(group-1)]
 			s := t.shapes[uint32(h)]
 			size := s.Bytes(uint32(h >> 32))
 			t.Bytes += uint64(size)
-			if t.roles[v.Space(r)]&Lines != 0 {
-				first, last := r>>heap.LogLine, (r+size-1)>>heap.LogLine
-				v.MarkLine(first, epoch)
-				v.MarkLine(last, epoch) // the same one, mostly; a store is cheaper than to ask
-				for l := first + 1; l < last; l++ {
-					v.MarkLine(l, epoch)
-				}
-			}
-			if e > edgeRoom-64 {
+			t.markLines(v, r, size)
+			if e > edgeRoom-heap.ShapeBytes/4 {
 				t.markEdges(v, e)
 				e = 0
 			}

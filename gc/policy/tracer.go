@@ -2,8 +2,6 @@
 package policy
 
 import (
-	"math/bits"
-
 	"github.com/spindle-wasm/spindle/gc/alloc"
 	"github.com/spindle-wasm/spindle/gc/heap"
 	"github.com/spindle-wasm/spindle/gc/scheduler"
@@ -26,7 +24,7 @@ type Role uint8
 const (
 	// Marks: all that Trace does is to set the mark bit, and to push the object if it was not set.
 	Marks Role = 1 << iota
-	// Asks: Trace must be called.
+	// Asks: Trace must be called. It is the second bit: closures shift it.
 	Asks
 	// Lines of live objects are to be marked (Common.Epoch).
 	Lines
@@ -174,20 +172,19 @@ func (p *unpin) Run(w *scheduler.Worker) {
 func (t *Tracer) Drain() {
 	if t.still {
 		t.drainMarked()
-		return
-	}
-	for len(t.stack) > 0 {
-		t.offer()
-		r := t.stack[len(t.stack)-1]
-		t.stack = t.stack[:len(t.stack)-1]
-		t.scan(r)
+	} else {
+		t.drainMoved()
 	}
 }
 
-// offer gives the oldest objects of a long stack to whoever wants them: they lead to the most.
+// offer gives the older half of the stack, whose objects lead to the most, to a worker that has nothing to do, and of a long stack a packet to whoever
+// comes: a stack stays short in a heap that is deep and wide.
 func (t *Tracer) offer() {
-	if len(t.stack) >= 2*chunk {
+	switch n := len(t.stack); {
+	case n >= 4*chunk:
 		t.share(chunk)
+	case n >= 2*group && t.w.Wanted():
+		t.share(n / 2)
 	}
 }
 
@@ -198,26 +195,6 @@ func (t *Tracer) share(n int) {
 	}
 	t.w.Add(&objects{append(refs, t.stack[:n]...)})
 	t.stack = t.stack[:copy(t.stack, t.stack[n:])]
-}
-
-// scan traces an object's fields where objects may move.
-func (t *Tracer) scan(r heap.Ref) {
-	h := *t.Mem.Word(r)
-	s := t.shapes[uint32(h)]
-	size := s.Bytes(uint32(h >> 32))
-	t.Objects++
-	t.Bytes += uint64(size)
-	if t.roles[t.Mem.SpaceOf(r)]&Lines != 0 {
-		for l := r >> heap.LogLine; l <= (r+size-1)>>heap.LogLine; l++ {
-			*t.Mem.Lines.At(l) = t.Epoch
-		}
-	}
-	for m := s.Refs(); m != 0; m &= m - 1 {
-		t.Slot(t.Mem.Slot(r + heap.HeaderSize + uint32(bits.TrailingZeros64(m))*4))
-	}
-	if !s.Plain() {
-		t.rest(r, h)
-	}
 }
 
 // rest traces what a Shape does not have.
@@ -256,10 +233,7 @@ func (t *Tracer) scanSlots(at, n uint32) {
 		t.markSlots(t.Mem.View(), at, n)
 		return
 	}
-	s := t.Mem.Slots(at, int(n))
-	for i := range s {
-		t.Slot(&s[i])
-	}
+	t.moveSlots(t.Mem.View(), at, n)
 }
 
 // Of returns a worker's tracer.

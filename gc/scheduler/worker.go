@@ -36,6 +36,9 @@ func (w *Worker) Add(p Packet) {
 	w.s.wakeOne()
 }
 
+// Wanted reports whether a packet that the worker adds would be welcome: others are idle, and it has none for them. It is cheap.
+func (w *Worker) Wanted() bool { return w.s.parked.Load() > 0 && w.n.Load() == 0 }
+
 // pop takes the worker's newest packet.
 func (w *Worker) pop() Packet {
 	if w.n.Load() == 0 {
