@@ -3,6 +3,7 @@
 //	go run ./bench                      kernels, operations, programs
 //	go run ./bench -filter SIMD,sha256  some kernels
 //	go run ./bench -sections threads    guest threads against native ones
+//	go run ./bench -sections gc         the memory-management toolkit by itself
 //	go run ./bench -sections gcguests   guests with a garbage-collected heap
 //	go run ./bench -md out.md -json out.json
 //

@@ -38,7 +38,7 @@ func main() {
 	flag.StringVar(&o.kernelDir, "kernels", "", "read the kernels' .wasm files from this directory (default: the built-in ones)")
 	flag.IntVar(&o.runs, "runs", 7, "counted runs of each kernel on each engine")
 	flag.StringVar(&o.filter, "filter", "", "only kernels whose name or kind, and thread figures and guests with objects whose name, contains one of these comma-separated words")
-	flag.StringVar(&o.sections, "sections", "kernels,operations,programs", "which tables to make: these, threads and gcguests")
+	flag.StringVar(&o.sections, "sections", "kernels,operations,programs", "which tables to make: these, threads, gc and gcguests")
 	flag.BoolVar(&o.compiler, "compiler", false, "add a column with wazero's compiler")
 	flag.StringVar(&o.json, "json", "", "also write all figures as JSON to this file")
 	flag.StringVar(&o.md, "md", "", "also write the tables as Markdown to this file")
@@ -114,6 +114,8 @@ func bench(ctx context.Context, o options, out io.Writer) error {
 			sec, err = runPrograms(ctx, o, progress)
 		case "threads":
 			sec, err = runThreads(guests, o.runs, o.filter, progress)
+		case "gc":
+			sec, err = runToolkit(ctx, toolkitBench{runs: o.runs, filter: o.filter, objects: 4 << 20, many: 24 << 20, nursery: 32 << 20}, progress)
 		case "gcguests":
 			sec, err = runGC(guests, o, progress)
 		default:
