@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -304,8 +305,9 @@ func (i *Image) fork(ctx context.Context, cfg ForkConfig) (*Process, error) {
 		for name, m := range i.cfg.Imports {
 			p.cfg.Imports[name] = m
 		}
-		for name, f := range i.modules {
-			m, err := f.Fork(p, cfg.Options[name])
+		// In order of their names, so that a module can find what an earlier one has become: wasix_32v1 that of wasi_snapshot_preview1.
+		for _, name := range slices.Sorted(maps.Keys(i.modules)) {
+			m, err := i.modules[name].Fork(p, cfg.Options[name])
 			if err != nil {
 				p.runOnClose()
 				return nil, &ForkError{Reason: fmt.Sprintf("import module %q", name), Cause: err}

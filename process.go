@@ -376,6 +376,9 @@ func (p *Process) resolve(im *wasm.Import) (vm.Extern, bool, error) {
 // lookup is what a thread is in while it waits for an ImportModule.
 var lookup = vm.HostFunc{Name: "ImportModule.Lookup"}
 
+// Import returns what the Process imports under a module name (Config.Imports; of a child, its own), nil if there is nothing.
+func (p *Process) Import(module string) ImportModule { return p.cfg.Imports[module] }
+
 // Runtime returns the Process's Runtime.
 func (p *Process) Runtime() *Runtime { return p.rt }
 

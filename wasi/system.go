@@ -147,14 +147,14 @@ func (s *System) close() {
 	})
 }
 
-// Start makes a System of cfg and starts mod with it: Runtime.Start with the System, Threads and SharedMemories
+// Start makes a System of cfg and starts mod with it: Runtime.Start with the System, Threads, Wasix, Forks and SharedMemories
 // added to pc.Imports.
 func Start(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, cfg Config, pc spindle.Config) (*spindle.Process, error) {
 	return with(rt, mod, cfg, pc, func(pc spindle.Config) (*spindle.Process, error) { return rt.Start(ctx, mod, pc) })
 }
 
 // Instantiate makes a System of cfg and instantiates mod with it, for a reactor: Runtime.Instantiate with
-// the System, Threads and SharedMemories added to pc.Imports.
+// the System, Threads, Wasix, Forks and SharedMemories added to pc.Imports.
 func Instantiate(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, cfg Config, pc spindle.Config) (*spindle.Instance, error) {
 	return with(rt, mod, cfg, pc, func(pc spindle.Config) (*spindle.Instance, error) { return rt.Instantiate(ctx, mod, pc) })
 }
@@ -171,6 +171,15 @@ func with[T interface{ comparable }](rt *spindle.Runtime, mod *spindle.Module, c
 	imports[ModuleName] = s
 	if imports[ThreadModule] == nil {
 		imports[ThreadModule] = Threads()
+	}
+	for im := range mod.Imports() {
+		switch {
+		case imports[im.Module] != nil:
+		case im.Module == WasixModule:
+			imports[im.Module] = Wasix(s)
+		case im.Module == ForkModule:
+			imports[im.Module] = Forks(nil)
+		}
 	}
 	release, err := SharedMemories(rt, mod, imports)
 	if err != nil {

@@ -42,6 +42,14 @@ func (a *app) imports(f *runFlags, rt *spindle.Runtime, mod *spindle.Module, arg
 			imports[im.Module], done = sys, func() { sys.Close() }
 		case wasi.ThreadModule:
 			imports[im.Module] = wasi.Threads()
+		case wasi.ForkModule:
+			imports[im.Module] = wasi.Forks(nil)
+		}
+	}
+	for im := range mod.Imports() {
+		if im.Module == wasi.WasixModule && imports[im.Module] == nil {
+			sys, _ := imports[wasi.ModuleName].(*wasi.System)
+			imports[im.Module] = wasi.Wasix(sys)
 		}
 	}
 	release, err := wasi.SharedMemories(rt, mod, imports)

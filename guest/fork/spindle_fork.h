@@ -1,0 +1,49 @@
+/* The calls by which a guest forks itself under Spindle: include this, and nothing else is needed.
+ *
+ *	#include "spindle_fork.h"
+ *
+ *	int pid = spindle_fork(0);
+ *	if (pid == 0) { ...the child...; _exit(0); }
+ *	struct spindle_status st;
+ *	spindle_wait(pid, 0, &st);
+ *
+ * A child is a copy of the whole guest as it was in the call: memory, stack, open files (shared, with their offsets, as POSIX has it). Errors are
+ * negative errno values of WASI preview 1. */
+#ifndef SPINDLE_FORK_H
+#define SPINDLE_FORK_H
+
+#include <stdint.h>
+
+#define SPINDLE_IMPORT(name) __attribute__((import_module("spindle"), import_name(name)))
+
+/* Flags of spindle_fork. */
+#define SPINDLE_FORK_ALL 1 /* the child has all threads, not the calling one alone */
+
+/* Flags of spindle_wait. */
+#define SPINDLE_WAIT_NOHANG 1 /* return 0 if no child has ended */
+
+struct spindle_status {
+	uint32_t trapped; /* 0: code is what the child exited with; 1: it trapped */
+	uint32_t code;
+};
+
+/* Returns the child's identifier in the parent and 0 in the child. */
+SPINDLE_IMPORT("fork") int32_t spindle_fork(uint32_t flags);
+
+/* Waits for the end of a child, 0 for any, and returns its identifier. status may be null. */
+SPINDLE_IMPORT("wait") int32_t spindle_wait(uint32_t pid, uint32_t flags, struct spindle_status *status);
+
+SPINDLE_IMPORT("pid") uint32_t spindle_pid(void);
+
+/* The parent's identifier, 0 for a guest that no guest has forked. */
+SPINDLE_IMPORT("parent") uint32_t spindle_parent(void);
+
+/* How many forks lie between the first guest and this one. Whoever keeps seeds, keys or identities in memory compares it with the value that they were
+ * made under, and makes them anew if it has changed. */
+SPINDLE_IMPORT("generation") uint64_t spindle_generation(void);
+
+/* Says that the guest is warmed up: here is the point to freeze it at. Returns 0 when it goes on as the original, 1 in each child that was made from
+ * there, at any later time. */
+SPINDLE_IMPORT("snapshot") int32_t spindle_snapshot(void);
+
+#endif

@@ -1,0 +1,227 @@
+package wasi_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/spindle-wasm/spindle"
+	"github.com/spindle-wasm/spindle/wasi"
+)
+
+// output is a writer for several Processes.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+const forkImports = `(module
+	(import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+	(import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+	(import "wasi_snapshot_preview1" "fd_close" (func $close (param i32) (result i32)))
+	(import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+	(import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))
+	(import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+	(import "wasix_32v1" "proc_fork" (func $proc_fork (param i32 i32) (result i32)))
+	(import "wasix_32v1" "proc_join" (func $proc_join (param i32 i32 i32) (result i32)))
+	(import "wasix_32v1" "proc_id" (func $proc_id (param i32) (result i32)))
+	(import "wasix_32v1" "proc_parent" (func $proc_parent (param i32 i32) (result i32)))
+	(import "wasix_32v1" "proc_exit2" (func $proc_exit2 (param i32)))
+	(import "wasix_32v1" "fd_pipe" (func $fd_pipe (param i32 i32) (result i32)))
+	(import "spindle" "fork" (func $fork (param i32) (result i32)))
+	(import "spindle" "wait" (func $wait (param i32 i32 i32) (result i32)))
+	(import "spindle" "generation" (func $generation (result i64)))
+	(import "spindle" "snapshot" (func $snapshot (result i32)))
+	(memory (export "memory") 1)
+	(func $ok (param i32) (if (local.get 0) (then unreachable)))
+	(func $check (param i32) (if (i32.eqz (local.get 0)) (then unreachable)))
+	;; $io writes or reads n bytes at p by way of a vector at 1024.
+	(func $out (param $fd i32) (param $p i32) (param $n i32)
+		(i32.store (i32.const 1024) (local.get $p)) (i32.store (i32.const 1028) (local.get $n))
+		(call $ok (call $write (local.get $fd) (i32.const 1024) (i32.const 1) (i32.const 1032))))
+	(func $in (param $fd i32) (param $p i32) (param $n i32) (result i32)
+		(i32.store (i32.const 1024) (local.get $p)) (i32.store (i32.const 1028) (local.get $n))
+		(call $ok (call $read (local.get $fd) (i32.const 1024) (i32.const 1) (i32.const 1032)))
+		(i32.load (i32.const 1032)))
+	`
+
+func runFork(t *testing.T, body string, cfg wasi.Config) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	rt := spindle.NewRuntime()
+	defer rt.Close()
+	mod, err := rt.CompileText(ctx, []byte(forkImports+body+")"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := wasi.Start(ctx, rt, mod, cfg, spindle.Config{Forkable: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return errors.Join(p.Wait(ctx), p.Close())
+}
+
+// The calls of WASIX: a child that sends through a pipe, its status, identifiers, and their errors.
+func TestWasixFork(t *testing.T) {
+	var out output
+	err := runFork(t, `
+		(data (i32.const 100) "from the child\n")
+		(func (export "_start") (local $child i32)
+			(call $ok (call $fd_pipe (i32.const 0) (i32.const 4)))
+			(i32.store8 (i32.const 40) (i32.const 2)) ;; no option
+			(call $check (i32.eq (call $proc_join (i32.const 40) (i32.const 0) (i32.const 48)) (i32.const 28))) ;; EINVAL
+			(i32.store8 (i32.const 40) (i32.const 0))
+			(call $check (i32.eq (call $proc_join (i32.const 40) (i32.const 0) (i32.const 48)) (i32.const 12))) ;; ECHILD
+			(call $ok (call $proc_fork (i32.const 1) (i32.const 8)))
+			(local.set $child (i32.load (i32.const 8)))
+			(if (i32.eqz (local.get $child)) (then
+				(call $ok (call $proc_id (i32.const 12)))
+				(call $ok (call $proc_parent (i32.load (i32.const 12)) (i32.const 16)))
+				(call $check (i32.eq (i32.load (i32.const 16)) (i32.const 1)))
+				(call $ok (call $close (i32.load (i32.const 0))))
+				(call $out (i32.load (i32.const 4)) (i32.const 100) (i32.const 15))
+				(call $proc_exit2 (i32.const 42))))
+			(call $ok (call $close (i32.load (i32.const 4))))
+			(call $check (i32.eq (call $in (i32.load (i32.const 0)) (i32.const 200) (i32.const 100)) (i32.const 15)))
+			(call $out (i32.const 1) (i32.const 200) (i32.const 15))
+			(call $check (i32.eqz (call $in (i32.load (i32.const 0)) (i32.const 200) (i32.const 100)))) ;; the end: the child has closed its copy
+			(i32.store8 (i32.const 40) (i32.const 1)) (i32.store (i32.const 44) (local.get $child))
+			(call $ok (call $proc_join (i32.const 40) (i32.const 0) (i32.const 48)))
+			(call $check (i32.eq (i32.load (i32.const 44)) (local.get $child)))
+			(call $check (i32.eq (i32.load8_u (i32.const 48)) (i32.const 1)))
+			(call $check (i32.eq (i32.load16_u (i32.const 50)) (i32.const 42)))
+			;; a child that traps
+			(call $ok (call $proc_fork (i32.const 1) (i32.const 8)))
+			(if (i32.eqz (i32.load (i32.const 8))) (then unreachable))
+			(i32.store8 (i32.const 40) (i32.const 0))
+			(call $ok (call $proc_join (i32.const 40) (i32.const 0) (i32.const 48)))
+			(call $check (i32.eq (i32.load (i32.const 44)) (i32.load (i32.const 8))))
+			(call $check (i32.eq (i32.load8_u (i32.const 48)) (i32.const 2)))
+			(call $check (i32.eq (i32.load8_u (i32.const 52)) (i32.const 6))))`, wasi.Config{Stdout: &out})
+	if err != nil || out.String() != "from the child\n" {
+		t.Errorf("%v, printed %q", err, out.String())
+	}
+}
+
+// A thousand children: no two have the same random bytes or identifier; generations count, clocks go on.
+func TestChildrenAreUnique(t *testing.T) {
+	var out output
+	err := runFork(t, `
+		(func (export "_start") (local $i i32)
+			(call $check (i64.eqz (call $generation)))
+			(call $ok (call $random (i32.const 0) (i32.const 16))) ;; the parent's, before
+			(call $out (i32.const 1) (i32.const 0) (i32.const 24))
+			(call $ok (call $clock (i32.const 1) (i64.const 1) (i32.const 32)))
+			(loop $l
+				(if (i32.eqz (call $fork (i32.const 0))) (then
+					(call $check (i64.eq (call $generation) (i64.const 1)))
+					(call $ok (call $clock (i32.const 1) (i64.const 1) (i32.const 40)))
+					(call $check (i64.ge_u (i64.load (i32.const 40)) (i64.load (i32.const 32))))
+					(call $ok (call $random (i32.const 0) (i32.const 16)))
+					(call $ok (call $proc_id (i32.const 16)))
+					(call $out (i32.const 1) (i32.const 0) (i32.const 24))
+					(return)))
+				(call $ok (i32.lt_s (call $wait (i32.const 0) (i32.const 0) (i32.const 48)) (i32.const 1)))
+				(call $check (i64.eqz (i64.load (i32.const 48))))
+				(br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 1000)))))`, wasi.Config{Stdout: &out})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := []byte(out.String())
+	random, pids := map[[16]byte]bool{}, map[uint32]bool{}
+	for ; len(b) >= 24; b = b[24:] {
+		random[[16]byte(b)] = true
+		pids[binary.LittleEndian.Uint32(b[16:])] = true
+	}
+	if len(random) != 1001 || len(pids) != 1001 {
+		t.Errorf("%d different random values and %d identifiers, want 1001", len(random), len(pids))
+	}
+}
+
+// A wait with a timeout that is forked in its middle is over in the child after what was left.
+func TestForkInAWait(t *testing.T) {
+	ctx := t.Context()
+	rt := spindle.NewRuntime()
+	defer rt.Close()
+	mod, err := rt.CompileText(ctx, []byte(forkImports+`
+		(func (export "_start")
+			(i64.store (i32.const 24) (i64.const 400000000)) ;; poll_oneoff: 0.4 s of the realtime clock
+			(call $ok (call $poll (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128)))
+			(call $check (i32.eq (i32.load (i32.const 128)) (i32.const 1)))
+			(call $check (i32.eq (call $in (i32.const 0) (i32.const 200) (i32.const 10)) (i32.const 2)))
+			(call $out (i32.const 1) (i32.const 200) (i32.const 2))))`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out output
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	begin := time.Now()
+	p, err := wasi.Start(ctx, rt, mod, wasi.Config{Stdin: r, Stdout: &out}, spindle.Config{Forkable: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fork := func(input string) (*spindle.Process, *output) {
+		t.Helper()
+		out := &output{}
+		c, _, err := p.Fork(ctx, spindle.FreezeOptions{}, spindle.ForkConfig{Options: map[string]any{
+			wasi.ModuleName: &wasi.ForkOptions{Stdin: strings.NewReader(input), Stdout: out},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c, out
+	}
+	blocked := func() bool { // in a host function, waiting
+		dump, err := p.ThreadDump(ctx)
+		return err == nil && len(dump.Threads) > 0 && dump.Threads[0].State.String() == "in a host function"
+	}
+	for !blocked() {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(100 * time.Millisecond)
+	child, childOut := fork("AB")
+	if err := child.Wait(ctx); err != nil || childOut.String() != "AB" {
+		t.Errorf("the child ended with %v and printed %q", err, childOut)
+	}
+	if d := time.Since(begin); d < 400*time.Millisecond || d > 5*time.Second {
+		t.Errorf("the child's wait was over after %v", d)
+	}
+	child.Close()
+	// Now the parent waits for its standard input; children read their own.
+	for range 3 {
+		child, childOut := fork("CD")
+		if err := errors.Join(child.Wait(ctx), child.Close()); err != nil || childOut.String() != "CD" {
+			t.Errorf("a child that was reading ended with %v and printed %q", err, childOut)
+		}
+	}
+	if _, err := w.WriteString("EF"); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	if err := errors.Join(p.Wait(ctx), p.Close()); err != nil || out.String() != "EF" {
+		t.Errorf("the parent ended with %v and printed %q", err, out.String())
+	}
+}
