@@ -242,7 +242,7 @@ func TestReadPrint(t *testing.T) {
 	}
 }
 
-// Any text is evaluated or is an error.
+// Any text is evaluated or is an error, the same under every plan: NoGC, under which nothing moves or goes, tells what is right.
 func FuzzEval(f *testing.F) {
 	files, err := filepath.Glob("testdata/*.lisp")
 	if err != nil {
@@ -253,18 +253,37 @@ func FuzzEval(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(string(src))
+		f.Add(string(src), uint8(len(src)))
 	}
-	f.Fuzz(func(t *testing.T, src string) {
-		if strings.Contains(src, "spawn") {
-			return // threads may wait for each other for ever
+	plans := gc.Plans()
+	f.Fuzz(func(t *testing.T, src string, which uint8) {
+		for _, word := range []string{
+			"spawn",                        // threads may wait for each other for ever
+			"gc", "symbols", "weak", "#<n", // these tell what the collector does
+		} {
+			if strings.Contains(src, word) {
+				return
+			}
 		}
-		cfg := config("semispace", plan.Options{MaxBytes: 1 << 20, Workers: 1, Stress: 499, Sanity: true})
-		cfg.MaxSteps = 20_000
-		_, _, err := evaluate(t, cfg, src)
-		var lisp *Error
-		if err != nil && !errors.As(err, &lisp) {
-			t.Errorf("error %v", err)
+		run := func(name string, opts gc.Options) (string, *Error) {
+			opts.Workers = 1
+			cfg := config(name, opts)
+			cfg.MaxSteps = 20_000
+			out, _, err := evaluate(t, cfg, src)
+			var lisp *Error
+			if err != nil && !errors.As(err, &lisp) {
+				t.Fatalf("%s: %v", name, err)
+			}
+			return out, lisp
+		}
+		want, wantErr := run("nogc", gc.Options{MaxBytes: 64 << 20})
+		name := plans[int(which)%len(plans)]
+		got, gotErr := run(name, gc.Options{MaxBytes: 8 << 20, Stress: 199, Sanity: true, Poison: true})
+		if strings.Contains(want+got, "memory") || errors.Is(wantErr, gc.ErrOutOfMemory) || errors.Is(gotErr, gc.ErrOutOfMemory) {
+			return // they have not the same
+		}
+		if got != want || (gotErr == nil) != (wantErr == nil) || gotErr != nil && gotErr.Msg != wantErr.Msg {
+			t.Errorf("%s: written %q, error %v; under nogc %q, %v", name, got, gotErr, want, wantErr)
 		}
 	})
 }
