@@ -39,6 +39,13 @@ func (m *Memory) Hide(off, n uint32) {
 	}
 }
 
+// Hidden reports whether an address is inaccessible.
+func (m *Memory) Hidden(r Ref) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.hidden.at(r/HideUnit()) == 1
+}
+
 // Show makes memory accessible again. What it holds is not defined.
 func (m *Memory) Show(off, n uint32) error {
 	m.mu.Lock()

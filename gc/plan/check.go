@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/spindle-wasm/spindle/gc/barrier"
@@ -20,29 +21,22 @@ func (b *Base) allRoots(s vm.Slots) {
 	b.final.Roots(s)
 }
 
-// checkBefore runs the sanity checks that come before a collection.
-func (b *Base) checkBefore(remembered barrier.Buffer) {
-	if err := b.Mem.CheckPoison(); err != nil {
-		b.fail(err)
-	}
-	if b.image.Blocks() > 0 && b.Constraints().Barrier == ObjectBarrier {
-		c := &sanity.Image{Mem: b.Mem, Space: imageSpace}
-		b.allRoots(c.Roots())
-		if err := c.Run(); err != nil {
-			b.fail(err)
-			return
-		}
-	}
-	if !b.common.Log {
-		return
-	}
+// checkBefore runs the sanity checks that come before a collection, and reports whether one can be.
+func (b *Base) checkBefore(remembered barrier.Buffer) bool {
 	// What the image remembers is not remembered anew.
 	remembered = barrier.Buffer{Objects: slices.Concat(remembered.Objects, b.image.Written()), Slices: remembered.Slices}
-	c := &sanity.Remembered{Mem: b.Mem, Buffer: remembered}
+	c := &sanity.Before{Mem: b.Mem, Log: b.common.Log, Buffer: remembered}
 	b.allRoots(c.Roots())
-	if err := c.Run(); err != nil {
+	err := errors.Join(b.Mem.CheckPoison(), c.Run())
+	if b.image.Blocks() > 0 && b.Constraints().Barrier == ObjectBarrier {
+		i := &sanity.Image{Mem: b.Mem, Space: imageSpace}
+		b.allRoots(i.Roots())
+		err = errors.Join(err, i.Run())
+	}
+	if err != nil {
 		b.fail(err)
 	}
+	return err == nil
 }
 
 // check runs the sanity collector.

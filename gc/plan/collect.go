@@ -46,8 +46,8 @@ func (b *Base) begin(w *scheduler.Worker) {
 		remembered.Append(m.barrier.Take())
 	}
 	b.image.Remember(&remembered)
-	if b.Opts.Sanity {
-		b.checkBefore(remembered)
+	if b.Opts.Sanity && !b.checkBefore(remembered) {
+		return // it would stumble over what is found; the heap is unusable anyway
 	}
 	for _, w := range b.Sched.Workers() {
 		policy.Of(w).Begin(w)

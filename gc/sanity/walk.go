@@ -86,6 +86,9 @@ func misplaced(m *heap.Memory, r heap.Ref) string {
 	if m.SpaceOf(r) == 0 {
 		return "its block belongs to no space"
 	}
+	if m.Hidden(r) {
+		return "its memory is inaccessible: it was dead"
+	}
 	return ""
 }
 
