@@ -29,8 +29,8 @@
 // Arguments are evaluated straight into the callee's parameter slots, so a call moves nothing. The header is the return address and the
 // distance back to the caller's fp: nothing absolute but code addresses lies on a guest stack. Results are written to the callee's slots
 // 0 and up, which are the caller's operand homes, after the header has been read (they may lie over it). A call compares the frame's
-// end with the context's stack limit, which also serves requests to stop. Locals that may be read before they are set, and all locals
-// of reference types, are zeroed by the callee's entry. A tail call moves its arguments down to the own slot 0.
+// end with the context's stack limit, which also serves requests to stop. Locals that may be read before they are set, or may not
+// be set at a safepoint though they are of reference types, are zeroed by the callee's entry. A tail call moves its arguments down to the own slot 0.
 //
 // A call to another instance goes through a bridge (handlers_call.go): a few slots between arguments and callee that tell how to get
 // back. The callee returns to a stub, where the driver restores the instance. A tail call from a frame that returns through a bridge needs
@@ -48,11 +48,23 @@
 // memories and 64-bit addresses MemAddr makes a window of the memory current for just the next instruction; MemReset ends it. An access
 // that seems out of bounds asks the driver, which looks whether another thread has grown the memory meanwhile.
 //
+// # Objects
+//
+// A reference is an offset in the Process's GC heap (vm.Ref); the Context has the heap's address and where the thread allocates. An allocation is one
+// instruction: it moves the thread's cursor, writes the header, and stores up to three first fields. What it does not store, instructions
+// right behind it do, without checks and without the barrier: nothing comes between, and the rest of a new object is zero. If there is no room,
+// the driver makes the object, which may collect and move others, and reads the operands again. Field offsets and the numbers of canonical types are
+// in the code, which is fine: both are the Runtime's.
+//
+// Reads and writes check null and bounds. A write of a reference looks at the object's Log bit, and leaves to the driver if it is set, after the store.
+// Casts compare the word at the type's depth in the display of the object's type (vm/gclayout.go) with the type; a final type only the header. What static types
+// tell is not asked (lowerer.ask). The display may lack function types, and shows 15 levels: the driver knows the rest.
+//
 // # Safepoints
 //
-// Loop headers (polled by the taken backward branch), function entries (at the call, when the limit trips), host calls, and instructions
+// Loop headers (polled by the taken backward branch), function entries (at the call, when the limit trips), host calls, allocations, and instructions
 // of the driver. Maps (maps.go) tell the reference slots at each: all locals of reference types, and the operands that are in their
-// homes. A call has two: before the call, and while the callee runs and owns the arguments. Arguments of a host function in flight
+// homes. Tests, casts, reads and writes are none: what they leave to the driver neither collects nor waits. A call has two: before the call, and while the callee runs and owns the arguments. Arguments of a host function in flight
 // are the host's. Frames are walked by return address: address → function by search, function → header.
 //
 // Exceptions cost nothing until thrown: try_table emits no instruction, its clauses are in a table by code range (throw.go).
