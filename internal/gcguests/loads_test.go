@@ -33,9 +33,13 @@ func compiled(t *testing.T, module []byte) (*spindle.Runtime, *spindle.Module) {
 
 // TestLoads: the loads return what the same algorithms in Go do, one call after the other in one instance.
 func TestLoads(t *testing.T) {
+	gc := spindle.GCConfig{Plan: *withPlan}
+	if *heavy {
+		gc.Stress = 4_000_037 // so that large heaps are collected when they are full of what lives
+	}
 	for _, l := range gcguests.Loads() {
 		t.Run(l.Name, func(t *testing.T) {
-			inst := loadInstance(t, l, spindle.Config{StackSize: 64 << 20, GC: spindle.GCConfig{Plan: *withPlan}})
+			inst := loadInstance(t, l, spindle.Config{StackSize: 64 << 20, GC: gc})
 			defer inst.Close()
 			for _, c := range l.Calls {
 				if c.Heavy && !*heavy {

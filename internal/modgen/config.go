@@ -66,6 +66,7 @@ func Generate(data []byte, cfg Config) []byte {
 	g := &gen{c: &choices{data: data}, cfg: cfg.normalize(), start: -1}
 	g.taste()
 	g.makeTypes()
+	g.makeNodeTypes()
 	g.makeSpaces()
 	g.makeSegments()
 	g.makeBodies()

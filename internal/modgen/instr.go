@@ -55,6 +55,7 @@ func init() { // the producers refer to instr, which refers to them
 		{5, needs(wasm.FeatureGc), (*body).cast},
 		{3, needs(wasm.FeatureGc), (*body).brOnCast},
 		{6, func(g *gen) bool { return g.cfg.Aggregates }, (*body).aggregate},
+		{6, func(g *gen) bool { return g.nodes.ok }, (*body).objectIdiom},
 		{4, needs(wasm.FeatureExceptionHandling), (*body).tryTable},
 		{1, needs(wasm.FeatureExceptionHandling), (*body).throw},
 	}

@@ -14,6 +14,7 @@ type gen struct {
 	types typeTable
 	// groupBound is the number of types that may be referred to while a recursion group is made, 0 otherwise.
 	groupBound int
+	nodes      nodeTypes
 
 	imports []importDef
 	funcs   []funcDef // index spaces: imports first
