@@ -1,6 +1,7 @@
 package spindle_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -695,4 +696,93 @@ func ExampleSyntaxError() {
 	var syntax *spindle.SyntaxError
 	fmt.Println(errors.As(err, &syntax), err)
 	// Output: true 2:10: unknown operator i32.ad, want an instruction
+}
+
+// A host function reads a string of the guest and returns another one; Go code outside makes an object, and keeps one by a handle.
+func ExampleObjects() {
+	ctx := context.Background()
+	rt := spindle.NewRuntime()
+	defer rt.Close()
+	mod := compile(rt, `(module
+		(type $string (array i8))
+		(type $person (struct (field $name (ref $string)) (field $age (mut i32))))
+		(import "host" "upper" (func $upper (param (ref array)) (result (ref array))))
+		(func (export "older") (param $p anyref) (result anyref)
+			(struct.new $person
+				(ref.cast (ref $string) (call $upper (struct.get $person $name (ref.cast (ref $person) (local.get $p)))))
+				(i32.add (struct.get $person $age (ref.cast (ref $person) (local.get $p))) (i32.const 1)))))`)
+	str, err1 := mod.ObjectTypeNamed("string")
+	person, err2 := mod.ObjectTypeNamed("person")
+	if err := errors.Join(err1, err2); err != nil {
+		log.Fatal(err)
+	}
+
+	array := spindle.TypeArrayRef.WithNull(false)
+	upper := spindle.RawFunc(spindle.FuncType{Params: []spindle.ValueType{array}, Results: []spindle.ValueType{array}}, func(c *spindle.Caller, s []uint64) {
+		o, err := c.Objects()
+		if err != nil {
+			c.Fail(err)
+			return
+		}
+		name, err := o.Bytes(s[0])
+		if err != nil {
+			c.Fail(err)
+			return
+		}
+		if s[0], err = o.NewBytes(str, bytes.ToUpper(name)); err != nil {
+			c.Fail(err)
+		}
+	})
+	inst, err := rt.Instantiate(ctx, mod, spindle.Config{
+		Imports: spindle.Imports{"host": spindle.HostModule{"upper": upper}},
+		GC:      spindle.GCConfig{HeapBytes: 16 << 20},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	p := inst.Process()
+	o, err := p.NewObjects()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer o.Close()
+	name, err := o.NewBytes(str, []byte("ada"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	ada, err := o.NewStruct(person, name, spindle.I32(36))
+	if err != nil {
+		log.Fatal(err)
+	}
+	res, err := inst.Call(ctx, "older", ada)
+	if err != nil {
+		log.Fatal(err)
+	}
+	kept, err := o.Hold(res[0]) // the result itself is good until the next call
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := p.CollectGarbage(); err != nil {
+		log.Fatal(err)
+	}
+
+	older, err := o.Local(kept)
+	if err != nil {
+		log.Fatal(err)
+	}
+	age, err1 := o.Field(older, 1)
+	ref, err2 := o.Field(older, 0)
+	text, err3 := o.Bytes(ref)
+	if err := errors.Join(err1, err2, err3, p.Release(kept)); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%s is %d\n", text, age)
+
+	_, err = o.Field(ada, 7)
+	var refErr *spindle.RefError
+	fmt.Println(errors.As(err, &refErr) && refErr.Kind == spindle.RefBounds)
+	// Output:
+	// ADA is 37
+	// true
 }

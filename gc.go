@@ -20,6 +20,9 @@ type GCConfig struct {
 	// collection of the whole heap has not made room traps (TrapAllocation). It is taken from the system as the guest uses it, and does not count
 	// for MaxMemory.
 	HeapBytes int64
+	// MinHeapBytes, if it is not 0, lets the bound change between that and HeapBytes by what is alive and how fast the guest allocates, so that a heap that needs little
+	// keeps little of the system's memory: for programs with many Processes.
+	MinHeapBytes int64
 	// NurseryBytes bounds what is allocated between two collections of young objects, of plans that have those; 0 lets the plan decide.
 	NurseryBytes int64
 	// Workers is how many goroutines collect; 0 means one for each processor. They start at the first collection.
@@ -79,8 +82,10 @@ func (c *GCConfig) check() error {
 	if c.Plan != "" && !slices.Contains(gc.Plans(), strings.ToLower(c.Plan)) {
 		return &GCPlanError{Name: c.Plan}
 	}
-	if c.HeapBytes < 0 || c.HeapBytes > heap.MaxBytes {
-		return &LimitError{Limit: "bytes of a GC heap", Max: heap.MaxBytes, Got: uint64(c.HeapBytes)}
+	for _, n := range []int64{c.HeapBytes, c.MinHeapBytes, c.NurseryBytes} {
+		if n < 0 || n > heap.MaxBytes {
+			return &LimitError{Limit: "bytes of a GC heap", Max: heap.MaxBytes, Got: uint64(n)}
+		}
 	}
 	return nil
 }
@@ -88,7 +93,8 @@ func (c *GCConfig) check() error {
 // heapConfig is the main thread's.
 func (p *Process) heapConfig() (c vm.HeapConfig) {
 	from := &p.cfg.GC
-	c.Plan, c.MaxBytes, c.NurseryBytes, c.Workers = from.Plan, from.HeapBytes, from.NurseryBytes, from.Workers
+	c.Plan, c.Workers = from.Plan, from.Workers
+	c.MaxBytes, c.MinBytes, c.NurseryBytes = from.HeapBytes, from.MinHeapBytes, from.NurseryBytes
 	c.Stats, c.Stress, c.Sanity, c.EverySafepoint = from.Stats, from.Stress, from.Sanity, from.EverySafepoint
 	c.Forkable = p.cfg.Forkable
 	if from.Trace != nil {

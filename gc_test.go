@@ -26,7 +26,7 @@ func gcText(t testing.TB, name string) string {
 // rootsImports are the host functions of roots.wat. Handles are by thread.
 func rootsImports(t testing.TB) spindle.Imports {
 	ref, ext := []spindle.ValueType{spindle.TypeAnyRef}, []spindle.ValueType{spindle.TypeExternRef}
-	i32 := []spindle.ValueType{spindle.TypeI32}
+	i32, exn := []spindle.ValueType{spindle.TypeI32}, []spindle.ValueType{spindle.TypeExnRef}
 	var mu sync.Mutex
 	kept := map[uint32]spindle.Handle{}
 	objects := func(c *spindle.Caller) *spindle.Objects {
@@ -63,6 +63,11 @@ func rootsImports(t testing.TB) spindle.Imports {
 				c.Fail(err)
 			}
 		}),
+		"passexn": spindle.RawFunc(spindle.FuncType{Params: exn, Results: exn}, func(c *spindle.Caller, _ []uint64) {
+			if _, err := c.Instance().Call(c.Context(), "churn"); err != nil {
+				c.Fail(err)
+			}
+		}),
 		"value": spindle.RawFunc(spindle.FuncType{Params: i32, Results: ext}, func(c *spindle.Caller, s []uint64) { s[0] = c.ExternRef(int32(s[0])) }),
 		"number": spindle.RawFunc(spindle.FuncType{Params: ext, Results: i32}, func(c *spindle.Caller, s []uint64) {
 			v, ok := c.ExternValue(s[0])
@@ -78,7 +83,7 @@ func rootsImports(t testing.TB) spindle.Imports {
 // rootKinds are the exports of roots.wat with what they return; 0 stands for the sum of 1 to n.
 var rootKinds = map[string]int32{
 	"locals": 0, "operands": 0, "global": 0, "constants": 6 + 10 + 15 + 15 + 7, "elements": 16, "table": 0, "array": 0, "thrown": 0,
-	"exnlocal": 0, "exnglobal": 0, "exnfield": 0, "exnarray": 0, "hostfield": 0, "handle": 0, "argument": 0,
+	"exnlocal": 0, "exnglobal": 0, "exnfield": 0, "exnarray": 0, "exnargument": 0, "hostfield": 0, "handle": 0, "argument": 0,
 }
 
 // gcModes are heaps that collect all the time, and look at what is left.
@@ -472,8 +477,10 @@ func TestGCConfig(t *testing.T) {
 	}
 	for _, n := range []int64{-1, 1<<32 + 1} {
 		var limit *spindle.LimitError
-		if _, err := rt.NewProcess(spindle.Config{GC: spindle.GCConfig{HeapBytes: n}}); !errors.As(err, &limit) {
-			t.Error(n, err)
+		for _, cfg := range []spindle.GCConfig{{HeapBytes: n}, {MinHeapBytes: n}, {NurseryBytes: n}} {
+			if _, err := rt.NewProcess(spindle.Config{GC: cfg}); !errors.As(err, &limit) {
+				t.Error(n, err)
+			}
 		}
 	}
 	inst := mustInstantiate(t, rt, `(module (func (export "f") (param anyref) (result anyref) (local.get 0)))`, spindle.Config{})

@@ -55,6 +55,7 @@ var (
 	TypeI31Ref    ValueType = wasm.I31Ref
 	TypeStructRef ValueType = wasm.StructRef
 	TypeArrayRef  ValueType = wasm.ArrayRef
+	TypeExnRef    ValueType = wasm.ExnRef
 )
 
 // ImportType describes an import of a module.

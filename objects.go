@@ -165,6 +165,32 @@ func (o *Objects) NewArray(t *ObjectType, n uint32, elem ...uint64) (ref uint64,
 	return uint64(r), err
 }
 
+// NewBytes makes an array of numbers of its elements as they lie in memory: little-endian, each in its size. It may have immutable elements.
+func (o *Objects) NewBytes(t *ObjectType, p []byte) (ref uint64, err error) {
+	if !t.IsArray() {
+		return 0, &RefError{Kind: RefType, Msg: "the type is a struct's"}
+	}
+	if err := o.check(t); err != nil {
+		return 0, err
+	}
+	r, err := o.s.NewArrayOf(t.l, p)
+	return uint64(r), err
+}
+
+// Bytes returns a copy of all elements of an array of numbers, as they lie in memory.
+func (o *Objects) Bytes(ref uint64) ([]byte, error) {
+	t, err := o.TypeOf(ref)
+	if err != nil {
+		return nil, err
+	}
+	n, err := o.s.Len(vm.Ref(ref))
+	if err != nil {
+		return nil, err
+	}
+	p := make([]byte, uint64(n)<<t.l.ElemShift)
+	return p, o.Read(ref, 0, p)
+}
+
 // check refuses types of other Runtimes, whose numbers mean others here.
 func (o *Objects) check(t *ObjectType) error {
 	if !o.s.Of(t.rt.types) {

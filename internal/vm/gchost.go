@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 
@@ -298,6 +299,9 @@ func (s *Scope) NewStruct(l *Layout, values []uint64) (Ref, error) {
 	}
 	return s.make(l, 0, types, values, func(r Ref) {
 		for i := range l.Fields {
+			if len(values) == 0 {
+				return // zero already
+			}
 			n := types[i].Slots()
 			s.h.store(r, &l.Fields[i], l.Fields[i].Off, values[:n])
 			values = values[n:]
@@ -309,8 +313,25 @@ func (s *Scope) NewStruct(l *Layout, values []uint64) (Ref, error) {
 func (s *Scope) NewArray(l *Layout, n uint32, value []uint64) (Ref, error) {
 	return s.make(l, n, []wasm.ValType{l.Elem.Type.Unpacked()}, value, func(r Ref) {
 		for i := range n {
+			if len(value) == 0 {
+				return // zero already
+			}
 			s.h.store(r, &l.Elem, heap.HeaderSize+i<<l.ElemShift, value)
 		}
+	})
+}
+
+// NewArrayOf makes an array of numbers of the elements in p, as they lie in memory (see Copy).
+func (s *Scope) NewArrayOf(l *Layout, p []byte) (Ref, error) {
+	if l.Elem.Kind >= StoreRef {
+		return 0, refErrorf(RefType, "not an array of numbers")
+	}
+	n := uint64(len(p)) >> l.ElemShift
+	if n<<l.ElemShift != uint64(len(p)) {
+		return 0, refErrorf(RefBounds, "%d bytes are no whole elements of %d", len(p), 1<<l.ElemShift)
+	}
+	return s.make(l, uint32(min(n, math.MaxUint32)), []wasm.ValType{l.Elem.Type.Unpacked()}, nil, func(r Ref) {
+		copy(s.h.mem.Bytes(r+heap.HeaderSize, len(p)), p)
 	})
 }
 
@@ -343,9 +364,7 @@ func (s *Scope) make(l *Layout, n uint32, types []wasm.ValType, values []uint64,
 		return 0, h.allocationTrap(err)
 	}
 	s.set.add(r)
-	if len(values) > 0 {
-		init(r)
-	}
+	init(r)
 	return r, nil
 }
 

@@ -9,6 +9,7 @@
   (import "host" "keep" (func $keep (param anyref)))         ;; by a handle
   (import "host" "kept" (func $kept (result anyref)))        ;; back from there
   (import "host" "pass" (func $pass (param anyref) (result anyref))) ;; calls churn, and returns its argument
+  (import "host" "passexn" (func $passexn (param exnref) (result exnref)))
   (import "host" "value" (func $value (param i32) (result externref)))
   (import "host" "number" (func $number (param externref) (result i32)))
   (tag $t (param i32 (ref null $node)))
@@ -148,6 +149,9 @@
     (local.set $b (array.new $exns (call $caught (local.get $n)) (i32.const 3)))
     (call $churn) (call $churn)
     (call $rethrown (array.get $exns (local.get $b) (i32.const 2))))
+
+  (func (export "exnargument") (param $n i32) (result i32)
+    (call $rethrown (call $passexn (call $caught (local.get $n)))))
 
   ;; a host value that only a field refers to
   (func (export "hostfield") (param $n i32) (result i32)
