@@ -17,6 +17,7 @@ type Space struct {
 	mu       sync.Mutex
 	blocks   []uint32 // guarded by mu
 	reusable []uint32 // guarded by mu; last one first
+	whole    bool     // the running collection is of the whole heap
 
 	evacuation evacuation
 }
@@ -39,13 +40,15 @@ func (s *Space) Role() policy.Role {
 func (s *Space) Prepare() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.whole = true
 	for _, b := range s.blocks {
 		s.Mem.Mark.Clear(b<<heap.LogBlock, heap.BlockSize)
 		s.Mem.Log.Clear(b<<heap.LogBlock, heap.BlockSize)
 	}
 }
 
-// Release sorts the blocks by what their lines say: none alive, some, all.
+// Release sorts the blocks by what their lines say: none alive, some, all. After a collection of the young, in which nothing becomes free but what was filled since the
+// last one, it looks at the blocks that allocators have had: others are what they were, and the pause does not grow with the heap.
 func (s *Space) Release() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -53,17 +56,27 @@ func (s *Space) Release() {
 		s.settleLocked()
 	}
 	epoch := s.epoch()
-	s.reusable = s.reusable[:0] // those that copies have not used are found again
+	whole := s.whole
+	s.whole = false
+	if whole {
+		s.reusable = s.reusable[:0] // those that copies have not used are found again
+	}
 	kept := s.blocks[:0]
 	for _, b := range s.blocks {
+		if !whole && *s.Mem.States.At(b) == stateStays {
+			kept = append(kept, b)
+			continue
+		}
 		live := 0
 		lines := s.Mem.Lines.Range(b*heap.LinesPerBlock, heap.LinesPerBlock)
 		for i, l := range lines {
+			// Without a branch: which lines are alive cannot be foreseen.
+			var is byte
 			if l == epoch {
-				live++
-			} else {
-				lines[i] = 0 // epochs come around
+				is = 1
 			}
+			live += int(is)
+			lines[i] = l & -is // epochs come around
 		}
 		switch live {
 		case 0:
