@@ -1,8 +1,8 @@
-;; A guest that forks itself twice and waits for its four leaves' parents:
+;; A guest that forks itself twice, which makes four processes:
 ;;
 ;;	spindle run examples/hello/fork.wat
 ;;
-;; Each of the four processes prints one letter; the first one prints a line end when all of the others are done.
+;; Each prints one letter. The first one prints a line end when its children are done; theirs are done before.
 (module
   (import "spindle" "fork" (func $fork (param i32) (result i32)))
   (import "spindle" "wait" (func $wait (param i32 i32 i32) (result i32)))
