@@ -272,6 +272,13 @@ func (i *Image) Used() int {
 	return i.used
 }
 
+// Copied returns how many bytes lie on top of the image's file: what each Map copies.
+func (i *Image) Copied() int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.delta.pages * PageSize()
+}
+
 // Backed reports whether some of the region lies, or has lain, in a file: it was reserved forkable, frozen, or made of an image.
 func (r *Region) Backed() bool { return r.file != nil }
 
