@@ -25,10 +25,12 @@
 // upper half does not matter in what goes in and is zero in what comes out. [I32], [F64] and their like convert.
 //
 // A reference that the embedder holds is good for as long as guest code can reach it. One that guest code cannot reach is good until guest code
-// runs again, in a host function until that returns.
+// runs again, in a host function until that returns. In a Process with a garbage-collected heap ([GCConfig]) references to objects and host values are local
+// references ([Objects]): those of a host function are good until it returns, results of a call from outside until the next call, whoever reaches
+// them; a word that is none is refused.
 //
 // # Errors
 //
 // Errors are typed, for errors.As: [*ExitError], [*TrapError], [*LinkError], [*ValidationError], [*MalformedError], [*FeatureError],
-// [*LimitError], [*ExceptionError], [*ImplementationLimitError], [*SyntaxError] of the text format.
+// [*LimitError], [*ExceptionError], [*ImplementationLimitError], [*SyntaxError] of the text format, [*RefError] of objects.
 package spindle

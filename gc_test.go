@@ -219,10 +219,12 @@ func TestRootsOfThreads(t *testing.T) {
 	for _, plan := range []string{"semispace", "stickyimmix", "markcompact"} {
 		t.Run(plan, func(t *testing.T) {
 			imports := rootsImports(t)
-			release, stays := make(chan struct{}), make(chan struct{})
+			unblock, stays := make(chan struct{}), make(chan struct{})
+			release := sync.OnceFunc(func() { close(unblock) })
+			defer release()
 			imports["host"].(spindle.HostModule)["stay"] = spindle.Proc0(func(*spindle.Caller) {
 				close(stays)
-				<-release
+				<-unblock
 			})
 			inst, err := rt.Instantiate(t.Context(), mod, spindle.Config{Imports: imports, GC: spindle.GCConfig{Plan: plan, HeapBytes: 32 << 20, Workers: 2, Stress: 50, Sanity: true}})
 			if err != nil {
@@ -259,7 +261,7 @@ func TestRootsOfThreads(t *testing.T) {
 					}
 				}
 			}
-			close(release)
+			release()
 			if _, err := wait(t, staying); err != nil {
 				t.Error(err)
 			}

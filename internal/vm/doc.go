@@ -6,5 +6,5 @@
 // Ownership: a Store, with its instances, belongs to one Thread. At any time at most one goroutine owns a Thread (Enter to
 // Leave); only the owner touches the store. Shared memories belong to several stores and are safe for concurrent use.
 //
-// Lock order: Thread.mu, then Memory.mu, then a wait queue's lock.
+// Lock order: Heap.mu, Heap.alloc, Heap.host, refTables.mu, Thread.mu, then Memory.mu, a wait queue's lock, a localSet's.
 package vm
