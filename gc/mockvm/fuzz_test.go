@@ -66,7 +66,7 @@ func runInput(t testing.TB, name string, data []byte) [][]uint64 {
 func FuzzProgram(f *testing.F) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	for i := range 8 {
-		data := make([]byte, 200+100*i)
+		data := make([]byte, 200+500*i)
 		for k := range data {
 			data[k] = byte(rng.Uint32())
 		}

@@ -34,7 +34,7 @@ func (p *Program) newTwin(typ gc.TypeID, length uint32) *twin {
 func (tw *twin) stamped(p *Program) bool { return p.t.vm.Heap.Mem.Types.All()[tw.typ].Elem == 0 }
 
 func (tw *twin) isArray(p *Program) bool {
-	return tw != nil && tw.typ == p.types[typeRefs] && tw.length > 0
+	return tw.typ == p.types[typeRefs] && tw.length > 0
 }
 
 // place is where field i of those that offs lists is, or element i of an array of elements of that size.

@@ -224,6 +224,17 @@ func (p *Program) target() int { return p.rng.IntN(1 + p.rng.IntN(1+p.rng.IntN(l
 // root picks any.
 func (p *Program) root() int { return p.rng.IntN(len(p.roots)) }
 
+// rootOf picks one whose object is of a kind, -1 if there is none.
+func (p *Program) rootOf(is func(*twin) bool) int {
+	from := p.root()
+	for i := range p.roots {
+		if k := (from + i) % len(p.roots); p.roots[k] != nil && is(p.roots[k]) {
+			return k
+		}
+	}
+	return -1
+}
+
 func (p *Program) drop() error {
 	p.setRoot(p.target(), nil, 0)
 	return nil
@@ -231,12 +242,11 @@ func (p *Program) drop() error {
 
 // field picks a field of the object that a root refers to; ok is false if there is none.
 func (p *Program) field() (i, at int, ok bool) {
-	i = p.root()
-	tw := p.roots[i]
-	if tw == nil || len(tw.refs) == 0 {
+	i = p.rootOf(func(tw *twin) bool { return len(tw.refs) > 0 })
+	if i < 0 {
 		return 0, 0, false
 	}
-	return i, p.rng.IntN(len(tw.refs)), true
+	return i, p.rng.IntN(len(p.roots[i].refs)), true
 }
 
 // store writes a reference, or null, into an object.
@@ -280,11 +290,15 @@ func (p *Program) load() error {
 
 // bulk copies a part of an array of references to another one, or fills one.
 func (p *Program) bulk() error {
-	i, k, fill := p.root(), p.root(), p.rng.IntN(3) == 0
-	dst, src := p.roots[i], p.roots[k]
-	if !dst.isArray(p) {
+	array := func(tw *twin) bool { return tw.isArray(p) }
+	i, k, fill := p.rootOf(array), p.root(), p.rng.IntN(3) == 0
+	if i < 0 {
 		return nil
 	}
+	if !fill {
+		k = p.rootOf(array)
+	}
+	dst, src := p.roots[i], p.roots[k]
 	f := p.rng.IntN(int(dst.length))
 	if fill {
 		n := p.rng.IntN(int(dst.length) - f + 1)
@@ -292,9 +306,6 @@ func (p *Program) bulk() error {
 			dst.refs[j] = src
 		}
 		p.t.FillRefs(p.t.Stack[i], uint32(f), uint32(n), p.t.Stack[k])
-		return nil
-	}
-	if !src.isArray(p) {
 		return nil
 	}
 	g := p.rng.IntN(int(src.length))

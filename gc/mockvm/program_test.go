@@ -123,133 +123,127 @@ func TestOutOfMemory(t *testing.T) {
 
 // Weak references are cleared when nothing else refers to their object, and follow it when it moves. Pinned objects stay in their place.
 func TestWeakAndPinned(t *testing.T) {
-	for _, name := range allPlans() {
-		if name == "nogc" {
-			continue
+	everywhere(t, plan.Options{MaxBytes: 16 << 20}, func(t *testing.T, v *VM, types []gc.TypeID) {
+		if !v.Heap.Plan().Constraints().Collects {
+			return // nothing would be told
 		}
-		t.Run(name, func(t *testing.T) {
-			v, types := newVM(t, name, plan.Options{MaxBytes: 16 << 20, Workers: 2})
-			th := v.NewThread()
-			defer th.Exit()
-			th.Stack = make([]uint32, 200)
-			alloc := func() uint32 {
-				r, err := th.Alloc(types[typePair], 0)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return r
+		th := v.NewThread()
+		defer th.Exit()
+		th.Stack = make([]uint32, 200)
+		alloc := func() uint32 {
+			r, err := th.Alloc(types[typePair], 0)
+			if err != nil {
+				t.Fatal(err)
 			}
-			var weak []int
-			for i := range th.Stack {
-				th.Stack[i] = alloc()
-				*v.Heap.Mem.Word(th.Stack[i] + stampAt) = uint64(i)
-				weak = append(weak, v.NewWeak(th.Stack[i]))
-			}
-			child := alloc()
-			th.Write(th.Stack[150], 16, child)
-			*v.Heap.Mem.Word(child + stampAt) = 4711
-			th.Pins = append(th.Pins, th.Stack[150])
-			place := th.Stack[150]
-			for i := 0; i < 200; i += 2 {
-				th.Stack[i] = 0
-			}
-			for range 4 {
-				if err := v.Heap.Collect(th.Mutator, true); err != nil {
-					t.Fatal(err)
-				}
-				for i, w := range weak {
-					r := v.Weak(w)
-					switch {
-					case i == 150:
-						if r != place || *v.Heap.Mem.Word(r + stampAt) != 150 {
-							t.Fatalf("the pinned object is at %#x, was at %#x", r, place)
-						}
-						if c := *v.Heap.Mem.Slot(r + 16); *v.Heap.Mem.Word(c + stampAt) != 4711 {
-							t.Fatal("what the pinned object refers to is lost")
-						}
-					case i%2 == 0 && r != 0:
-						t.Fatalf("weak reference %d was not cleared", i)
-					case i%2 == 1 && (r != th.Stack[i] || *v.Heap.Mem.Word(r + stampAt) != uint64(i)):
-						t.Fatalf("weak reference %d is %#x, want %#x", i, r, th.Stack[i])
-					}
-				}
-			}
-			th.Pins = nil
+			return r
+		}
+		var weak []int
+		for i := range th.Stack {
+			th.Stack[i] = alloc()
+			*v.Heap.Mem.Word(th.Stack[i] + stampAt) = uint64(i)
+			weak = append(weak, v.NewWeak(th.Stack[i]))
+		}
+		child := alloc()
+		th.Write(th.Stack[150], 16, child)
+		*v.Heap.Mem.Word(child + stampAt) = 4711
+		th.Pins = append(th.Pins, th.Stack[150])
+		place := th.Stack[150]
+		for i := 0; i < 200; i += 2 {
+			th.Stack[i] = 0
+		}
+		for range 4 {
 			if err := v.Heap.Collect(th.Mutator, true); err != nil {
 				t.Fatal(err)
 			}
-			if r := v.Weak(weak[150]); r != 0 {
-				t.Error("an object that is not pinned any more lives on")
+			for i, w := range weak {
+				r := v.Weak(w)
+				switch {
+				case i == 150:
+					if r != place || *v.Heap.Mem.Word(r + stampAt) != 150 {
+						t.Fatalf("the pinned object is at %#x, was at %#x", r, place)
+					}
+					if c := *v.Heap.Mem.Slot(r + 16); *v.Heap.Mem.Word(c + stampAt) != 4711 {
+						t.Fatal("what the pinned object refers to is lost")
+					}
+				case i%2 == 0 && r != 0:
+					t.Fatalf("weak reference %d was not cleared", i)
+				case i%2 == 1 && (r != th.Stack[i] || *v.Heap.Mem.Word(r + stampAt) != uint64(i)):
+					t.Fatalf("weak reference %d is %#x, want %#x", i, r, th.Stack[i])
+				}
 			}
-		})
-	}
+		}
+		th.Pins = nil
+		if err := v.Heap.Collect(th.Mutator, true); err != nil {
+			t.Fatal(err)
+		}
+		if r := v.Weak(weak[150]); r != 0 {
+			t.Error("an object that is not pinned any more lives on")
+		}
+	})
 }
 
 // The VM is told of the foreign words of live objects, and of no others.
 func TestForeign(t *testing.T) {
-	for _, name := range allPlans() {
-		if name == "nogc" {
-			continue
+	everywhere(t, plan.Options{MaxBytes: 16 << 20}, func(t *testing.T, v *VM, _ []gc.TypeID) {
+		if !v.Heap.Plan().Constraints().Collects {
+			return // nothing would be told
 		}
-		t.Run(name, func(t *testing.T) {
-			v, _ := newVM(t, name, plan.Options{MaxBytes: 16 << 20, Workers: 2})
-			var types []gc.TypeID
-			for _, typ := range []gc.Type{
-				{Name: "handle", Size: 24, Refs: []uint32{8}, Foreign: []heap.ForeignField{{Offset: 12, Class: 1}, {Offset: 20, Class: 2}}},
-				{Name: "handles", Elem: 4, Foreign: []heap.ForeignField{{Class: 3}}},
-			} {
-				id, err := v.Heap.Mem.Types.Add(typ)
-				if err != nil {
-					t.Fatal(err)
-				}
-				types = append(types, id)
-			}
-			th := v.NewThread()
-			defer th.Exit()
-			th.Stack = make([]uint32, 3)
-			alloc := func(i int, typ gc.TypeID, length uint32) {
-				r, err := th.Alloc(typ, length)
-				if err != nil {
-					t.Fatal(err)
-				}
-				th.Stack[i] = r
-			}
-			mem := v.Heap.Mem
-			live := map[uint32]bool{}
-			next := uint32(0)
-			set := func(off uint32, lives bool) {
-				next++
-				*mem.Slot(off) = next
-				if lives {
-					live[next] = true
-				}
-			}
-			for i := range 2000 {
-				lives := i%3 == 0
-				alloc(1, types[0], 0)
-				set(th.Stack[1]+12, lives)
-				set(th.Stack[1]+20, lives)
-				if lives {
-					th.Write(th.Stack[1], 8, th.Stack[0])
-					th.Stack[0] = th.Stack[1]
-				}
-			}
-			alloc(2, types[1], 500)
-			for i := range uint32(500) {
-				set(th.Stack[2]+heap.HeaderSize+i*4, true)
-			}
-			alloc(1, types[1], 500)
-			for i := range uint32(500) {
-				set(th.Stack[1]+heap.HeaderSize+i*4, false)
-			}
-			th.Stack[1] = 0
-			v.TakeForeign()
-			if err := v.Heap.Collect(th.Mutator, true); err != nil {
+		var types []gc.TypeID
+		for _, typ := range []gc.Type{
+			{Name: "handle", Size: 24, Refs: []uint32{8}, Foreign: []heap.ForeignField{{Offset: 12, Class: 1}, {Offset: 20, Class: 2}}},
+			{Name: "handles", Elem: 4, Foreign: []heap.ForeignField{{Class: 3}}},
+		} {
+			id, err := v.Heap.Mem.Types.Add(typ)
+			if err != nil {
 				t.Fatal(err)
 			}
-			if found := v.TakeForeign(); !maps.Equal(found, live) {
-				t.Errorf("%d foreign words found, want %d", len(found), len(live))
+			types = append(types, id)
+		}
+		th := v.NewThread()
+		defer th.Exit()
+		th.Stack = make([]uint32, 3)
+		alloc := func(i int, typ gc.TypeID, length uint32) {
+			r, err := th.Alloc(typ, length)
+			if err != nil {
+				t.Fatal(err)
 			}
-		})
-	}
+			th.Stack[i] = r
+		}
+		mem := v.Heap.Mem
+		live := map[uint32]bool{}
+		next := uint32(0)
+		set := func(off uint32, lives bool) {
+			next++
+			*mem.Slot(off) = next
+			if lives {
+				live[next] = true
+			}
+		}
+		for i := range 500 {
+			lives := i%3 == 0
+			alloc(1, types[0], 0)
+			set(th.Stack[1]+12, lives)
+			set(th.Stack[1]+20, lives)
+			if lives {
+				th.Write(th.Stack[1], 8, th.Stack[0])
+				th.Stack[0] = th.Stack[1]
+			}
+		}
+		alloc(2, types[1], 500)
+		for i := range uint32(500) {
+			set(th.Stack[2]+heap.HeaderSize+i*4, true)
+		}
+		alloc(1, types[1], 500)
+		for i := range uint32(500) {
+			set(th.Stack[1]+heap.HeaderSize+i*4, false)
+		}
+		th.Stack[1] = 0
+		v.TakeForeign()
+		if err := v.Heap.Collect(th.Mutator, true); err != nil {
+			t.Fatal(err)
+		}
+		if found := v.TakeForeign(); !maps.Equal(found, live) {
+			t.Errorf("%d foreign words found, want %d", len(found), len(live))
+		}
+	})
 }

@@ -198,6 +198,7 @@ func TestFinalizers(t *testing.T) {
 		}
 		for _, full := range []bool{false, true} {
 			h := newHands(t, v, types, n+3)
+			h.collect(true) // so that the next one may be of the young
 			h.make(n, typeWeaks, n, 0)
 			for i := range n {
 				h.make(i, typePair, 0, uint64(100+i))

@@ -9,11 +9,11 @@ import (
 
 // weakField picks a weak field or, with eph, an ephemeron of the object that a root refers to.
 func (p *Program) weakField() (i, at int, eph, ok bool) {
-	i = p.root()
-	tw := p.roots[i]
-	if tw == nil || len(tw.weak)+len(tw.eph) == 0 {
+	i = p.rootOf(func(tw *twin) bool { return len(tw.weak)+len(tw.eph) > 0 })
+	if i < 0 {
 		return 0, 0, false, false
 	}
+	tw := p.roots[i]
 	at = p.rng.IntN(len(tw.weak) + len(tw.eph))
 	if at >= len(tw.weak) {
 		return i, at - len(tw.weak), true, true
@@ -144,8 +144,9 @@ func (p *Program) Settle() error {
 		return !reachable[f.tw]
 	})
 	p.t.Stack = slices.Delete(p.t.Stack, depth, len(p.t.Stack))
+	err := p.verify(true) // before roots are overwritten
 	p.revive(back, refs)
-	return p.verify(true)
+	return err
 }
 
 // settleAlone is Settle where nothing is ever collected: the program does by itself what a collection would.
@@ -164,8 +165,9 @@ func (p *Program) settleAlone(reachable map[*twin]bool, dead map[uint64]*final) 
 		}
 		return dead[f.tag] != nil
 	})
+	err := p.verify(true) // before roots are overwritten
 	p.revive(back, refs)
-	return p.verify(true)
+	return err
 }
 
 // clearWeak writes 0 into weak fields of whatever is reachable where the model has nothing.
