@@ -265,25 +265,27 @@ func FuzzEval(f *testing.F) {
 				return
 			}
 		}
-		run := func(name string, opts gc.Options) (string, *Error) {
+		full := false // a heap was, and so programs end in different ways
+		run := func(name string, opts gc.Options) string {
 			opts.Workers = 1
 			cfg := config(name, opts)
 			cfg.MaxSteps = 20_000
 			out, _, err := evaluate(t, cfg, src)
 			var lisp *Error
-			if err != nil && !errors.As(err, &lisp) {
+			if err == nil {
+				return out
+			}
+			if !errors.As(err, &lisp) {
 				t.Fatalf("%s: %v", name, err)
 			}
-			return out, lisp
+			full = full || errors.Is(err, gc.ErrOutOfMemory)
+			return out + lisp.Msg
 		}
-		want, wantErr := run("nogc", gc.Options{MaxBytes: 64 << 20})
+		want := run("nogc", gc.Options{MaxBytes: 64 << 20})
 		name := plans[int(which)%len(plans)]
-		got, gotErr := run(name, gc.Options{MaxBytes: 8 << 20, Stress: 199, Sanity: true, Poison: true})
-		if strings.Contains(want+got, "memory") || errors.Is(wantErr, gc.ErrOutOfMemory) || errors.Is(gotErr, gc.ErrOutOfMemory) {
-			return // they have not the same
-		}
-		if got != want || (gotErr == nil) != (wantErr == nil) || gotErr != nil && gotErr.Msg != wantErr.Msg {
-			t.Errorf("%s: written %q, error %v; under nogc %q, %v", name, got, gotErr, want, wantErr)
+		got := run(name, gc.Options{MaxBytes: 8 << 20, Stress: 199, Sanity: true, Poison: true})
+		if got != want && !full && !strings.Contains(want+got, "memory") {
+			t.Errorf("%s: written %q; under nogc %q", name, got, want)
 		}
 	})
 }
