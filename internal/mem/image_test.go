@@ -95,7 +95,7 @@ func TestImages(t *testing.T) {
 				want []byte
 			}
 			var images []image
-			for range 300 {
+			for range 150 {
 				k := rng.IntN(len(regions))
 				m := regions[k]
 				for range rng.IntN(20) {
