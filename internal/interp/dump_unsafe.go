@@ -52,7 +52,7 @@ func (c *Code) Dump(fn uint32) (string, error) {
 // text formats an instruction without addresses.
 func (c *Code) text(in Instr) string {
 	switch in.op {
-	case opCall, opCallK, opTailCall:
+	case opCall, opCallK, opCallM, opTailCall:
 		fn := c.m.NumImportedFuncs + int(uintptr(in.imm)-addrOf(&c.descs[0]))/int(unsafe.Sizeof(funcCode{}))
 		return fmt.Sprintf("%-18s %3d %3d %3d  func %d", in.op, in.a, in.b, in.c, fn)
 	}

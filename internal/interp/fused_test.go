@@ -135,6 +135,7 @@ var fusedForms = map[string]string{
 	"I32AddKBrI32GtUKL": "(loop $l LOOP (br_if $l (i32.gt_u (local.tee $c (i32.add (local.get $c) (i32.const -3))) (i32.const 9)))) (local.get $c)",
 	"I32AddBrI32LtSKL":  "(loop $l LOOP (br_if $l (i32.lt_s (local.tee $c (i32.add (local.get $c) (local.get $b))) (i32.const 70000)))) (local.get $c)",
 	"I32AddBrI32LtUKL":  "(loop $l LOOP (br_if $l (i32.lt_u (local.tee $c (i32.add (local.get $c) (local.get $b))) (i32.const 70000)))) (local.get $c)",
+	"CallM":             "(call $two (i32.mul (local.get $a) (local.get $b)) (local.get $c))",
 	"CallK":             "(call $two (local.get $a) (i32.const 65535))",
 	"I32Wrap":           "(call $two (i32.wrap_i64 (local.get $d)) (i32.wrap_i64 (i64.mul (local.get $e) (local.get $f))))",
 }

@@ -574,6 +574,7 @@ const (
 	opI32AddKBrI32GtUKL
 	opI32AddBrI32LtSKL
 	opI32AddBrI32LtUKL
+	opCallM
 	opCallK
 	opGlobalGetI32AddK
 	opGlobalI32AddK
@@ -1564,6 +1565,7 @@ var opNames = [numOps]string{
 	"I32AddKBrI32GtUKL",
 	"I32AddBrI32LtSKL",
 	"I32AddBrI32LtUKL",
+	"CallM",
 	"CallK",
 	"GlobalGetI32AddK",
 	"GlobalI32AddK",

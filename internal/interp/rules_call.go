@@ -35,9 +35,16 @@ func (l *lowerer) args(ft *wasm.FuncType) (first, slots int) {
 func (l *lowerer) emitCall(in Instr, ft *wasm.FuncType, callee ...operand) {
 	first, slots := l.args(ft)
 	in.a, in.b = uint16(first), uint16(first+slots)
-	if p := l.last(); p != nil && !l.plain && p.op == opConst && in.op == opCall && slots > 0 && p.a == in.b-1 && p.imm <= 0xFFFF {
-		in.op, in.c = opCallK, uint16(p.imm)
-		l.unemit()
+	if p := l.last(); p != nil && !l.plain && in.op == opCall && slots > 0 && p.a == in.b-1 {
+		switch {
+		case p.op == opConst && p.imm <= 0xFFFF:
+			in.op, in.c = opCallK, uint16(p.imm)
+			l.unemit()
+		case p.op == opMov && int(p.b) < l.base && len(l.code)-1 > l.barrier:
+			// From a local, as the call may begin again and objects may have moved; and not where a loop begins, whose map would tell the argument too early.
+			in.op, in.c = opCallM, p.b
+			l.unemit()
+		}
 	}
 	at := l.emit(in)
 	l.recordMap(at, atInstr, len(l.stack), callee...)

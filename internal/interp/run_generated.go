@@ -4711,6 +4711,19 @@ func run(ctx *vm.Context, pc unsafe.Pointer, _ uint64, fp, mem unsafe.Pointer, m
 				continue
 			}
 			pc = unsafe.Add(pc, 16)
+		case opCallM:
+			*(*uint64)(unsafe.Add(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8), -8)) = *(*uint64)(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 6)))*8))
+			entry := *(*unsafe.Pointer)(*(*unsafe.Pointer)(unsafe.Add(pc, 8)))
+			nfp := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 2)))*8)
+			if need := uintptr(nfp) + *(*uintptr)(unsafe.Add(entry, -8)); need > ctx.StackLimit() {
+				ctx.Arg = uint64(need)
+				goto stackLimit
+			}
+			h := unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8)
+			*(*uintptr)(h) = uintptr(pc) + 16
+			*(*uintptr)(unsafe.Add(h, 8)) = uintptr(*(*uint16)(unsafe.Add(pc, 2))) * 8
+			pc, fp = entry, nfp
+			continue
 		case opCallK:
 			*(*uint64)(unsafe.Add(unsafe.Add(fp, uintptr(*(*uint16)(unsafe.Add(pc, 4)))*8), -8)) = uint64(uintptr(*(*uint16)(unsafe.Add(pc, 6))))
 			entry := *(*unsafe.Pointer)(*(*unsafe.Pointer)(unsafe.Add(pc, 8)))

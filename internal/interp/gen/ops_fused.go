@@ -177,6 +177,7 @@ func pairs() {
 	stepBy("BrI32LtSKL", "int32(v) < $imm.i32")
 	stepBy("BrI32LtUKL", "v < $imm.lo")
 
-	// A call whose last argument is the constant c.
+	// A call whose last argument is slot c, which is moved before the call can stop, as its map tells it; or the constant c.
+	hot("CallM", "*(*uint64)(unsafe.Add($b.ptr, -8)) = $c\n"+direct+"\nnfp := $a.ptr"+enter)
 	hot("CallK", "*(*uint64)(unsafe.Add($b.ptr, -8)) = uint64($c.n)\n"+direct+"\nnfp := $a.ptr"+enter)
 }
