@@ -84,7 +84,7 @@ func (t *Types) Add(typ Type) (TypeID, error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	old := t.tables()
+	old := tables{t.All(), t.Shapes()}
 	if len(old.types) >= math.MaxInt32 {
 		return 0, &TypeError{typ.Name, "too many types"}
 	}
@@ -94,16 +94,19 @@ func (t *Types) Add(typ Type) (TypeID, error) {
 }
 
 // All returns the types by TypeID.
-func (t *Types) All() []Type { return t.tables().types }
+func (t *Types) All() []Type {
+	if p := t.all.Load(); p != nil {
+		return p.types
+	}
+	return nil
+}
 
 // Shapes returns their shapes by TypeID.
-func (t *Types) Shapes() []Shape { return t.tables().shapes }
-
-func (t *Types) tables() tables {
+func (t *Types) Shapes() []Shape {
 	if p := t.all.Load(); p != nil {
-		return *p
+		return p.shapes
 	}
-	return tables{}
+	return nil
 }
 
 func (t *Type) check() error {

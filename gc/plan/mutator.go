@@ -73,7 +73,9 @@ func (m *Mutator) Alloc(t heap.TypeID, length uint32) (heap.Ref, error) {
 
 // alloc is Alloc for arrays, for types that are new, and when Bump has no room.
 func (m *Mutator) alloc(t heap.TypeID, length uint32) (heap.Ref, error) {
-	m.shapes = m.mem.Types.Shapes()
+	if int(t) >= len(m.shapes) {
+		m.shapes = m.mem.Types.Shapes()
+	}
 	size, err := m.begin(t, length)
 	if err != nil {
 		return 0, err

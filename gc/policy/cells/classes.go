@@ -28,15 +28,19 @@ func makeSizes() (s [numClasses]uint32) {
 	return s
 }
 
-// class finds the smallest class for an object of that size, at most Max.
-func class(size uint32) int {
-	lo, hi := 0, numClasses-1
-	for lo < hi {
-		if mid := (lo + hi) / 2; sizes[mid] < size {
-			lo = mid + 1
-		} else {
-			hi = mid
+// classes has the class of each size, in units of 8 bytes.
+var classes = makeClasses()
+
+func makeClasses() (c [Max/8 + 1]uint8) {
+	class := uint8(0)
+	for i := range c {
+		if uint32(i)*8 > sizes[class] {
+			class++
 		}
+		c[i] = class
 	}
-	return lo
+	return c
 }
+
+// class returns the smallest class for an object of that size, at most Max.
+func class(size uint32) int { return int(classes[(size+7)/8]) }
