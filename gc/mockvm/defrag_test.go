@@ -75,7 +75,7 @@ func TestRandomProgramsDefragmented(t *testing.T) {
 	for _, name := range immixPlans {
 		for _, mode := range []immix.Defrag{immix.DefragAlways, immix.DefragEveryBlock} {
 			for _, stress := range []int{0, 7} {
-				opts := plan.Options{MaxBytes: 6 << 20, NurseryBytes: 256 << 10, Workers: 3, Stress: stress, Sanity: stress > 0, Defrag: mode}
+				opts := plan.Options{MaxBytes: 6 << 20, NurseryBytes: 256 << 10, Workers: 3, Stress: stress, Sanity: stress > 0, Poison: stress > 0, Defrag: mode}
 				steps := 60_000
 				if stress > 0 {
 					steps = 3000

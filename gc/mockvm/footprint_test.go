@@ -47,7 +47,7 @@ func TestCollectionsMakeRoom(t *testing.T) {
 			continue
 		}
 		for _, most := range []int{200, 2000, 8000, 30_000} {
-			const bytes = 4 * churnHeap
+			const bytes = 2 * churnHeap
 			if n, last := churning(t, name, 2, most, bytes); n > 16*bytes/churnHeap {
 				t.Errorf("%s, objects of up to %d bytes: %d collections of %d bytes alive for %d allocated", name, most, n, last.Bytes, bytes)
 			}

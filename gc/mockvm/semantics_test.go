@@ -15,7 +15,7 @@ func TestRandomProgramsOfAllSemantics(t *testing.T) {
 			if stress > 0 && name == "nogc" {
 				continue
 			}
-			opts := plan.Options{MaxBytes: heapBytes(name, 16<<20), NurseryBytes: 256 << 10, Workers: 3, Stress: stress, Sanity: stress > 0, Defrag: immix.DefragAlways}
+			opts := plan.Options{MaxBytes: heapBytes(name, 16<<20), NurseryBytes: 256 << 10, Workers: 3, Stress: stress, Sanity: stress > 0, Poison: stress > 0, Defrag: immix.DefragAlways}
 			steps := 30_000
 			if stress > 0 || testing.Short() {
 				steps = 3000
