@@ -10,4 +10,6 @@
 // Only what has been used is mapped from the file: a touch of one of its holes would give the file a page, and a write one more to the region. A page that is written
 // to becomes the region's own, and the system knows which ones are (Dirty). There is no mapping for a run of such pages: mappings are bounded
 // (see Slots), so they are copied, into the child or into a new file, whichever is cheaper.
+//
+// Pages that nobody may touch can be hidden (Region.Hide): they hold no memory, and every access faults.
 package mem

@@ -3,5 +3,5 @@
 // fault address", with the stack of the culprit, or a panic under debug.SetPanicOnFault.
 //
 // An object of 16 bytes takes a page, so a heap must be some hundred times as large as with other plans; dead objects take no memory. Where the
-// system cannot protect pages, and beyond some thousands of gaps between live objects, what is free holds 0xDB in each byte.
+// system cannot protect pages, in forkable heaps, and beyond some thousands of gaps between live objects, what is free holds heap.Poison in each byte.
 package pageprotect

@@ -180,6 +180,10 @@ func (s *Space) sample(blocks []uint32) (dense, size float64) {
 func (s *Space) Again(room, least, heapBlocks int64, holes bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if room >= least {
+		s.evacuation.gain = 0
+		return false
+	}
 	_, size := s.sample(s.blocks)
 	objects, free := 0, 0
 	for _, b := range s.blocks {
