@@ -65,9 +65,14 @@ func gcGuest(ctx context.Context, o gcOptions, file string, in io.Reader, out io
 		}
 		for range max(c.Repeat, 1) {
 			printed = gcguests.Printer{}
+			cpu, ok := cpuTime()
 			start := time.Now()
 			got, err := inst.Call(ctx, c.Func, args...)
 			r.NS = append(r.NS, time.Since(start).Nanoseconds())
+			if ok {
+				after, _ := cpuTime()
+				r.CPU = append(r.CPU, (after - cpu).Nanoseconds())
+			}
 			var exn *spindle.ExceptionError
 			switch {
 			case errors.As(err, &exn):

@@ -46,7 +46,7 @@ func main() {
 	flag.StringVar(&o.wazero, "wazero", "", "wazero's command for whole-process rows (default: built from this module's dependency)")
 	flag.Float64Var(&o.minRatio, "min", 0, "fail if a kernel's ratio to wazero's interpreter is below this")
 	flag.Float64Var(&o.minMean, "min-mean", 0, "fail if the kernels' geometric mean is below this")
-	flag.BoolVar(&o.wall, "wall", false, "measure kernels by the clock instead of the processor time used")
+	flag.BoolVar(&o.wall, "wall", false, "measure kernels and guests with objects by the clock instead of the processor time used")
 	flag.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of the whole run to this file")
 	flag.IntVar(&o.blocked, "blocked", 0, "only block so many guest threads, and print their number, the resident bytes of each, and the nanoseconds until all were woken and gone")
 	flag.StringVar(&o.gc.plan, "gc", "", "our plan for guests with objects (default: "+spindle.DefaultGCPlan+")")

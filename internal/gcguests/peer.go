@@ -31,6 +31,7 @@ type PeerResult struct {
 	Thrown  bool    `json:"thrown"` // an exception of the guest's
 	Printed string  `json:"printed"`
 	NS      []int64 `json:"ns"`     // of each repetition
+	CPU     []int64 `json:"cpu"`    // the same in processor time, collectors and compilers included; nothing where the system does not tell
 	Loaded  int64   `json:"loaded"` // nanoseconds to compile and instantiate
 	Pauses  []int64 `json:"pauses"` // nanoseconds, of collections, if the engine tells
 	Peak    int64   `json:"peak"`   // the process's largest resident size in KiB; 0 where the system does not tell

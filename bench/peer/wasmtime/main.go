@@ -1,4 +1,4 @@
-//go:build cgo
+//go:build cgo && unix
 
 package main
 
@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 	"unicode/utf16"
 
@@ -26,8 +27,18 @@ type result struct {
 	Trap    string  `json:"trap"`
 	Printed string  `json:"printed"`
 	NS      []int64 `json:"ns"`
+	CPU     []int64 `json:"cpu"`
 	Loaded  int64   `json:"loaded"`
 	Peak    int64   `json:"peak"`
+}
+
+// processorTime is what this process has used, in nanoseconds.
+func processorTime() int64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return u.Utime.Nano() + u.Stime.Nano()
 }
 
 // peak is the largest resident size in KiB, 0 if the system does not tell.
@@ -99,9 +110,10 @@ func run() error {
 		}
 		for range max(c.Repeat, 1) {
 			printed = printed[:0]
-			start := time.Now()
+			start, cpu := time.Now(), processorTime()
 			v, err := f.Call(store, args...)
 			r.NS = append(r.NS, time.Since(start).Nanoseconds())
+			r.CPU = append(r.CPU, processorTime()-cpu)
 			if err != nil {
 				r.Trap = err.Error()
 			} else if v != nil {

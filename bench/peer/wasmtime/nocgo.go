@@ -1,4 +1,4 @@
-//go:build !cgo
+//go:build !cgo || !unix
 
 package main
 
@@ -8,6 +8,6 @@ import (
 )
 
 func main() {
-	fmt.Fprintln(os.Stderr, "wasmtime is a library in C: build this with CGO_ENABLED=1")
+	fmt.Fprintln(os.Stderr, "wasmtime is a library in C: build this with CGO_ENABLED=1, on Unix")
 	os.Exit(1)
 }
