@@ -35,6 +35,7 @@ func compiled(t *testing.T, module []byte) (*spindle.Runtime, *spindle.Module) {
 func TestLoads(t *testing.T) {
 	gc := spindle.GCConfig{Plan: *withPlan}
 	if *heavy {
+		gc.HeapBytes = 1 << 30
 		gc.Stress = 4_000_037 // so that large heaps are collected when they are full of what lives
 	}
 	for _, l := range gcguests.Loads() {
