@@ -126,7 +126,7 @@ func (l *lowerer) traced(t wasm.ValType) bool {
 		return false
 	}
 	top := l.m.TypeSpace().TopOf(l.m.Canon(t))
-	return top == wasm.HeapAny || top == wasm.HeapExtern
+	return top != wasm.HeapFunc
 }
 
 // useField returns the slot from which an operand is stored as a field.

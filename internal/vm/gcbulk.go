@@ -18,7 +18,7 @@ func (t *Thread) elements(l *Layout, r Ref, at, n uint32) (uintptr, error) {
 	if !inBounds(uint64(at), uint64(n), size) {
 		return 0, NewTrap(TrapArrayOutOfBounds)
 	}
-	if l.Elem.Kind == StoreRef && n > 0 && refsAt(t.Ctx.LogBits+uintptr(r>>8)*4, 1)[0]&(1<<(r>>3&31)) != 0 {
+	if l.Elem.Kind.Barrier() && n > 0 && refsAt(t.Ctx.LogBits+uintptr(r>>8)*4, 1)[0]&(1<<(r>>3&31)) != 0 {
 		t.Remember(r)
 	}
 	return addr + uintptr(at)<<l.ElemShift, nil

@@ -388,7 +388,7 @@ func (h *Heap) write(m *gc.Mutator, r Ref, f *FieldLayout, off uint32, lo, hi ui
 		binary.LittleEndian.PutUint64(p[8:], hi)
 	default:
 		*h.mem.Slot(r + off) = uint32(lo)
-		if f.Kind == StoreRef && heap.IsObject(uint32(lo)) && h.mem.Log.Test(r) {
+		if f.Kind.Barrier() && h.mem.Log.Test(r) {
 			m.Remember(r)
 		}
 	}

@@ -227,6 +227,10 @@ func fieldLayout(f wasm.FieldType, ts *wasm.TypeSpace) FieldLayout {
 	return l
 }
 
+// Barrier reports whether a write of such a field is to be remembered (Thread.Remember): collections that do not look at all objects have to see
+// what it refers to, also if that is an exception.
+func (k StoreKind) Barrier() bool { return k == StoreRef || k == StoreExn }
+
 // foreign returns which of the heap's tables the field may refer to. Of the any hierarchy only any itself has host values (Ref).
 func (l *FieldLayout) foreign() (class uint8, ok bool) {
 	if l.Kind == StoreExn {
