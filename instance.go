@@ -100,8 +100,6 @@ func (i *Instance) Call(ctx context.Context, name string, args ...uint64) ([]uin
 	return f.Call(ctx, args...)
 }
 
-func (i *Instance) fn(idx uint32) *Func { return i.p.newFunc(i.inst.Func(idx)) }
-
 // initialize runs the entry of a WASI reactor.
 func (i *Instance) initialize(ctx context.Context) error {
 	e, ok := i.mod.Export("_initialize")
