@@ -4,6 +4,8 @@ import (
 	"math/bits"
 	"sync/atomic"
 	"unsafe"
+
+	"github.com/spindle-wasm/spindle/internal/mem"
 )
 
 // All accesses to a heap's memory are here. Invariant: the offset lies in a block that is in use, or in the metadata of any block, and the
@@ -11,6 +13,18 @@ import (
 
 // ptr turns an address outside of the Go heap into a pointer. The indirection keeps the conversion within the rules that vet checks.
 func ptr(addr uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&addr)) }
+
+// address is one outside of the Go heap.
+type address = unsafe.Pointer
+
+// attach makes a region the memory's own.
+func (m *Memory) attach(r *mem.Region, at layout) {
+	m.region, m.meta = r, int(at.objects)
+	base := ptr(r.Base())
+	m.objects = unsafe.Add(base, at.objects)
+	m.Mark, m.Log, m.Pin = Bits{unsafe.Add(base, at.mark)}, Bits{unsafe.Add(base, at.log)}, Bits{unsafe.Add(base, at.pin)}
+	m.Lines, m.Spaces, m.States = Table{unsafe.Add(base, at.lines)}, Table{unsafe.Add(base, at.spaces)}, Table{unsafe.Add(base, at.states)}
+}
 
 // Base is the address of offset 0 of the object area, for engines. It stays.
 func (m *Memory) Base() uintptr { return uintptr(m.objects) }

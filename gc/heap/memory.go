@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"unsafe"
 
 	"github.com/spindle-wasm/spindle/internal/mem"
 )
@@ -41,7 +40,7 @@ type Memory struct {
 
 	region   *mem.Region
 	forkable bool
-	objects  unsafe.Pointer
+	objects  address
 	meta     int // bytes before the object area
 	blocks   uint32
 	limit    int64 // blocks that may be in use
@@ -129,15 +128,6 @@ func layOut(blocks uint32) (l layout) {
 	l.lines, l.spaces, l.states = place(area/LineSize), place(maxBlocks), place(int64(blocks))
 	l.objects = at
 	return l
-}
-
-// attach makes a region the memory's own.
-func (m *Memory) attach(r *mem.Region, at layout) {
-	m.region, m.meta = r, int(at.objects)
-	base := ptr(r.Base())
-	m.objects = unsafe.Add(base, at.objects)
-	m.Mark, m.Log, m.Pin = Bits{unsafe.Add(base, at.mark)}, Bits{unsafe.Add(base, at.log)}, Bits{unsafe.Add(base, at.pin)}
-	m.Lines, m.Spaces, m.States = Table{unsafe.Add(base, at.lines)}, Table{unsafe.Add(base, at.spaces)}, Table{unsafe.Add(base, at.states)}
 }
 
 // Close gives everything back.
