@@ -1,0 +1,105 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	spindle "github.com/spindle-wasm/spindle"
+)
+
+// headerTimeout bounds how long a client may take for the head of a request.
+const headerTimeout = 10 * time.Second
+
+// Server answers requests in forks of a warm guest. It is an http.Handler, for whatever server; Serve and Shutdown are one. It is safe for concurrent use.
+type Server struct {
+	cfg     Config
+	slots   slots
+	metrics metrics
+	web     http.Server
+
+	mu     sync.RWMutex
+	img    *spindle.Image // guarded by mu; nil when closed
+	serial uint64         // guarded by mu; of requests
+	live   sync.WaitGroup // of requests; added to under mu
+}
+
+// New starts the guest, and returns when it is frozen. ctx bounds that; it has nothing to do with requests. The Runtime must stay open until the Server is closed.
+func New(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, cfg Config) (*Server, error) {
+	if err := cfg.fill(); err != nil {
+		return nil, err
+	}
+	s := &Server{cfg: cfg, slots: newSlots(cfg.Concurrency, cfg.Queue)}
+	begin := time.Now()
+	var err error
+	if s.img, err = warmUp(ctx, rt, mod, &cfg); err != nil {
+		return nil, fmt.Errorf("serve: %w", err)
+	}
+	cfg.Log.Info("warm", "point", string(cfg.At), "took", time.Since(begin))
+	s.web = http.Server{Handler: s, ReadHeaderTimeout: headerTimeout, IdleTimeout: time.Minute}
+	return s, nil
+}
+
+// Serve answers what comes in on l, until Shutdown or Close, when it returns nil, or an error of l. It closes l.
+func (s *Server) Serve(l net.Listener) error {
+	if err := s.web.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// Shutdown accepts nothing more, and waits for the requests that there are, until ctx is done; then those are cut off, and the error is ctx's. Close has to follow.
+func (s *Server) Shutdown(ctx context.Context) error {
+	err := s.web.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(err, s.web.Close())
+	}
+	return err
+}
+
+// Close ends what Serve serves, waits for requests to end, also for those that came by ServeHTTP, and gives the image up.
+func (s *Server) Close() error {
+	err := s.web.Close()
+	s.mu.Lock()
+	img := s.img
+	s.img = nil
+	s.mu.Unlock()
+	s.live.Wait()
+	if img != nil {
+		err = errors.Join(err, img.Close())
+	}
+	return err
+}
+
+var errClosed = errors.New("serve: the server is closed")
+
+// begin counts a request in; live.Done ends it. Its number is for logs.
+func (s *Server) begin() (id uint64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.img == nil {
+		return 0, errClosed
+	}
+	s.live.Add(1)
+	s.serial++
+	return s.serial, nil
+}
+
+// fork makes a child.
+func (s *Server) fork(ctx context.Context, cfg spindle.ForkConfig) (*spindle.Process, error) {
+	begin := time.Now()
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.img == nil {
+		return nil, errClosed
+	}
+	p, err := s.img.Fork(ctx, cfg)
+	if err == nil {
+		s.metrics.forked(time.Since(begin))
+	}
+	return p, err
+}
