@@ -31,6 +31,7 @@ type Image struct {
 	family   *family
 	forks    uint64 // generation
 	modules  map[string]FrozenModule
+	opened   bool // of a file: every host function is to be found anew
 
 	mu     sync.Mutex
 	uses   int  // guarded by mu; the maker's, and one for each Process
@@ -360,7 +361,7 @@ func (i *Image) fork(ctx context.Context, cfg ForkConfig) (*Process, error) {
 
 // hosts returns the child's host functions by the image's.
 func (i *Image) hosts(p *Process, cfg ForkConfig) (map[*vm.HostFunc]*vm.HostFunc, error) {
-	if len(i.modules)+len(cfg.Imports) == 0 {
+	if len(i.modules)+len(cfg.Imports) == 0 && !i.opened {
 		return nil, nil
 	}
 	hosts := map[*vm.HostFunc]*vm.HostFunc{}
@@ -374,10 +375,15 @@ func (i *Image) hosts(p *Process, cfg ForkConfig) (map[*vm.HostFunc]*vm.HostFunc
 			bound := inst.Imports[k].Host
 			k++
 			_, own := i.modules[im.Module]
-			if _, given := cfg.Imports[im.Module]; bound == nil || !own && !given || hosts[bound] != nil {
+			if _, given := cfg.Imports[im.Module]; bound == nil || !own && !given && !i.opened || hosts[bound] != nil {
 				continue
 			}
-			x, ok := p.cfg.Imports[im.Module].Lookup(p, im.Name)
+			var x Extern
+			mod := p.cfg.Imports[im.Module]
+			ok := mod != nil
+			if ok {
+				x, ok = mod.Lookup(p, im.Name)
+			}
 			if !ok || x == nil {
 				return nil, &LinkError{Module: im.Module, Name: im.Name, Msg: "the child's module does not have it"}
 			}

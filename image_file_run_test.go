@@ -1,0 +1,252 @@
+package spindle_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+
+	"github.com/spindle-wasm/spindle"
+)
+
+// busyGuest calls itself, other functions by tables and references, another instance and the host, throws and catches, grows memories and tables, drops segments:
+// wherever it stands, something of that is on the stack. It tells a number that all of it went into.
+const busyGuest = `(module
+	(import "host" "tell" (func $tell (param i64)))
+	(import "host" "mix" (func $mix (param i64) (result i64)))
+	(import "lib" "twice" (func $twice (param i64) (result i64)))
+	(import "lib" "g" (global $libg (mut i64)))
+	(import "lib" "t" (table $libt 4 funcref))
+	(type $f (func (param i64) (result i64)))
+	(memory 1 64)
+	(table $t 3 100 funcref)
+	(elem (table $t) (i32.const 0) func $a $b $mix)
+	(elem $later func $b $a)
+	(data $d "\07\01\02\03\04\05\06\08")
+	(tag $e (param i64))
+	(tag $none)
+	(global $sum (mut i64) (i64.const 1))
+	(global $fn (mut funcref) (ref.func $a))
+	(global $v (mut v128) (v128.const i64x2 3 4))
+	(func $a (type $f) (i64.xor (i64.mul (local.get 0) (i64.const 0x9E3779B97F4A7C15)) (i64.shr_u (local.get 0) (i64.const 29))))
+	(func $b (type $f) (call $twice (i64.add (call $a (local.get 0)) (global.get $libg))))
+	(func $deep (param $n i32) (param $x i64) (result i64) (local $r (ref null $f)) (local $k i32)
+		(if (i32.eqz (local.get $n)) (then
+			(block $h (result i64 exnref)
+				(try_table (result i64 exnref) (catch_ref $e $h) (throw $e (local.get $x))))
+			(drop)
+			(return)))
+		(local.set $r (ref.func $a))
+		(loop $l
+			(local.set $x (call_ref $f (local.get $x) (local.get $r)))
+			(br_if $l (i32.lt_u (local.tee $k (i32.add (local.get $k) (i32.const 1))) (i32.const 3))))
+		(local.set $x (call_indirect $t (type $f) (local.get $x) (i32.rem_u (local.get $n) (i32.const 3))))
+		(return_call $up (call $deep (i32.sub (local.get $n) (i32.const 1)) (local.get $x))))
+	(func $up (param i64) (result i64)
+		(global.set $v (i64x2.add (global.get $v) (i64x2.splat (local.get 0))))
+		(i64.add (local.get 0) (i64.load (i32.and (i32.wrap_i64 (local.get 0)) (i32.const 0xFFF8)))))
+	(func $round (param $i i32) (local $x i64)
+		(local.set $x (call $deep (i32.add (i32.rem_u (local.get $i) (i32.const 40)) (i32.const 1)) (global.get $sum)))
+		(i64.store (i32.and (i32.mul (local.get $i) (i32.const 8)) (i32.const 0xFFF8)) (local.get $x))
+		(i64.store (i32.sub (i32.mul (memory.size) (i32.const 65536)) (i32.const 8)) (local.get $x))
+		(if (i32.eqz (i32.rem_u (local.get $i) (i32.const 100))) (then
+			(drop (memory.grow (i32.const 1)))
+			(drop (table.grow $t (global.get $fn) (i32.const 1)))))
+		(if (i32.eq (local.get $i) (i32.const 700)) (then
+			(memory.init $d (i32.const 16) (i32.const 0) (i32.const 8))
+			(data.drop $d)
+			(table.init $t $later (i32.const 0) (i32.const 0) (i32.const 2))
+			(elem.drop $later)))
+		(table.set $libt (i32.const 1) (global.get $fn))
+		(global.set $sum (i64.add (local.get $x) (i64x2.extract_lane 1 (global.get $v)))))
+	(func (export "_start") (local $i i32)
+		(loop $l
+			(call $round (local.get $i))
+			(br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 2500))))
+		(call $tell (global.get $sum))))`
+
+const busyLib = `(module
+	(type $f (func (param i64) (result i64)))
+	(global (export "g") (mut i64) (i64.const 5))
+	(table (export "t") 4 2000 funcref)
+	(elem (i32.const 0) func $id $id $id $id)
+	(func $id (type $f) (local.get 0))
+	(func (export "twice") (param i64) (result i64) (local $i i32)
+		(global.set 0 (i64.add (global.get 0) (i64.const 3)))
+		(loop $l
+			(br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 20))))
+		(call_indirect (type $f) (i64.add (local.get 0) (local.get 0)) (i32.const 1))))`
+
+// told collects what guests tell, by Process.
+type told struct {
+	mu   sync.Mutex
+	nums map[*spindle.Process]uint64
+}
+
+func (d *told) of(p *spindle.Process) uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.nums[p]
+}
+
+func (d *told) host() spindle.HostModule {
+	d.nums = map[*spindle.Process]uint64{}
+	return spindle.HostModule{
+		"tell": spindle.Proc1(func(c *spindle.Caller, n uint64) {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.nums[c.Process()] = n
+		}),
+		"mix": spindle.Func1(func(_ *spindle.Caller, n uint64) uint64 { return n*31 + 7 }),
+	}
+}
+
+// A guest that is written to files wherever it happens to stand goes on from each of them, in a Runtime of its own, to the end that it has itself.
+func TestSnapshotAtAnySafepoint(t *testing.T) {
+	ctx := t.Context()
+	rounds := 12
+	if testing.Short() {
+		rounds = 4
+	}
+	running := 0
+	for round := range rounds {
+		var d told
+		host := d.host()
+		rt := spindle.NewRuntime()
+		lib, mod := compileText(t, rt, busyLib), compileText(t, rt, busyGuest)
+		p, err := rt.NewProcess(spindle.Config{Imports: spindle.Imports{"host": host}, Forkable: round%2 == 0})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Instantiate(ctx, lib, "lib"); err != nil {
+			t.Fatal(err)
+		}
+		inst, err := p.Instantiate(ctx, mod, "main")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() {
+			_, err := inst.Call(context.Background(), "_start")
+			ended <- err
+		}()
+		var children []*spindle.Process
+		for range 4 {
+			img, _, err := p.Freeze(ctx, spindle.FreezeOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			children = append(children, throughFile(t, img, spindle.Imports{"host": host}))
+			if err := img.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+		want := d.of(p)
+		for i, c := range children {
+			if c.Done() == nil {
+				continue // the guest had not begun, or had ended
+			}
+			running++
+			if err := c.Wait(ctx); err != nil {
+				t.Fatalf("round %d, file %d: %v", round, i, err)
+			}
+			if got := d.of(c); got != want {
+				t.Errorf("round %d, file %d: the guest tells %#x, want %#x", round, i, got, want)
+			}
+		}
+		if err := rt.Close(); err != nil {
+			t.Error(err)
+		}
+		if n := rt.LiveRegions(); n != 0 {
+			t.Errorf("%d regions left", n)
+		}
+	}
+	if running < rounds {
+		t.Errorf("only %d files of %d have a guest that runs", running, 4*rounds)
+	}
+}
+
+// Every thread of a threaded guest goes on out of a file: those that wait, with a timeout or without, one in a loop, the main thread in a host function.
+func TestSnapshotOfAllThreads(t *testing.T) {
+	ctx := t.Context()
+	src := `(module
+		(import "wasi" "thread-spawn" (func $spawn (param i32) (result i32)))
+		(import "host" "go" (func $go))
+		(import "host" "tell" (func $tell (param i64)))
+		(memory 1 1 shared)
+		(func (export "wasi_thread_start") (param $tid i32) (param $k i32) (local $i i64)
+			(drop (i32.atomic.rmw.add (i32.const 0) (i32.const 1)))
+			(if (i32.eqz (local.get $k)) (then
+				(if (memory.atomic.wait32 (i32.const 64) (i32.const 0) (i64.const -1)) (then unreachable))
+				(drop (i64.atomic.rmw.add (i32.const 8) (i64.const 1)))))
+			(if (i32.eq (local.get $k) (i32.const 1)) (then
+				(if (i32.ne (memory.atomic.wait32 (i32.const 68) (i32.const 0) (i64.const 200000000)) (i32.const 2)) (then unreachable))
+				(drop (i64.atomic.rmw.add (i32.const 8) (i64.const 10)))))
+			(if (i32.ge_u (local.get $k) (i32.const 2)) (then
+				(loop $l
+					(local.set $i (i64.add (local.get $i) (i64.const 1)))
+					(br_if $l (i64.lt_u (local.get $i) (i64.const 1000000))))
+				(drop (i64.atomic.rmw.add (i32.const 8) (i64.mul (local.get $i) (i64.const 100))))))
+			(drop (i32.atomic.rmw.add (i32.const 4) (i32.const 1)))
+			(drop (memory.atomic.notify (i32.const 4) (i32.const 1))))
+		(func (export "_start") (local $n i32)
+			(loop $s
+				(drop (call $spawn (local.get $n)))
+				(br_if $s (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 4))))
+			(loop $ready (br_if $ready (i32.ne (i32.atomic.load (i32.const 0)) (i32.const 4))))
+			(call $go)
+			(loop $wake (br_if $wake (i32.eqz (memory.atomic.notify (i32.const 64) (i32.const 1)))))
+			(loop $join
+				(local.set $n (i32.atomic.load (i32.const 4)))
+				(if (i32.ne (local.get $n) (i32.const 4)) (then
+					(drop (memory.atomic.wait32 (i32.const 4) (local.get $n) (i64.const -1)))
+					(br $join))))
+			(call $tell (i64.atomic.load (i32.const 8)))
+			(drop (call $spawn (i32.const 1)))))`
+	for round := range 4 {
+		var d told
+		host := d.host()
+		release, entered := make(chan struct{}), make(chan struct{}, 16)
+		host["go"] = spindle.Proc0(func(c *spindle.Caller) {
+			c.Block(func() {
+				entered <- struct{}{}
+				select {
+				case <-release:
+				case <-c.Stopped():
+				}
+			})
+		}).Restartable()
+		imports := spindle.Imports{"host": host, "wasi": threadSpawn()}
+		rt := spindle.NewRuntime()
+		p, err := rt.Start(ctx, compileText(t, rt, src), spindle.Config{Forkable: round%2 == 0, Imports: imports})
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-entered
+		img, _, err := p.Freeze(ctx, spindle.FreezeOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := []*spindle.Process{p, throughFile(t, img, imports), throughFile(t, img, imports)}
+		if err := img.Close(); err != nil {
+			t.Fatal(err)
+		}
+		close(release)
+		for i, c := range all {
+			if err := c.Wait(ctx); err != nil {
+				t.Fatalf("Process %d: %v", i, err)
+			}
+			if got, want := d.of(c), uint64(2*1_000_000*100+11); got != want {
+				t.Errorf("Process %d tells %d, want %d", i, got, want)
+			}
+			if err := c.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := rt.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
