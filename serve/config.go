@@ -21,6 +21,9 @@ const (
 	PointStdin Point = "stdin"
 	// PointFork is the guest's call of snapshot(), imported from module spindle, which returns 1 in its children.
 	PointFork Point = "fork-point"
+	// PointAccept is where the guest first waits for a connection on the listening socket that it is given, the first descriptor after the mounts. Each connection
+	// then has a child, which returns from that accept with it; HTTP is the guest's business. It is served by Serve or ServeConn, not by ServeHTTP.
+	PointAccept Point = "accept"
 )
 
 const exportPrefix = "export:"
@@ -31,10 +34,10 @@ func ExportPoint(name string) Point { return Point(exportPrefix + name) }
 // ParsePoint reads what a user has written.
 func ParsePoint(s string) (Point, error) {
 	p := Point(s)
-	if name, ok := p.export(); ok && name != "" || p == PointStdin || p == PointFork {
+	if name, ok := p.export(); ok && name != "" || p == PointStdin || p == PointFork || p == PointAccept {
 		return p, nil
 	}
-	return "", fmt.Errorf("there is no point %q, but %s, %s and %sNAME", s, PointStdin, PointFork, exportPrefix)
+	return "", fmt.Errorf("there is no point %q, but %s, %s, %s and %sNAME", s, PointStdin, PointAccept, PointFork, exportPrefix)
 }
 
 func (p Point) export() (name string, ok bool) { return strings.CutPrefix(string(p), exportPrefix) }
@@ -53,7 +56,8 @@ type Config struct {
 	Concurrency int
 	// Queue bounds the requests that wait for one to end; the default is 4 times Concurrency, less than 0 means none. Others get 503.
 	Queue int
-	// Timeout bounds a request from its beginning to its end, the wait included; the default is 30 s, less than 0 means none.
+	// Timeout bounds a request from its beginning to its end, the wait included; the default is 30 s, less than 0 means none. With PointAccept it bounds the time
+	// in which nothing moves on a connection.
 	Timeout time.Duration
 	// MaxRequest bounds a request's body in bytes; the default is 32 MiB, less than 0 means none.
 	MaxRequest int64

@@ -34,6 +34,10 @@ type outcome struct {
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	begin := time.Now()
+	if s.cfg.At == PointAccept {
+		http.Error(w, "the guest takes connections, not requests", http.StatusNotImplemented)
+		return
+	}
 	id, err := s.begin()
 	if err != nil {
 		http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -17,6 +18,23 @@ type metrics struct {
 	latency  histogram
 	forks    histogram
 	live     atomic.Int64
+	ends     [len(endNames)]atomic.Uint64 // of connections, for PointAccept
+}
+
+// endNames are how connections end: the guest has closed them or ended; nothing has moved for too long; there were too many; the guest has trapped, or the like.
+var endNames = [...]string{"done", "idle", "busy", "failed"}
+
+func (m *metrics) served(err error) {
+	n := 3
+	switch {
+	case err == nil:
+		n = 0
+	case errors.Is(err, errIdle):
+		n = 1
+	case errors.Is(err, errBusy):
+		n = 2
+	}
+	m.ends[n].Add(1)
 }
 
 func (m *metrics) answered(status int, took time.Duration) {
@@ -85,6 +103,10 @@ func (s *Server) writeMetrics(w io.Writer) {
 		if n := m.statuses[status].Load(); n > 0 {
 			fmt.Fprintf(w, "spindle_serve_requests_total{status=\"%d\"} %d\n", status, n)
 		}
+	}
+	head("connections_total", "counter", "Connections that guests were given, by how they ended.")
+	for n, name := range endNames {
+		fmt.Fprintf(w, "spindle_serve_connections_total{end=%q} %d\n", name, m.ends[n].Load())
 	}
 	distribution("request_seconds", "Time from a request's head to the end of its child.", &m.latency, latencyBuckets)
 	distribution("fork_seconds", "Time that a fork took.", &m.forks, forkBuckets)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"sync"
 
 	spindle "github.com/spindle-wasm/spindle"
@@ -40,6 +41,10 @@ func warmUp(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, cfg *
 		g := newGate()
 		defer close(g.closed) // last, when the guest has ended
 		wc.Stdin, asked = g, g.asked
+	case PointAccept:
+		d := newDoor()
+		defer d.Close()
+		wc.Listeners, asked = append([]net.Listener{d}, wc.Listeners...), d.asked
 	case PointFork:
 		pc.Imports = maps.Clone(pc.Imports)
 		if pc.Imports == nil {

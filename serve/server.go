@@ -22,6 +22,11 @@ type Server struct {
 	metrics metrics
 	web     http.Server
 
+	// accepting ends what accepts, serving what is served; for PointAccept.
+	accepting, serving context.Context
+	stopAccepting      context.CancelFunc
+	stopServing        context.CancelCauseFunc
+
 	mu     sync.RWMutex
 	img    *spindle.Image // guarded by mu; nil when closed
 	serial uint64         // guarded by mu; of requests
@@ -40,12 +45,17 @@ func New(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, cfg Conf
 		return nil, fmt.Errorf("serve: %w", err)
 	}
 	cfg.Log.Info("warm", "point", string(cfg.At), "took", time.Since(begin))
+	s.accepting, s.stopAccepting = context.WithCancel(context.Background())
+	s.serving, s.stopServing = context.WithCancelCause(context.Background())
 	s.web = http.Server{Handler: s, ReadHeaderTimeout: headerTimeout, IdleTimeout: time.Minute}
 	return s, nil
 }
 
 // Serve answers what comes in on l, until Shutdown or Close, when it returns nil, or an error of l. It closes l.
 func (s *Server) Serve(l net.Listener) error {
+	if s.cfg.At == PointAccept {
+		return s.serveAccept(l)
+	}
 	if err := s.web.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
@@ -54,15 +64,30 @@ func (s *Server) Serve(l net.Listener) error {
 
 // Shutdown accepts nothing more, and waits for the requests that there are, until ctx is done; then those are cut off, and the error is ctx's. Close has to follow.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.stopAccepting()
 	err := s.web.Shutdown(ctx)
 	if err != nil {
-		err = errors.Join(err, s.web.Close())
+		return errors.Join(err, s.web.Close())
 	}
+	ended := make(chan struct{})
+	go func() {
+		s.live.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	s.stopServing(errClosed)
+	<-ended
 	return err
 }
 
 // Close ends what Serve serves, waits for requests to end, also for those that came by ServeHTTP, and gives the image up.
 func (s *Server) Close() error {
+	s.stopAccepting()
+	s.stopServing(errClosed)
 	err := s.web.Close()
 	s.mu.Lock()
 	img := s.img

@@ -1,10 +1,13 @@
 package wasi
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"net"
 
 	spindle "github.com/spindle-wasm/spindle"
+	"github.com/spindle-wasm/spindle/wasi/internal/stream"
 	"github.com/spindle-wasm/spindle/wasi/internal/vfs"
 )
 
@@ -15,6 +18,9 @@ type ForkOptions struct {
 	Stdin  io.Reader
 	Stdout io.Writer
 	Stderr io.Writer
+	// Listeners replace the parent's listening sockets that are open, in the order of their descriptors; those that are left over stay. The child's
+	// System owns them, also if the fork fails.
+	Listeners []net.Listener
 	// Args and Env replace the parent's if they are not nil.
 	Args []string
 	Env  []string
@@ -74,6 +80,9 @@ func (f *frozen) Close() error {
 }
 
 func (s *System) apply(o *ForkOptions) (err error) {
+	if err := s.replaceListeners(o.Listeners); err != nil {
+		return err
+	}
 	if o.Args != nil {
 		if s.args, err = newStrs(o.Args); err != nil {
 			return fmt.Errorf("wasi: arguments: %w", err)
@@ -107,4 +116,33 @@ func (s *System) apply(o *ForkOptions) (err error) {
 		}
 		return s.stdout(o.Stderr)
 	})
+}
+
+// replaceListeners puts sockets in the place of those that the parent had, with the status flags that the guest has set there.
+func (s *System) replaceListeners(ls []net.Listener) error {
+	for n, slot := range s.fds.slots {
+		if len(ls) == 0 {
+			return nil
+		}
+		old := slot.d
+		if old == nil {
+			continue
+		}
+		if _, ok := old.file.(vfs.Listener); !ok {
+			continue
+		}
+		d := newDesc(stream.OfListener(s.hub.Hub, ls[0]), old.base, old.inheriting)
+		d.flags.Store(old.flags.Load())
+		d.noBase.Store(old.noBase.Load())
+		d.noInheriting.Store(old.noInheriting.Load())
+		s.fds.put(n, d)
+		ls = ls[1:]
+	}
+	if len(ls) == 0 {
+		return nil
+	}
+	for _, l := range ls {
+		_ = l.Close()
+	}
+	return errors.New("wasi: the parent has fewer listening sockets than the child is given")
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"net"
 	"os"
 	"strings"
 	"sync"
@@ -223,5 +224,35 @@ func TestForkInAWait(t *testing.T) {
 	w.Close()
 	if err := errors.Join(p.Wait(ctx), p.Close()); err != nil || out.String() != "EF" {
 		t.Errorf("the parent ended with %v and printed %q", err, out.String())
+	}
+}
+
+// A child is not given more listening sockets than its parent has; they are closed.
+func TestForkWithTooManyListeners(t *testing.T) {
+	ctx := t.Context()
+	rt := spindle.NewRuntime()
+	defer rt.Close()
+	mod, err := rt.CompileText(ctx, []byte(forkImports+")"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	inst, err := wasi.Instantiate(ctx, rt, mod, wasi.Config{}, spindle.Config{Forkable: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer inst.Close()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, _, err = inst.Process().Fork(ctx, spindle.FreezeOptions{}, spindle.ForkConfig{Options: map[string]any{
+		wasi.ModuleName: &wasi.ForkOptions{Listeners: []net.Listener{l}},
+	}})
+	if err == nil || !strings.Contains(err.Error(), "fewer listening sockets") {
+		t.Error(err)
+	}
+	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the listener is open: %v", err)
 	}
 }

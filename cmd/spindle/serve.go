@@ -45,17 +45,22 @@ func newServe(a *app) *cobra.Command {
 each HTTP request in a fork of it, which shares the program's pages until it writes to them.
 
 --at says when the program is warm: when it waits for its standard input (stdin), when it
-calls spindle.snapshot (fork-point), or when _initialize or _start has returned (export:NAME;
-children then call that export).
+accepts on its listening socket (accept), when it calls spindle.snapshot (fork-point), or
+when _initialize or _start has returned (export:NAME; children then call that export).
 
 A child reads its request from standard input, as an HTTP/1.1 message, and prints the answer:
 an HTTP/1.1 message, or headers as CGI has them. Answers of the server's own: 502 the guest
 trapped, or printed something else; 503 too many requests; 504 --timeout; 408 the same, while
 the guest waited for the client; 413 --max-request.
 
+With --at accept the program is a server as it is: its socket is the first descriptor after
+its directories, and each connection has a child that returns from its accept. --timeout then
+bounds the time in which nothing moves.
+
 SIGTERM and Ctrl-C let requests end, for at most --grace; a second one does not.`,
 		Example: `  spindle serve --http :8080 app.wasm
   spindle serve --http :8080 --at export:handle --metrics 127.0.0.1:9090 app.wasm
+  spindle serve --http :8080 --at accept server.wasm
   spindle serve --http :8080 --dir /srv/data::/data:ro --max-memory 256MiB app.wasm`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			features, err := f.features.set(cmd.Flags())
@@ -69,7 +74,7 @@ SIGTERM and Ctrl-C let requests end, for at most --grace; a second one does not.
 	flags := cmd.Flags()
 	flags.SetInterspersed(false) // what follows the module is the guest's
 	flags.StringVar(&f.http, "http", "127.0.0.1:8080", "listen for HTTP on `ADDRESS`")
-	flags.StringVar(&f.at, "at", string(serve.PointStdin), "freeze the program at this `POINT`: stdin, fork-point, export:NAME")
+	flags.StringVar(&f.at, "at", string(serve.PointStdin), "freeze the program at this `POINT`: stdin, accept, fork-point, export:NAME")
 	flags.StringVar(&f.metrics, "metrics", "", "serve /metrics for Prometheus on this `ADDRESS`")
 	flags.IntVar(&f.concurrency, "concurrency", 0, "at most `N` children at a time (0: 16 for each processor)")
 	flags.IntVar(&f.queue, "queue", 0, "at most `N` requests that wait for a child (0: 4 times as many as children)")
@@ -87,7 +92,7 @@ SIGTERM and Ctrl-C let requests end, for at most --grace; a second one does not.
 		return os.Environ(), cobra.ShellCompDirectiveNoFileComp
 	})
 	_ = cmd.RegisterFlagCompletionFunc("at", cobra.FixedCompletions(
-		[]string{string(serve.PointStdin), string(serve.PointFork), "export:"}, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace))
+		[]string{string(serve.PointStdin), string(serve.PointAccept), string(serve.PointFork), "export:"}, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace))
 	for _, name := range []string{"http", "metrics", "concurrency", "queue", "timeout", "grace", "max-request", "max-memory", "max-stack"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}
