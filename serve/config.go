@@ -46,6 +46,8 @@ func (p Point) export() (name string, ok bool) { return strings.CutPrefix(string
 type Config struct {
 	// At is where the guest is frozen; the default is PointStdin.
 	At Point
+	// Protocol is what requests are in; the default is HTTP.
+	Protocol Protocol
 	// WASI is what the guest sees. Stdin is the server's: children read their requests there. Stdout is where the guest prints before it is frozen; Stderr is
 	// children's too.
 	WASI wasi.Config
@@ -79,6 +81,13 @@ func (c *Config) fill() error {
 	}
 	if _, err := ParsePoint(string(c.At)); err != nil {
 		return fmt.Errorf("serve: %w", err)
+	}
+	switch c.Protocol {
+	case "":
+		c.Protocol = HTTP
+	case HTTP, SCGI:
+	default:
+		return fmt.Errorf("serve: there is no protocol %q, but %s and %s", c.Protocol, HTTP, SCGI)
 	}
 	if c.Concurrency < 0 {
 		return errors.New("serve: Concurrency is negative")

@@ -78,6 +78,14 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, begin time.Time)
 	if s.cfg.MaxRequest >= 0 && r.ContentLength > s.cfg.MaxRequest {
 		return outcome{status: http.StatusRequestEntityTooLarge, err: errTooLarge}
 	}
+	head, err := s.head(r)
+	if err != nil {
+		status := http.StatusBadRequest
+		if errors.Is(err, errNoLength) {
+			status = http.StatusLengthRequired
+		}
+		return outcome{status: status, err: err}
+	}
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(errDone)
 	control := http.NewResponseController(w)
@@ -94,7 +102,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, begin time.Time)
 	}
 	defer s.slots.put()
 	_ = control.EnableFullDuplex() // a guest may answer before it has read all
-	in := newInput(w, r, s.cfg.MaxRequest, cancel)
+	in := newInput(w, r, head, s.cfg.MaxRequest, cancel)
 	pr, pw := io.Pipe()
 	p, err := s.fork(ctx, spindle.ForkConfig{Options: options(&wasi.ForkOptions{Stdin: in, Stdout: pw})})
 	if err != nil {
@@ -128,6 +136,14 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, begin time.Time)
 		o.err = errGone
 	}
 	return o
+}
+
+// head makes what comes before a request's body.
+func (s *Server) head(r *http.Request) ([]byte, error) {
+	if s.cfg.Protocol == SCGI {
+		return scgi(r)
+	}
+	return header(r), nil
 }
 
 func options(o *wasi.ForkOptions) map[string]any { return map[string]any{wasi.ModuleName: o} }

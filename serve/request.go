@@ -75,8 +75,8 @@ type input struct {
 	stopped bool      // guarded by mu
 }
 
-// newInput makes the standard input for a request.
-func newInput(w http.ResponseWriter, r *http.Request, limit int64, fail func(error)) *input {
+// newInput makes the standard input for a request: its head, and its body.
+func newInput(w http.ResponseWriter, r *http.Request, head []byte, limit int64, fail func(error)) *input {
 	i := &input{control: http.NewResponseController(w), fail: fail}
 	i.idle.L = &i.mu
 	body := io.Reader(r.Body)
@@ -89,7 +89,7 @@ func newInput(w http.ResponseWriter, r *http.Request, limit int64, fail func(err
 	if r.ContentLength == 0 {
 		i.ended, body = true, http.NoBody
 	}
-	i.src = io.MultiReader(bytes.NewReader(header(r)), body)
+	i.src = io.MultiReader(bytes.NewReader(head), body)
 	return i
 }
 

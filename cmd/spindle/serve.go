@@ -26,6 +26,7 @@ type serveFlags struct {
 	guest       runFlags // those of run that serve has too
 	http        string
 	at          string
+	protocol    string
 	metrics     string
 	concurrency int
 	queue       int
@@ -48,8 +49,8 @@ each HTTP request in a fork of it, which shares the program's pages until it wri
 accepts on its listening socket (accept), when it calls spindle.snapshot (fork-point), or
 when _initialize or _start has returned (export:NAME; children then call that export).
 
-A child reads its request from standard input, as an HTTP/1.1 message, and prints the answer:
-an HTTP/1.1 message, or headers as CGI has them. Answers of the server's own: 502 the guest
+A child reads its request from standard input, as an HTTP/1.1 message (or, by --protocol,
+SCGI), and prints the answer: an HTTP/1.1 message, or headers as CGI has them. Answers of the server's own: 502 the guest
 trapped, or printed something else; 503 too many requests; 504 --timeout; 408 the same, while
 the guest waited for the client; 413 --max-request.
 
@@ -75,6 +76,7 @@ SIGTERM and Ctrl-C let requests end, for at most --grace; a second one does not.
 	flags.SetInterspersed(false) // what follows the module is the guest's
 	flags.StringVar(&f.http, "http", "127.0.0.1:8080", "listen for HTTP on `ADDRESS`")
 	flags.StringVar(&f.at, "at", string(serve.PointStdin), "freeze the program at this `POINT`: stdin, accept, fork-point, export:NAME")
+	flags.StringVar(&f.protocol, "protocol", string(serve.HTTP), "give children requests in this `PROTOCOL`: http, scgi")
 	flags.StringVar(&f.metrics, "metrics", "", "serve /metrics for Prometheus on this `ADDRESS`")
 	flags.IntVar(&f.concurrency, "concurrency", 0, "at most `N` children at a time (0: 16 for each processor)")
 	flags.IntVar(&f.queue, "queue", 0, "at most `N` requests that wait for a child (0: 4 times as many as children)")
@@ -93,6 +95,7 @@ SIGTERM and Ctrl-C let requests end, for at most --grace; a second one does not.
 	})
 	_ = cmd.RegisterFlagCompletionFunc("at", cobra.FixedCompletions(
 		[]string{string(serve.PointStdin), string(serve.PointAccept), string(serve.PointFork), "export:"}, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace))
+	_ = cmd.RegisterFlagCompletionFunc("protocol", cobra.FixedCompletions([]string{string(serve.HTTP), string(serve.SCGI)}, cobra.ShellCompDirectiveNoFileComp))
 	for _, name := range []string{"http", "metrics", "concurrency", "queue", "timeout", "grace", "max-request", "max-memory", "max-stack"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}
@@ -111,6 +114,9 @@ func (f *serveFlags) check() error {
 		return usagef("--grace %v is negative", f.grace)
 	case f.guest.maxStack > math.MaxInt:
 		return usagef("--max-stack %v is more than this system can address", &f.guest.maxStack)
+	}
+	if p := serve.Protocol(f.protocol); p != serve.HTTP && p != serve.SCGI {
+		return usagef("--protocol: there is no protocol %q, but %s and %s", f.protocol, serve.HTTP, serve.SCGI)
 	}
 	if _, err := serve.ParsePoint(f.at); err != nil {
 		return usagef("--at: %v", err)
@@ -161,7 +167,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags, features spindle.Feature
 	}
 	log := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
 	s, err := serve.New(ctx, rt, mod, serve.Config{
-		At: serve.Point(f.at), WASI: wc, Concurrency: f.concurrency, Queue: f.queue, Timeout: f.timeout, MaxRequest: int64(f.maxRequest), Log: log,
+		At: serve.Point(f.at), Protocol: serve.Protocol(f.protocol), WASI: wc, Concurrency: f.concurrency, Queue: f.queue, Timeout: f.timeout, MaxRequest: int64(f.maxRequest), Log: log,
 	})
 	if err != nil {
 		return file.wrapGuest(err)

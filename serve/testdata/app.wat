@@ -37,7 +37,7 @@
     (local.set $p (i32.const 65536)) ;; to the path
     (loop $method
       (local.set $p (i32.add (local.get $p) (i32.const 1)))
-      (br_if $method (i32.and (i32.ne (i32.load8_u (local.get $p)) (i32.const 47)) (i32.lt_u (local.get $p) (i32.const 65600)))))
+      (br_if $method (i32.and (i32.ne (i32.load8_u (local.get $p)) (i32.const 47)) (i32.lt_u (local.get $p) (i32.const 65700)))))
     (local.set $what (i32.load8_u offset=1 (local.get $p)))
     (if (i32.eq (local.get $what) (i32.const 0x65)) (then ;; e: its state, and the whole request
       (loop $all
