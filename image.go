@@ -94,6 +94,10 @@ func (e *ForkError) Unwrap() error { return e.Cause }
 type FreezeOptions struct {
 	// CallerOnly leaves out all threads but the main one, as POSIX's fork does with the calling one: locks that others hold stay held in a child.
 	CallerOnly bool
+	// Warmup collects the garbage-collected heap, moves its objects together if the plan can, and makes what is alive an image that collections in
+	// children leave alone. It pays before the first freeze of a Process that many children will be made of; each takes as long as a collection of the whole
+	// heap, and what is alive then is never given back.
+	Warmup bool
 }
 
 // ForkStats tells what a freeze or a fork took.
@@ -251,7 +255,7 @@ func (p *Process) capture(threads []*vm.Thread, caller *vm.Thread, answer func(*
 			}
 		}
 	}
-	if img.vm, err = vm.Freeze(p.rt.pools, kept, p.thread.Store); err != nil {
+	if img.vm, err = vm.Freeze(p.rt.pools, kept, p.thread.Store, opts.Warmup); err != nil {
 		img.release() //nolint:errcheck // likewise
 		return nil, &ForkError{Reason: "the guest's state cannot be captured", Cause: err}
 	}

@@ -74,7 +74,7 @@ func warmUp(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, cfg *
 	var f frozen
 	select {
 	case <-asked:
-		f.img, _, f.err = p.Freeze(ctx, spindle.FreezeOptions{})
+		f.img, _, f.err = p.Freeze(ctx, spindle.FreezeOptions{Warmup: true})
 	case f = <-made:
 	case <-p.Done():
 		if err = p.Wait(ctx); err == nil {
@@ -121,7 +121,7 @@ func warmUpTo(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, cfg
 			}
 		}
 	}
-	img, _, err := inst.Process().Freeze(ctx, spindle.FreezeOptions{})
+	img, _, err := inst.Process().Freeze(ctx, spindle.FreezeOptions{Warmup: true})
 	return img, err
 }
 

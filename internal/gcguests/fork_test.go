@@ -72,9 +72,9 @@ func forkCall(t *testing.T, inst *spindle.Instance, c gcguests.Call) (forks int,
 		}
 	}()
 	ps := []*spindle.Process{inst.Process()}
-	for range 3 {
+	for k := range 3 {
 		time.Sleep(time.Duration(rnd.IntN(1500)) * time.Microsecond)
-		img, _, err := ps[rnd.IntN(len(ps))].Freeze(t.Context(), spindle.FreezeOptions{})
+		img, _, err := ps[rnd.IntN(len(ps))].Freeze(t.Context(), spindle.FreezeOptions{Warmup: k == 1})
 		if err != nil {
 			var fe *spindle.ForkError
 			if errors.As(err, &fe) && errors.Is(err, gc.ErrPlanForks) {

@@ -140,7 +140,7 @@ func TestClonesGoOnAsTheOriginal(t *testing.T) {
 		}
 		var children []child
 		freeze := func(th *vm.Thread) *vm.Image {
-			img, err := vm.Freeze(w.pools, []*vm.Thread{th}, th.Store)
+			img, err := vm.Freeze(w.pools, []*vm.Thread{th}, th.Store, false)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -16,8 +16,8 @@ type Image struct {
 }
 
 // Freeze makes an Image of threads that stand at safepoints, the one that asks among them perhaps: it is in a host function. main is the store of their
-// Process's main thread.
-func Freeze(pools *Pools, threads []*Thread, main *Store) (*Image, error) {
+// Process's main thread. With warm set, what lives in its GC heap is made an image that children's collections do not write to.
+func Freeze(pools *Pools, threads []*Thread, main *Store, warm bool) (*Image, error) {
 	img := &Image{pools: pools}
 	img.refs.Store(1)
 	c := cloner{
@@ -26,6 +26,11 @@ func Freeze(pools *Pools, threads []*Thread, main *Store) (*Image, error) {
 	}
 	var err error
 	if h := main.thread.heap; h != nil {
+		if warm {
+			if err := h.gc.Warmup(); err != nil {
+				return nil, err
+			}
+		}
 		var thaw func() error
 		if img.heap, thaw, err = h.freezeHeap(threads); err != nil {
 			return nil, err
