@@ -77,6 +77,7 @@ func (i *Image) writeTo(to io.Writer) (int64, error) {
 	}
 
 	w.String(i.cfg.Name)
+	w.String(i.cfg.Entry)
 	w.Bool(i.started)
 	w.Uint(i.forks)
 	w.Uint(uint64(i.family.last.Load()))
@@ -139,14 +140,17 @@ func sortedKeys[V any](m map[string]V) []string {
 
 // OpenConfig is what an Image that is opened gets which is not in its file.
 type OpenConfig struct {
-	// Config is that of its Processes. Imports must have all host functions that the guest imports; those of them that were ForkStates must be OpenStates. Name is the
-	// file's if it is empty. The sizes of stacks that there are, and the limits of memories, are the file's.
+	// Config is that of its Processes. Imports must have all host functions that the guest imports; those of them that were ForkStates must be OpenStates. Name and Entry are
+	// the file's if they are empty. The sizes of stacks that there are, and the limits of memories, are the file's.
 	Config
 	// Modules are modules of the Runtime that need not be compiled again. Each of them must be one of the file's.
 	Modules []*Module
 	// Check compares the checksum of all pages, which reads them.
 	Check bool
 }
+
+// Entry returns Config.Entry, for who made the image of instances that are to be called.
+func (i *Image) Entry() string { return i.cfg.Entry }
 
 // OpenImage opens a file that Image.WriteTo wrote. Its pages are mapped, not read: the file must not be changed, nor made shorter, as long as Processes of the image live; it
 // may be closed and removed.
@@ -233,6 +237,9 @@ func (r *Runtime) readModules(ctx context.Context, d *image.Decoder, given []*Mo
 func (i *Image) read(d *image.Decoder, mods []*Module) error {
 	if name := d.String(); i.cfg.Name == "" {
 		i.cfg.Name = name
+	}
+	if entry := d.String(); i.cfg.Entry == "" {
+		i.cfg.Entry = entry
 	}
 	i.started, i.forks = d.Bool(), d.Uint()
 	i.family.last.Store(d.Uint32())

@@ -103,7 +103,7 @@ func (m *Mount) open(hub *stream.Hub) (vfs.Dir, error) {
 
 // setUp fills the table of descriptors. What it opened is in the table also if it fails.
 func (s *System) setUp(cfg *Config) error {
-	for _, std := range []struct {
+	for n, std := range []struct {
 		name string
 		make func() (vfs.File, error)
 		rw   rights
@@ -121,7 +121,9 @@ func (s *System) setUp(cfg *Config) error {
 		if err != nil {
 			return fmt.Errorf("wasi: %s: %w", std.name, err)
 		}
-		s.install(newDesc(f, rightsOf(f)&^(rightFdRead|rightFdWrite)|std.rw, 0))
+		d := newDesc(f, rightsOf(f)&^(rightFdRead|rightFdWrite)|std.rw, 0)
+		d.std = n + 1
+		s.install(d)
 	}
 	for i := range cfg.Mounts {
 		m := &cfg.Mounts[i]

@@ -34,6 +34,7 @@ type desc struct {
 	readOnly  bool   // of a read-only mount
 	preopened bool   // a directory that the guest was started with
 	name      string // its path in the guest
+	std       int    // 1 to 3: the standard stream that it was made as
 
 	// Rights as they were given, and what fd_fdstat_set_rights took away, which alone is enforced: libraries ask for
 	// too few rights as often as for too many.
@@ -59,7 +60,7 @@ func newDesc(f vfs.File, base, inheriting rights) *desc {
 func (d *desc) share() *desc {
 	d.open.refs.Add(1)
 	n := &desc{
-		open: d.open, stream: d.stream, dir: d.dir, typ: d.typ, readOnly: d.readOnly, preopened: d.preopened, name: d.name, base: d.base, inheriting: d.inheriting,
+		open: d.open, stream: d.stream, dir: d.dir, typ: d.typ, readOnly: d.readOnly, preopened: d.preopened, name: d.name, std: d.std, base: d.base, inheriting: d.inheriting,
 	}
 	n.noBase.Store(d.noBase.Load())
 	n.noInheriting.Store(d.noInheriting.Load())

@@ -101,7 +101,9 @@ func (s *System) apply(o *ForkOptions) (err error) {
 		if err != nil {
 			return fmt.Errorf("wasi: standard stream %d: %w", n, err)
 		}
-		s.fds.put(n, newDesc(f, rightsOf(f)&^(rightFdRead|rightFdWrite)|rw, 0))
+		d := newDesc(f, rightsOf(f)&^(rightFdRead|rightFdWrite)|rw, 0)
+		d.std = n + 1
+		s.fds.put(n, d)
 		return nil
 	}
 	if err := replace(0, rightFdRead, o.Stdin != nil, func() (vfs.File, error) { return s.stdin(o.Stdin) }); err != nil {

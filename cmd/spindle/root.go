@@ -15,7 +15,7 @@ var commands = []struct {
 	name string
 	make func(*app) *cobra.Command
 }{
-	{"run", newRun}, {"serve", newServe}, {"validate", newValidate}, {"wat2wasm", newWat2wasm}, {"wasm2wat", newWasm2wat},
+	{"run", newRun}, {"snapshot", newSnapshot}, {"serve", newServe}, {"validate", newValidate}, {"wat2wasm", newWat2wasm}, {"wasm2wat", newWasm2wat},
 	{"inspect", newInspect}, {"wast", newWast}, {"version", newVersion},
 }
 

@@ -38,7 +38,7 @@ func newRun(a *app) *cobra.Command {
 		DisableFlagsInUseLine: true,
 		Short:                 "Run a program",
 		Long: `Run a WASI program (.wasm, or .wat text; "-" reads standard input): its _start, or with
---invoke one exported function.
+--invoke one exported function. A file made by "spindle snapshot" goes on from where it was made.
 
 The guest has the command's standard input, output and error, sees the arguments after
 the module's name, and nothing of the host but what flags give it. Ctrl-C stops it.
@@ -123,6 +123,9 @@ func (a *app) run(ctx context.Context, f *runFlags, features spindle.Features, n
 	}
 	rt := spindle.NewRuntime(opts...)
 	defer rt.Close()
+	if isSnapshot(name) {
+		return a.runSnapshot(ctx, f, rt, name, args, dump)
+	}
 	mod, file, err := a.compile(ctx, rt, name)
 	if err != nil {
 		return err

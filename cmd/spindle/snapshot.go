@@ -1,0 +1,318 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/spindle-wasm/spindle"
+	"github.com/spindle-wasm/spindle/wasi"
+)
+
+// snapshotFlags are the flags of snapshot.
+type snapshotFlags struct {
+	features featureFlags
+	guest    runFlags // those of run that snapshot has too
+	out      string
+	at       string
+}
+
+func newSnapshot(a *app) *cobra.Command {
+	var f snapshotFlags
+	cmd := &cobra.Command{
+		Use:                   "snapshot -o FILE [flags] MODULE [argument...]",
+		DisableFlagsInUseLine: true,
+		Short:                 "Run a program up to a point, and write it to a file",
+		Long: `Start a WASI program (.wasm, or .wat text), wait until it is at a point, and write all of it,
+memories, stacks and threads, to a file. "spindle run FILE" goes on from there, any number
+of times.
+
+--at says where: when the program waits for its standard input (stdin), when it calls
+spindle.snapshot (fork-point), when _initialize or _start has returned (export:NAME; the file
+then runs that export), or after a time (after:TIME, such as after:2s).
+
+The file is as secret as the program's memory.`,
+		Example: `  spindle snapshot -o app.snap app.wasm
+  spindle snapshot -o app.snap --at after:500ms --dir . app.wasm arguments...
+  spindle run --dir . app.snap`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			features, err := f.features.set(cmd.Flags())
+			if err != nil {
+				return err
+			}
+			return a.snapshot(cmd.Context(), &f, features, args[0], args[1:])
+		},
+	}
+	fileArgs(cmd, fileAndArgs, "wasm", "wat")
+	flags := cmd.Flags()
+	flags.SetInterspersed(false) // what follows the module is the guest's
+	flags.StringVarP(&f.out, "output", "o", "", "write to `FILE`")
+	flags.StringVar(&f.at, "at", "stdin", "stop the program at this `POINT`: stdin, fork-point, export:NAME, after:TIME")
+	flags.StringArrayVar(&f.guest.dirs, "dir", nil, "give the guest a directory: `HOST[::GUEST][:ro]`, under the name GUEST, read-only")
+	flags.StringArrayVar(&f.guest.env, "env", nil, "give the guest an environment variable: `NAME=VALUE`, or NAME for the command's own")
+	flags.Var(&f.guest.maxMemory, "max-memory", "largest `SIZE` of all linear memories together, such as 64MiB")
+	flags.Var(&f.guest.maxStack, "max-stack", "`SIZE` of the guest's stack (8MiB if not given)")
+	f.features.add(cmd)
+	_ = cmd.MarkFlagFilename("output", "snap")
+	_ = cmd.MarkFlagDirname("dir")
+	_ = cmd.RegisterFlagCompletionFunc("env", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return os.Environ(), cobra.ShellCompDirectiveNoFileComp
+	})
+	_ = cmd.RegisterFlagCompletionFunc("at", cobra.FixedCompletions(
+		[]string{"stdin", "fork-point", "export:", "after:"}, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace))
+	for _, name := range []string{"max-memory", "max-stack"} {
+		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
+	}
+	return cmd
+}
+
+// point is where a snapshot is made: at one of two names, or when an export is to be called, or after a time.
+type point struct {
+	name   string
+	export string
+	after  time.Duration
+}
+
+func parsePoint(s string) (p point, err error) {
+	name, arg, has := strings.Cut(s, ":")
+	switch p.name = name; {
+	case !has && (name == "stdin" || name == "fork-point"):
+		return p, nil
+	case has && name == "export" && arg != "":
+		p.export = arg
+		return p, nil
+	case has && name == "after":
+		if p.after, err = time.ParseDuration(arg); err == nil && p.after >= 0 {
+			return p, nil
+		}
+	}
+	return p, usagef("--at %q: want stdin, fork-point, export:NAME or after:TIME", s)
+}
+
+func (a *app) snapshot(ctx context.Context, f *snapshotFlags, features spindle.Features, name string, args []string) error {
+	at, err := parsePoint(f.at)
+	switch {
+	case err != nil:
+		return err
+	case f.out == "":
+		return usagef("where to? (-o FILE)")
+	case f.guest.maxStack > math.MaxInt:
+		return usagef("--max-stack %v is more than this system can address", &f.guest.maxStack)
+	}
+	ctx, stop := interruptible(ctx)
+	defer stop(nil)
+	opts := []spindle.Option{spindle.WithFeatures(features)}
+	if f.guest.maxMemory > 0 {
+		opts = append(opts, spindle.WithMaxMemory(uint64(f.guest.maxMemory)))
+	}
+	if f.guest.maxStack > 0 {
+		opts = append(opts, spindle.WithStackSize(int(f.guest.maxStack)))
+	}
+	rt := spindle.NewRuntime(opts...)
+	defer rt.Close()
+	mod, file, err := a.compile(ctx, rt, name)
+	if err != nil {
+		return err
+	}
+	wc, err := a.wasiConfig(&f.guest, append([]string{filepath.Base(file.name)}, args...))
+	if err != nil {
+		return err
+	}
+	img, end, err := freezeAt(ctx, rt, mod, wc, at)
+	if err != nil {
+		return file.wrapGuest(err)
+	}
+	defer end()
+	return a.writeFile(f.out, func(w io.Writer) error {
+		_, err := img.WriteTo(w)
+		return err
+	})
+}
+
+// gate is a standard input that has nothing, and tells when somebody wants to read it.
+type gate struct {
+	asked, closed chan struct{}
+	once          sync.Once
+}
+
+func (g *gate) Read([]byte) (int, error) {
+	g.once.Do(func() { close(g.asked) })
+	<-g.closed
+	return 0, io.EOF
+}
+
+// freezeAt runs a program up to a point. end gives the image and the program up.
+func freezeAt(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, wc wasi.Config, at point) (img *spindle.Image, end func(), err error) {
+	cfg := spindle.Config{Name: "main", Forkable: true}
+	if at.export != "" {
+		return freezeBefore(ctx, rt, mod, wc, cfg, at.export)
+	}
+	var reached <-chan struct{}
+	closed := func() {}
+	switch at.name {
+	case "stdin":
+		g := &gate{asked: make(chan struct{}), closed: make(chan struct{})}
+		closed = sync.OnceFunc(func() { close(g.closed) })
+		wc.Stdin, reached = g, g.asked
+	case "fork-point":
+		there := make(chan struct{})
+		reached = there
+		forks := wasi.Forks(nil)
+		once := sync.OnceFunc(func() { close(there) })
+		// It is in the file as a call that waits; runSnapshot's function of that name ends it.
+		forks["snapshot"] = spindle.Func0(func(c *spindle.Caller) int32 {
+			stopped := c.Stopped()
+			_ = c.BlockSince(time.Now(), func() { once(); <-stopped })
+			return 0
+		}).Named(wasi.ForkModule + ".snapshot")
+		cfg.Imports = spindle.Imports{wasi.ForkModule: forks}
+	default:
+		there := make(chan struct{})
+		reached = there
+		defer time.AfterFunc(at.after, func() { close(there) }).Stop()
+	}
+	p, err := wasi.Start(ctx, rt, mod, wc, cfg)
+	if err != nil {
+		closed()
+		return nil, nil, err
+	}
+	select {
+	case <-reached:
+		img, _, err = p.Freeze(ctx, spindle.FreezeOptions{})
+	case <-p.Done():
+		if err = p.Wait(ctx); err == nil {
+			err = errors.New("it has ended")
+		}
+		err = fmt.Errorf("the program did not come to the point %q: %w", at.name, err)
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	end = func() {
+		if img != nil {
+			img.Close()
+		}
+		closed()
+		p.Close()
+	}
+	if err != nil {
+		end()
+		return nil, nil, err
+	}
+	return img, end, nil
+}
+
+func freezeBefore(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, wc wasi.Config, cfg spindle.Config, name string) (*spindle.Image, func(), error) {
+	if e, ok := mod.Export(name); !ok || e.Kind != spindle.KindFunc || len(e.Func.Params) > 0 {
+		return nil, nil, fmt.Errorf("the module exports no function %q without parameters", name)
+	}
+	cfg.Entry = name
+	inst, err := wasi.Instantiate(ctx, rt, mod, wc, cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, reactor := mod.Export("_initialize"); !reactor && name != "_start" {
+		if e, ok := mod.Export("_start"); ok && e.Kind == spindle.KindFunc {
+			if _, err := inst.Call(ctx, "_start"); err != nil {
+				inst.Close()
+				return nil, nil, fmt.Errorf("_start did not return: %w", err)
+			}
+		}
+	}
+	img, _, err := inst.Process().Freeze(ctx, spindle.FreezeOptions{})
+	if err != nil {
+		inst.Close()
+		return nil, nil, err
+	}
+	return img, func() { img.Close(); inst.Close() }, nil
+}
+
+// isSnapshot tells a snapshot by its first bytes.
+func isSnapshot(name string) bool {
+	info, err := os.Stat(name)
+	if err != nil || !info.Mode().IsRegular() {
+		return false
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	b := make([]byte, len(spindle.SnapshotMagic))
+	_, err = io.ReadFull(f, b)
+	return err == nil && string(b) == spindle.SnapshotMagic
+}
+
+// runSnapshot goes on with a program out of a file.
+func (a *app) runSnapshot(ctx context.Context, f *runFlags, rt *spindle.Runtime, name string, args []string, dump *dumper) error {
+	if f.invoking {
+		return usagef("--invoke is not for a snapshot")
+	}
+	if len(f.listen) > 0 {
+		return usagef("--tcplisten is not for a snapshot")
+	}
+	in := &file{name: name}
+	if len(args) > 0 {
+		args = append([]string{filepath.Base(name)}, args...)
+	}
+	wc, err := a.wasiConfig(f, args)
+	if err != nil {
+		return err
+	}
+	sys, err := wasi.New(wc)
+	if err != nil {
+		return err
+	}
+	defer sys.Close()
+	from, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	cfg := spindle.Config{MaxThreads: f.maxThreads, Imports: spindle.Imports{
+		wasi.ModuleName: sys, wasi.ThreadModule: wasi.Threads(), wasi.WasixModule: wasi.Wasix(sys),
+		wasi.ForkModule: wasi.Forks(func(c *spindle.Caller) int32 {
+			if c.Elapsed() > 0 {
+				return 1 // the call that the file was made in
+			}
+			return 0
+		}),
+	}}
+	if cfg.MaxThreads == 0 {
+		cfg.MaxThreads = -1
+	}
+	img, err := rt.OpenImage(ctx, from, spindle.OpenConfig{Config: cfg})
+	if err != nil {
+		return in.wrap(err)
+	}
+	defer img.Close()
+	p, err := img.Fork(ctx, spindle.ForkConfig{})
+	if err != nil {
+		return in.wrap(err)
+	}
+	dump.watch(p, in)
+	if p.Done() != nil {
+		return in.wrapGuest(p.Wait(context.Background())) // the guest itself ends when ctx does
+	}
+	inst := p.Instance("main")
+	if inst == nil {
+		return in.wrap(errors.New("nothing to run: the guest stands nowhere"))
+	}
+	res, err := inst.Call(ctx, img.Entry())
+	var exit *spindle.ExitError
+	if errors.As(err, &exit) && exit.Code == 0 {
+		return nil
+	}
+	if err == nil && len(res) == 1 && uint32(res[0]) != 0 {
+		return &spindle.ExitError{Code: uint32(res[0])}
+	}
+	return in.wrapGuest(err)
+}
