@@ -197,6 +197,15 @@ func (r *Runtime) OpenImage(ctx context.Context, f *os.File, cfg OpenConfig) (*I
 	return img, nil
 }
 
+// CheckSnapshot compares all checksums of a file that Image.WriteTo wrote, which reads it. The error is a *SnapshotFormatError, or one of reading.
+func CheckSnapshot(f *os.File) error {
+	file, err := image.Open(f)
+	if err != nil {
+		return err
+	}
+	return file.Check()
+}
+
 // readModules reads the modules, and compiles those that are not given.
 func (r *Runtime) readModules(ctx context.Context, d *image.Decoder, given []*Module) (mods []*Module, err error) {
 	sums := map[[32]byte]*Module{}

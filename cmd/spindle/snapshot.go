@@ -251,6 +251,16 @@ func isSnapshot(name string) bool {
 	return err == nil && string(b) == spindle.SnapshotMagic
 }
 
+// checkSnapshot compares a file's checksums.
+func checkSnapshot(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return spindle.CheckSnapshot(f)
+}
+
 // runSnapshot goes on with a program out of a file.
 func (a *app) runSnapshot(ctx context.Context, f *runFlags, rt *spindle.Runtime, name string, args []string, dump *dumper) error {
 	if f.invoking {

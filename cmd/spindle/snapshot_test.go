@@ -51,6 +51,9 @@ func TestSnapshot(t *testing.T) {
 	if r := runSpindle(t, dir, strings.NewReader(""), "run", "bad.snap"); r.code != 1 || !strings.Contains(r.stderr, "damaged") {
 		t.Errorf("a damaged file: %+v", r)
 	}
+	if r := runSpindle(t, dir, strings.NewReader(""), "validate", "app.snap", "bad.snap"); r.code != 1 || r.stdout != "app.snap: valid\n" || !strings.Contains(r.stderr, "bad.snap") {
+		t.Errorf("validate: %+v", r)
+	}
 	for _, args := range [][]string{{"snapshot", "echo.wat"}, {"snapshot", "-o", "x", "--at", "noon", "echo.wat"}, {"run", "--invoke", "main", "app.snap"}} {
 		if r := runSpindle(t, dir, strings.NewReader(""), args...); r.code != 2 {
 			t.Errorf("%q: %+v", args, r)

@@ -15,7 +15,9 @@ func newValidate(a *app) *cobra.Command {
 		DisableFlagsInUseLine: true,
 		Short:                 "Check modules",
 		Long: `Check that modules (.wasm, or .wat text; "-" reads standard input) are well-formed and
-valid. Prints a line for each; the exit code is 1 if one is not valid.`,
+valid. Prints a line for each; the exit code is 1 if one is not valid.
+
+Of a file made by "spindle snapshot" it compares all checksums.`,
 		Example: `  spindle validate app.wasm
   spindle validate --disable-simd --disable-threads *.wasm
   spindle validate --features mvp,mutable-globals app.wasm`,
@@ -28,7 +30,12 @@ valid. Prints a line for each; the exit code is 1 if one is not valid.`,
 			defer rt.Close()
 			failed := false
 			for _, name := range args {
-				_, f, err := a.compile(cmd.Context(), rt, name)
+				f := &file{name: name}
+				if isSnapshot(name) {
+					err = f.wrap(checkSnapshot(name))
+				} else {
+					_, f, err = a.compile(cmd.Context(), rt, name)
+				}
 				if err != nil {
 					a.say("%s", describe(err))
 					failed = true
