@@ -27,7 +27,7 @@ func (g *Group) Adopt(t *vm.Thread, spec Spec) {
 	if g.threads == nil {
 		g.threads = map[uint32]*vm.Thread{}
 	}
-	g.ever = true
+	g.ever, t.Trapped = true, g.hurry
 	g.threads[t.ID] = t
 	g.workers++
 	g.joinLocked(t)

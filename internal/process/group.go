@@ -81,6 +81,7 @@ func New(main *vm.Thread, cfg Config) *Group {
 	}
 	g := &Group{main: main, cfg: cfg}
 	g.left.L = &g.mu
+	main.Trapped = g.hurry
 	return g
 }
 
@@ -125,6 +126,7 @@ func (g *Group) End(tid uint32, cause error) bool {
 		return false
 	}
 	g.ended, g.cause, g.culprit = true, cause, tid
+	g.hurryLocked()
 	stop := cause
 	if stop == nil {
 		stop = ErrMainReturned
@@ -142,6 +144,23 @@ func (g *Group) End(tid uint32, cause error) bool {
 	}
 	g.idle = nil
 	return true
+}
+
+// hurry has all threads give way at their next safepoints. It comes before what ends them: whoever is at that may lose its processor on the way, and busy threads that have not been
+// told yet would each have it for a time slice of Go's, 10 ms, until it gets it back.
+func (g *Group) hurry() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.hurryLocked()
+}
+
+func (g *Group) hurryLocked() {
+	for _, t := range g.threads {
+		if t != nil {
+			t.Hurry()
+		}
+	}
+	g.main.Hurry()
 }
 
 // Ended returns whether the group has a cause to end, and which.

@@ -54,7 +54,7 @@ func (g *Group) SpawnWith(ctx context.Context, spec Spec) (tid uint32, err error
 		g.dismiss(w, tid)
 		return 0, err
 	}
-	t.ID = tid
+	t.ID, t.Trapped = tid, g.hurry
 	g.cfg.Adopt(t)
 	if spec.Prepare != nil {
 		if err := spec.Prepare(t); err != nil {

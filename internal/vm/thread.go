@@ -57,6 +57,9 @@ type Thread struct {
 	// it leaves guest code. A nested Call starts its frames there.
 	Top uintptr
 
+	// Trapped, if set, is called when the thread has trapped, before its backtrace is made.
+	Trapped func()
+
 	// HostData belongs to the embedding API (its Caller).
 	HostData any
 
@@ -343,6 +346,16 @@ func (t *Thread) Yield() {
 	}
 }
 
+// Hurry is Yield for many threads at once, in a time that matters: it does not wait for a thread that somebody else looks after at this moment.
+func (t *Thread) Hurry() {
+	if t.mu.TryLock() {
+		if !t.closed {
+			t.setFlagLocked(FlagYield)
+		}
+		t.mu.Unlock()
+	}
+}
+
 func (t *Thread) clearFlagLocked(bit uint32) {
 	if atomic.AndUint32(&t.Ctx.flag, ^bit)&^bit == 0 {
 		atomic.StoreUintptr(&t.Ctx.stackLimit, t.Ctx.stackNear)
@@ -579,6 +592,9 @@ func (t *Thread) Backtrace(e *TrapError) *TrapError {
 		return e
 	}
 	e.Thread = t.ID
+	if t.Trapped != nil && e.Code != TrapInterrupted {
+		t.Trapped()
+	}
 	t.Engine.Frames(t, func(f Frame) bool {
 		e.Frames = append(e.Frames, f.Info())
 		return len(e.Frames) < maxBacktrace
