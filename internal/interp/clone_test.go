@@ -36,6 +36,9 @@ func (w *world) outcome(t *vm.Thread, results []uint64, err error, called []uint
 		}
 		for k := range inst.Module.Globals {
 			lo, hi := inst.Global(uint32(k)).Get()
+			if inst.Module.Globals[k].Type.Type.IsRef() {
+				lo = min(lo, 1) // which number an exception has depends on when others were collected
+			}
 			s.globals = append(s.globals, lo, hi)
 		}
 		for _, tb := range inst.Tables {
