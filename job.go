@@ -2,6 +2,7 @@ package spindle
 
 import (
 	"context"
+	"slices"
 
 	"github.com/spindle-wasm/spindle/internal/vm"
 )
@@ -75,7 +76,7 @@ func (s *call) run(p *Process, t *vm.Thread) error {
 }
 
 func (j *calls) clone(p *Process) (job, bool) {
-	c := &calls{p: p, next: j.next, steps: make([]call, len(j.steps))}
+	c := &calls{p: p, next: j.next, steps: make([]call, len(j.steps)), results: slices.Clone(j.results)}
 	for k, s := range j.steps {
 		s.slots = append([]uint64(nil), s.slots...) // those of the running one receive its results
 		c.steps[k] = s
