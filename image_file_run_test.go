@@ -108,7 +108,7 @@ func TestSnapshotAtAnySafepoint(t *testing.T) {
 		rounds = 4
 	}
 	running := 0
-	for round := range rounds {
+	for round := 0; round < rounds || running < rounds && round < 10*rounds; round++ { // on a busy machine more of them begin or end too soon
 		var d told
 		host := d.host()
 		rt := spindle.NewRuntime()
@@ -164,7 +164,7 @@ func TestSnapshotAtAnySafepoint(t *testing.T) {
 		}
 	}
 	if running < rounds {
-		t.Errorf("only %d files of %d have a guest that runs", running, 4*rounds)
+		t.Errorf("only %d files have a guest that runs", running)
 	}
 }
 
