@@ -231,23 +231,3 @@ func expected(text string) (out []Value) {
 	}
 	return out
 }
-
-// Family is the top of the hierarchy of a reference type of a module.
-func Family(m *wasm.Module, t wasm.ValType) wasm.HeapType {
-	h := t.Heap()
-	if h.Concrete() {
-		if m.Types[h].Kind == wasm.CompFunc {
-			return wasm.HeapFunc
-		}
-		return wasm.HeapAny
-	}
-	switch h {
-	case wasm.HeapFunc, wasm.HeapNoFunc:
-		return wasm.HeapFunc
-	case wasm.HeapExtern, wasm.HeapNoExtern:
-		return wasm.HeapExtern
-	case wasm.HeapExn, wasm.HeapNoExn:
-		return wasm.HeapExn
-	}
-	return wasm.HeapAny
-}

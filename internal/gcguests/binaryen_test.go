@@ -79,6 +79,9 @@ func imitate(ctx context.Context, module []byte, cfg spindle.GCConfig) (events [
 	if r.m, err = wasm.Decode(module, wasm.DecodeOptions{Features: wasm.AllFeatures}); err != nil {
 		return nil, err
 	}
+	if err = wasm.Validate(r.m, wasm.NewTypeSpace(), wasm.ValidateOptions{}); err != nil {
+		return nil, err
+	}
 	if r.mod, err = rt.Compile(ctx, module); err != nil {
 		return nil, err
 	}
@@ -190,7 +193,7 @@ func (r *imitation) values(types []spindle.ValueType, slots []uint64) (out []gcg
 
 func (r *imitation) value(t spindle.ValueType, v uint64) gcguests.Value {
 	return gcguests.MakeValue(t, v, func() string {
-		switch gcguests.Family(r.m, t) {
+		switch r.m.Top(t.Heap()) {
 		case wasm.HeapFunc:
 			return "function"
 		case wasm.HeapExn:

@@ -60,6 +60,11 @@ func topHeap(defs []*typeDef, h HeapType) HeapType {
 	if h.Concrete() {
 		h = compHeap[defs[h].sub.Kind]
 	}
+	return h.Top()
+}
+
+// Top returns the top of the hierarchy of an abstract heap type: any, func, extern or exn (specification: Validation, Matching, Heap Types).
+func (h HeapType) Top() HeapType {
 	switch h {
 	case HeapFunc, HeapNoFunc:
 		return HeapFunc

@@ -62,19 +62,7 @@ func fits(arg, param spindle.ValueType) bool {
 	if !arg.IsRef() || !param.IsRef() {
 		return arg == param
 	}
-	return param.Heap().Concrete() || top(arg.Heap()) == top(param.Heap())
-}
-
-func top(h wasm.HeapType) wasm.HeapType {
-	switch h {
-	case wasm.HeapFunc, wasm.HeapNoFunc:
-		return wasm.HeapFunc
-	case wasm.HeapExtern, wasm.HeapNoExtern:
-		return wasm.HeapExtern
-	case wasm.HeapExn, wasm.HeapNoExn:
-		return wasm.HeapExn
-	}
-	return wasm.HeapAny
+	return param.Heap().Concrete() || arg.Heap().Top() == param.Heap().Top()
 }
 
 // arg puts a value into slot form.

@@ -54,7 +54,7 @@ func (r *runner) match(t spindle.ValueType, v []uint64, want *wat.Result) bool {
 }
 
 func (r *runner) hostValue(t spindle.ValueType, ref uint64) (hostValue, bool) {
-	if h := top(t.Heap()); t.Heap().Concrete() || ref == 0 || h != wasm.HeapExtern && h != wasm.HeapAny {
+	if h := t.Heap().Top(); t.Heap().Concrete() || ref == 0 || h != wasm.HeapExtern && h != wasm.HeapAny {
 		return 0, false
 	}
 	x, ok := r.proc.ExternValue(ref)
@@ -67,14 +67,14 @@ func (r *runner) hostValue(t spindle.ValueType, ref uint64) (hostValue, bool) {
 
 // matchRef reports whether a reference, not null, is of an abstract heap type.
 func (r *runner) matchRef(t spindle.ValueType, ref uint64, want wasm.HeapType) bool {
-	inAny := t.Heap().Concrete() || top(t.Heap()) == wasm.HeapAny
+	inAny := t.Heap().Concrete() || t.Heap().Top() == wasm.HeapAny
 	_, isI31 := spindle.I31Value(ref)
 	_, isHost := r.proc.ExternValue(ref)
 	switch want {
 	case wasm.HeapFunc:
-		return t.Heap().Concrete() || top(t.Heap()) == wasm.HeapFunc
+		return t.Heap().Concrete() || t.Heap().Top() == wasm.HeapFunc
 	case wasm.HeapExtern, wasm.HeapExn:
-		return !t.Heap().Concrete() && top(t.Heap()) == want
+		return !t.Heap().Concrete() && t.Heap().Top() == want
 	case wasm.HeapAny:
 		return inAny
 	case wasm.HeapEq:

@@ -111,15 +111,7 @@ func (r *spindleRun) family(t wasm.ValType) wasm.HeapType {
 		}
 		return wasm.HeapAny
 	}
-	switch h {
-	case wasm.HeapFunc, wasm.HeapNoFunc:
-		return wasm.HeapFunc
-	case wasm.HeapExtern, wasm.HeapNoExtern:
-		return wasm.HeapExtern
-	case wasm.HeapExn, wasm.HeapNoExn:
-		return wasm.HeapExn
-	}
-	return wasm.HeapAny
+	return h.Top()
 }
 
 // simple describes a reference of a hierarchy; ok is false if it is one to an object.
