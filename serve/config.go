@@ -46,6 +46,8 @@ func (p Point) export() (name string, ok bool) { return strings.CutPrefix(string
 type Config struct {
 	// At is where the guest is frozen; the default is PointStdin.
 	At Point
+	// Guest drives the guest in place of At, which then must be empty.
+	Guest Guest
 	// Protocol is what requests are in; the default is HTTP.
 	Protocol Protocol
 	// WASI is what the guest sees. Stdin is the server's: children read their requests there. Stdout is where the guest prints before it is frozen; Stderr is
@@ -76,11 +78,16 @@ const (
 )
 
 func (c *Config) fill() error {
-	if c.At == "" {
+	switch {
+	case c.At == "" && c.Guest == nil:
 		c.At = PointStdin
-	}
-	if _, err := ParsePoint(string(c.At)); err != nil {
-		return fmt.Errorf("serve: %w", err)
+	case c.Guest != nil && c.At != "":
+		return fmt.Errorf("serve: with a Guest there is no point %q", c.At)
+	case c.Guest != nil:
+	default:
+		if _, err := ParsePoint(string(c.At)); err != nil {
+			return fmt.Errorf("serve: %w", err)
+		}
 	}
 	switch c.Protocol {
 	case "":

@@ -29,6 +29,9 @@ func (g *gate) Read([]byte) (int, error) {
 
 // warmUp starts the guest, waits until it is at the point, and freezes it. The guest that was frozen ends: what it would do next is the children's.
 func warmUp(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, cfg *Config) (*spindle.Image, error) {
+	if cfg.Guest != nil {
+		return warmUpGuest(ctx, rt, mod, cfg)
+	}
 	if name, ok := cfg.At.export(); ok {
 		return warmUpTo(ctx, rt, mod, cfg, name)
 	}
@@ -127,17 +130,16 @@ func warmUpTo(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, cfg
 
 // finish runs a child to its end.
 func finish(ctx context.Context, p *spindle.Process, cfg *Config) error {
+	if cfg.Guest != nil {
+		return done(cfg.Guest.Answer(ctx, p))
+	}
 	name, ok := cfg.At.export()
 	if !ok {
 		return p.Wait(context.Background()) // the guest itself ends when ctx does
 	}
 	results, err := p.Instance(cfg.Process.Name).Call(ctx, name)
-	var exit *spindle.ExitError
-	if errors.As(err, &exit) && exit.Code == 0 {
-		return nil
-	}
 	if err == nil && len(results) == 1 && uint32(results[0]) != 0 {
 		return &spindle.ExitError{Code: uint32(results[0])}
 	}
-	return err
+	return done(err)
 }
