@@ -51,11 +51,31 @@ func (i *Image) WriteTo(w io.Writer) (int64, error) {
 }
 
 func (i *Image) writeTo(to io.Writer) (int64, error) {
+	w := &image.Writer{}
+	err := i.describe(w, func(m *wasm.Module) { w.Blob(m.Bytes) }, func(name string, m FrozenModule) error {
+		s, ok := m.(SavedModule)
+		if !ok {
+			return &SnapshotError{Reason: fmt.Sprintf("the state of import module %q cannot be in a file", name)}
+		}
+		state, err := s.Save()
+		if err != nil {
+			return &SnapshotError{Reason: fmt.Sprintf("import module %q", name), Cause: err}
+		}
+		w.Blob(state)
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return w.WriteTo(to)
+}
+
+// describe writes all of the image but what depends on where it goes: module writes a module's binary, or where it is, and state that of an import module.
+func (i *Image) describe(w *image.Writer, module func(*wasm.Module), state func(name string, m FrozenModule) error) error {
 	engine, ok := i.rt.engine.(vm.Snapshotter)
 	if !ok {
-		return 0, &SnapshotError{Reason: "the engine cannot tell what is on its stacks"}
+		return &SnapshotError{Reason: "the engine cannot tell what is on its stacks"}
 	}
-	w := &image.Writer{}
 	w.String(engine.Name())
 	numbers := map[*wasm.Module]int{}
 	var mods []*wasm.Module
@@ -70,10 +90,10 @@ func (i *Image) writeTo(to io.Writer) (int64, error) {
 		sum := sha256.Sum256(m.Bytes)
 		w.Word(uint64(m.Enabled))
 		w.Blob(sum[:])
-		w.Blob(m.Bytes)
+		module(m)
 	}
 	if err := i.vm.Write(w, func(m *wasm.Module) int { return numbers[m] }); err != nil {
-		return 0, err
+		return err
 	}
 
 	w.String(i.cfg.Name)
@@ -102,26 +122,20 @@ func (i *Image) writeTo(to io.Writer) (int64, error) {
 	}
 	for k, j := range i.jobs {
 		if j.answer != nil {
-			return 0, &SnapshotError{Reason: fmt.Sprintf("thread %d is in a call that the host is to answer (Caller.Freeze)", i.tids[k])}
+			return &SnapshotError{Reason: fmt.Sprintf("thread %d is in a call that the host is to answer (Caller.Freeze)", i.tids[k])}
 		}
 		if err := i.writeJob(w, j.job); err != nil {
-			return 0, err
+			return err
 		}
 	}
 	w.Uint(uint64(len(i.modules)))
 	for _, name := range sortedKeys(i.modules) {
-		s, ok := i.modules[name].(SavedModule)
-		if !ok {
-			return 0, &SnapshotError{Reason: fmt.Sprintf("the state of import module %q cannot be in a file", name)}
-		}
-		state, err := s.Save()
-		if err != nil {
-			return 0, &SnapshotError{Reason: fmt.Sprintf("import module %q", name), Cause: err}
-		}
 		w.String(name)
-		w.Blob(state)
+		if err := state(name, i.modules[name]); err != nil {
+			return err
+		}
 	}
-	return w.WriteTo(to)
+	return nil
 }
 
 func hasModule(of map[*wasm.Module]int, m *wasm.Module) bool {
@@ -158,13 +172,6 @@ func (i *Image) Entry() string { return i.cfg.Entry }
 // Errors: *SnapshotFormatError if the file is damaged, of another version or engine, or has none of the modules that are given; those of Compile; what OpenState.Open returns;
 // those of reading.
 func (r *Runtime) OpenImage(ctx context.Context, f *os.File, cfg OpenConfig) (*Image, error) {
-	engine, ok := r.engine.(vm.Snapshotter)
-	if !ok {
-		return nil, &SnapshotFormatError{Offset: -1, Msg: "the engine cannot take up what is on another one's stacks"}
-	}
-	if err := cfg.GC.check(); err != nil {
-		return nil, err
-	}
 	file, err := image.Open(f)
 	if err != nil {
 		return nil, err
@@ -174,11 +181,34 @@ func (r *Runtime) OpenImage(ctx context.Context, f *os.File, cfg OpenConfig) (*I
 			return nil, err
 		}
 	}
+	return r.openImage(ctx, file, cfg, func(d *image.Decoder) []byte { return slices.Clone(d.Blob()) }, func(d *image.Decoder, name string) (FrozenModule, error) {
+		state := d.Blob()
+		if d.Err() != nil {
+			return nil, d.Err()
+		}
+		s, ok := cfg.Imports[name].(OpenState)
+		if !ok {
+			d.Failf("import module %q has state, and is not given as one that takes it up", name)
+			return nil, d.Err()
+		}
+		return s.Open(state)
+	})
+}
+
+// openImage reads what Image.describe wrote. module reads a module's binary, which is kept, and state what an import module becomes; they mirror its arguments.
+func (r *Runtime) openImage(ctx context.Context, file *image.File, cfg OpenConfig, module func(*image.Decoder) []byte, state func(d *image.Decoder, name string) (FrozenModule, error)) (*Image, error) {
+	engine, ok := r.engine.(vm.Snapshotter)
+	if !ok {
+		return nil, &SnapshotFormatError{Offset: -1, Msg: "the engine cannot take up what is on another one's stacks"}
+	}
+	if err := cfg.GC.check(); err != nil {
+		return nil, err
+	}
 	d := file.Decoder()
 	if name := d.String(); d.Err() == nil && name != engine.Name() {
 		d.Failf("the file is of engine %q, and this is %q", name, engine.Name())
 	}
-	mods, err := r.readModules(ctx, d, cfg.Modules)
+	mods, err := r.readModules(ctx, d, cfg.Modules, module)
 	if err != nil {
 		return nil, err
 	}
@@ -191,7 +221,7 @@ func (r *Runtime) OpenImage(ctx context.Context, f *os.File, cfg OpenConfig) (*I
 	if err != nil {
 		return nil, err
 	}
-	if err := img.read(d, mods); err != nil {
+	if err := img.read(d, mods, state); err != nil {
 		return nil, errors.Join(err, img.release())
 	}
 	return img, nil
@@ -207,7 +237,7 @@ func CheckSnapshot(f *os.File) error {
 }
 
 // readModules reads the modules, and compiles those that are not given.
-func (r *Runtime) readModules(ctx context.Context, d *image.Decoder, given []*Module) (mods []*Module, err error) {
+func (r *Runtime) readModules(ctx context.Context, d *image.Decoder, given []*Module, binary func(*image.Decoder) []byte) (mods []*Module, err error) {
 	sums := map[[32]byte]*Module{}
 	for _, m := range given {
 		if m.rt != r {
@@ -217,7 +247,7 @@ func (r *Runtime) readModules(ctx context.Context, d *image.Decoder, given []*Mo
 	}
 	used := 0
 	for range d.Len(3) {
-		features, want, b := Features(d.Word()), d.Blob(), d.Blob()
+		features, want, b := Features(d.Word()), d.Blob(), binary(d)
 		if d.Err() != nil {
 			return nil, d.Err()
 		}
@@ -230,7 +260,7 @@ func (r *Runtime) readModules(ctx context.Context, d *image.Decoder, given []*Mo
 		if m != nil {
 			used++
 		} else {
-			if m, err = r.Compile(ctx, slices.Clone(b)); err != nil {
+			if m, err = r.Compile(ctx, b); err != nil {
 				return nil, fmt.Errorf("snapshot: a module (which needs of the features %v): %w", features, err)
 			}
 			sums[sum] = m
@@ -243,7 +273,7 @@ func (r *Runtime) readModules(ctx context.Context, d *image.Decoder, given []*Mo
 	return mods, d.Err()
 }
 
-func (i *Image) read(d *image.Decoder, mods []*Module) error {
+func (i *Image) read(d *image.Decoder, mods []*Module, state func(d *image.Decoder, name string) (FrozenModule, error)) error {
 	if name := d.String(); i.cfg.Name == "" {
 		i.cfg.Name = name
 	}
@@ -294,16 +324,14 @@ func (i *Image) read(d *image.Decoder, mods []*Module) error {
 		i.jobs = append(i.jobs, frozenJob{job: j})
 	}
 	for range d.Len(2) {
-		name, state := d.String(), d.Blob()
+		name := d.String()
 		if d.Err() != nil {
 			return d.Err()
 		}
-		s, ok := i.cfg.Imports[name].(OpenState)
-		if !ok {
-			d.Failf("import module %q has state, and is not given as one that takes it up", name)
+		m, err := state(d, name)
+		if d.Err() != nil {
 			return d.Err()
 		}
-		m, err := s.Open(state)
 		if err != nil {
 			return fmt.Errorf("snapshot: import module %q: %w", name, err)
 		}

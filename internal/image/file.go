@@ -40,6 +40,7 @@ const sectionSize = 5 * 8
 
 // section is the pages of one memory: off in the file; the layout that mem.FromFile wants, used bytes of it being there; and their CRC-32C.
 type section struct {
+	f      *os.File
 	off    int64
 	layout mem.Layout
 	sum    uint32
@@ -177,9 +178,8 @@ func (o *output) finish() error {
 	return o.err
 }
 
-// File is an open snapshot.
+// File is an open snapshot, or what Writer.Parts took apart.
 type File struct {
-	f        *os.File
 	desc     []byte
 	sections []section
 }
@@ -225,7 +225,7 @@ func Open(f *os.File) (*File, error) {
 	if !bytes.Equal(sum.Sum(nil), head[32:]) {
 		return fail(32, "the checksum is wrong: the file is damaged")
 	}
-	s := &File{f: f}
+	s := &File{}
 	end := n - 8
 	count := binary.LittleEndian.Uint64(desc[end:])
 	if count > end/sectionSize {
@@ -235,7 +235,7 @@ func Open(f *os.File) (*File, error) {
 	s.desc = desc[:at]
 	d := NewDecoder(desc[at:end], headerSize+int64(at))
 	for range count {
-		c := section{off: int64(d.Word()), layout: mem.Layout{Size: d.word(), Committed: d.word(), Used: d.word()}, sum: uint32(d.Word())}
+		c := section{f: f, off: int64(d.Word()), layout: mem.Layout{Size: d.word(), Committed: d.word(), Used: d.word()}, sum: uint32(d.Word())}
 		if l := c.layout; d.err == nil && (c.off < headerSize || c.off%align != 0 || uint64(c.off) > size || uint64(l.Used) > size-uint64(c.off) || l.Committed > l.Size || l.Used > l.Committed) {
 			d.Failf("pages of %d bytes at %d", l.Used, c.off)
 		}
@@ -275,7 +275,7 @@ func (s *File) Pages(n uint64) (*mem.Image, error) {
 		return nil, &FormatError{-1, fmt.Sprintf("there are no pages %d", n)}
 	}
 	c := &s.sections[n]
-	return mem.FromFile(s.f, c.off, c.layout)
+	return mem.FromFile(c.f, c.off, c.layout)
 }
 
 // Sections returns how many runs of pages there are.
@@ -288,7 +288,7 @@ func (s *File) Layout(n uint64) mem.Layout { return s.sections[n].layout }
 func (s *File) Check() error {
 	for _, c := range s.sections {
 		sum := crc32.New(castagnoli)
-		if _, err := io.Copy(sum, io.NewSectionReader(s.f, c.off, int64(c.layout.Used))); err != nil {
+		if _, err := io.Copy(sum, io.NewSectionReader(c.f, c.off, int64(c.layout.Used))); err != nil {
 			return err
 		}
 		if sum.Sum32() != c.sum {
