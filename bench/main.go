@@ -29,6 +29,7 @@ type options struct {
 	profile   string
 	wall      bool
 	blocked   int
+	children  string
 	gcGuest   string
 	gc        gcOptions
 }
@@ -37,8 +38,8 @@ func main() {
 	var o options
 	flag.StringVar(&o.kernelDir, "kernels", "", "read the kernels' .wasm files from this directory (default: the built-in ones)")
 	flag.IntVar(&o.runs, "runs", 7, "counted runs of each kernel on each engine")
-	flag.StringVar(&o.filter, "filter", "", "only kernels whose name or kind, and thread figures and guests with objects whose name, contains one of these comma-separated words")
-	flag.StringVar(&o.sections, "sections", "kernels,operations,programs", "which tables to make: these, threads, gc and gcguests")
+	flag.StringVar(&o.filter, "filter", "", "only kernels whose name or kind, and thread and fork figures and guests with objects whose name, contains one of these comma-separated words")
+	flag.StringVar(&o.sections, "sections", "kernels,operations,programs", "which tables to make: these, threads, fork, gc and gcguests")
 	flag.BoolVar(&o.compiler, "compiler", false, "add a column with wazero's compiler")
 	flag.StringVar(&o.json, "json", "", "also write all figures as JSON to this file")
 	flag.StringVar(&o.md, "md", "", "also write the tables as Markdown to this file")
@@ -49,6 +50,7 @@ func main() {
 	flag.BoolVar(&o.wall, "wall", false, "measure kernels and guests with objects by the clock instead of the processor time used")
 	flag.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of the whole run to this file")
 	flag.IntVar(&o.blocked, "blocked", 0, "only block so many guest threads, and print their number, the resident bytes of each, and the nanoseconds until all were woken and gone")
+	flag.StringVar(&o.children, "children", "", "N,MIB: only make so many idle children of a guest of that size, and print their number, the private bytes of each, the nanoseconds until all were there and until all were gone, and the bytes of page tables")
 	flag.StringVar(&o.gc.plan, "gc", "", "our plan for guests with objects (default: "+spindle.DefaultGCPlan+")")
 	flag.IntVar(&o.gc.heap, "gc-heap", 0, "MiB of heap for guests with objects, for V8 as well (default: each engine's)")
 	flag.StringVar(&o.gcGuest, "gcguest", "", "only make the calls that the standard input has, as JSON, in this module, and print their results")
@@ -70,6 +72,17 @@ func bench(ctx context.Context, o options, out io.Writer) error {
 		f, err := blockGuests(ctx, o.blocked)
 		if err == nil {
 			fmt.Fprintln(out, f)
+		}
+		return err
+	}
+	if o.children != "" {
+		n, mib, err := parseChildren(o.children)
+		if err != nil {
+			return err
+		}
+		line, err := idleChildren(ctx, n, mib)
+		if err == nil {
+			fmt.Fprintln(out, line)
 		}
 		return err
 	}
@@ -114,6 +127,8 @@ func bench(ctx context.Context, o options, out io.Writer) error {
 			sec, err = runPrograms(ctx, o, progress)
 		case "threads":
 			sec, err = runThreads(guests, o.runs, o.filter, progress)
+		case "fork":
+			sec, err = runFork(guests, fullFork, o.runs, o.filter, progress)
 		case "gc":
 			sec, err = runToolkit(ctx, toolkitBench{runs: o.runs, filter: o.filter, objects: 4 << 20, many: 24 << 20, nursery: 32 << 20}, progress)
 		case "gcguests":

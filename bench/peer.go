@@ -14,13 +14,13 @@ import (
 )
 
 //go:embed peer/threads.c
-var peerSource []byte
+var threadsPeer []byte
 
-// peer is peer/threads.c, compiled. The nil peer has no batches.
+// peer is a program of peer, compiled. The nil peer has no batches.
 type peer struct{ exe string }
 
-// compilePeer compiles the peer with the system's C compiler. An error says why there is none.
-func compilePeer(ctx context.Context, dir string) (*peer, error) {
+// compilePeer compiles a source file of that name with the system's C compiler. An error says why there is none.
+func compilePeer(ctx context.Context, dir, name string, text []byte) (*peer, error) {
 	cc, err := exec.LookPath("cc")
 	if name := os.Getenv("CC"); name != "" {
 		cc, err = exec.LookPath(name)
@@ -28,8 +28,9 @@ func compilePeer(ctx context.Context, dir string) (*peer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("no C compiler: %w", err)
 	}
-	source, exe := filepath.Join(dir, "threads.c"), filepath.Join(dir, "threads.exe")
-	if err := os.WriteFile(source, peerSource, 0o644); err != nil {
+	source := filepath.Join(dir, name)
+	exe := strings.TrimSuffix(source, ".c") + ".exe"
+	if err := os.WriteFile(source, text, 0o644); err != nil {
 		return nil, err
 	}
 	if out, err := exec.CommandContext(ctx, cc, "-O2", "-pthread", "-o", exe, source).CombinedOutput(); err != nil {

@@ -60,7 +60,7 @@ func runThreads(ctx context.Context, runs int, filter string, progress func(stri
 	defer os.RemoveAll(tmp)
 	b := &threadBench{runs: runs}
 	var missing error
-	b.peer, missing = compilePeer(ctx, tmp)
+	b.peer, missing = compilePeer(ctx, tmp, "threads.c", threadsPeer)
 	if b.small, err = newThreadGuest(ctx, 6); err != nil {
 		return nil, err
 	}

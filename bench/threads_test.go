@@ -52,7 +52,7 @@ func TestBlockGuests(t *testing.T) {
 // TestPeer compiles the C side and has it do a little of everything.
 func TestPeer(t *testing.T) {
 	ctx := t.Context()
-	p, err := compilePeer(ctx, t.TempDir())
+	p, err := compilePeer(ctx, t.TempDir(), "threads.c", threadsPeer)
 	if err != nil {
 		t.Skip(err)
 	}
@@ -77,7 +77,7 @@ func TestPeer(t *testing.T) {
 func TestNoPeer(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	t.Setenv("CC", "")
-	p, err := compilePeer(t.Context(), t.TempDir())
+	p, err := compilePeer(t.Context(), t.TempDir(), "threads.c", threadsPeer)
 	if p != nil || err == nil {
 		t.Fatalf("%v, %v", p, err)
 	}
