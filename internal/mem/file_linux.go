@@ -44,9 +44,32 @@ func (f *file) seal() error {
 	const size = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_SEAL
 	_, err := unix.FcntlInt(uintptr(f.fd), unix.F_ADD_SEALS, size|unix.F_SEAL_FUTURE_WRITE)
 	if errors.Is(err, unix.EINVAL) { // before Linux 5.1
+		if w := f.writer; w != nil {
+			f.writer = nil
+			w.Release() //nolint:errcheck // address space is lost, no more
+		}
 		_, err = unix.FcntlInt(uintptr(f.fd), unix.F_ADD_SEALS, size|unix.F_SEAL_WRITE)
 	}
 	return os.NewSyscallError("fcntl", err)
+}
+
+// keepWriter makes the mapping by which the content can change later. Without it such a change takes another file.
+func (f *file) keepWriter(size int) {
+	w, err := Reserve(size)
+	if err != nil {
+		return
+	}
+	if mapShared(w, f) != nil {
+		w.Release() //nolint:errcheck // address space is lost, no more
+		return
+	}
+	f.writer = w
+}
+
+func (r *Region) open(off, n int) error { return commit(r, off, n) }
+
+func (r *Region) shut(off, n int) error {
+	return os.NewSyscallError("mprotect", unix.Mprotect(r.bytes(off, n), unix.PROT_NONE))
 }
 
 // extents returns the parts of the first n bytes that have data.
@@ -121,6 +144,13 @@ func mapAnonymous(r *Region, off, n int, accessible bool) error {
 	}
 	_, err := unix.MmapPtr(-1, 0, ptr(r.base+uintptr(off)), uintptr(n), prot, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_FIXED|unix.MAP_NORESERVE)
 	return os.NewSyscallError("mmap", err)
+}
+
+// populate has the system make the pages of a range that is about to be written, in one call instead of a fault for each. It is not needed for anything else.
+func (r *Region) populate(off, n int) {
+	if n > PageSize() {
+		unix.Madvise(r.bytes(off, n), unix.MADV_POPULATE_WRITE) //nolint:errcheck // before Linux 5.14
+	}
 }
 
 // revert makes n bytes of a private view what the file has, and gives back the pages that were written.

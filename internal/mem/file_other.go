@@ -14,6 +14,12 @@ func duplicate(uintptr) (int, error) { return 0, errors.ErrUnsupported }
 
 func (f *file) seal() error { return errors.ErrUnsupported }
 
+func (f *file) keepWriter(int) {}
+
+func (r *Region) open(int, int) error { return errors.ErrUnsupported }
+
+func (r *Region) shut(int, int) error { return errors.ErrUnsupported }
+
 func (f *file) extents(int) []Span { return nil }
 
 func (f *file) write([]byte, int) error { return errors.ErrUnsupported }
@@ -25,6 +31,8 @@ func mapShared(*Region, *file) error { return errors.ErrUnsupported }
 func mapPrivate(*Region, *file, int) error { return errors.ErrUnsupported }
 
 func mapAnonymous(*Region, int, int, bool) error { return errors.ErrUnsupported }
+
+func (r *Region) populate(int, int) {}
 
 func revert(*Region, int, int) error { return errors.ErrUnsupported }
 

@@ -25,6 +25,7 @@ func ReserveForkable(size int) (*Region, error) {
 	}
 	if err == nil {
 		if err = mapShared(r, f); err == nil {
+			f.keepWriter(r.size)
 			r.file, r.backed, r.shared = f, r.size, true
 			return r, nil
 		}
@@ -36,8 +37,9 @@ func ReserveForkable(size int) (*Region, error) {
 // Freeze makes an image of the region's committed part. The region goes on where it is, with the same content, and shares its pages with the
 // image until it writes to them. Nobody may write to the region meanwhile.
 //
-// The first Freeze of a forkable region costs the time to take its pages out of the page table. A later one looks for the pages written since the last and
-// copies those, or everything into a new file if they are many. On an error the region is as it was.
+// The first Freeze of a forkable region costs the time to take its pages out of the page table. A later one looks for the pages written since. If no image
+// made before, and no region of one, is left, it writes them to the file. Otherwise the file is shared, and they are copied: beside it, or with everything
+// into a new file if they are many, or have been copied many times. On an error the region is as it was.
 func (r *Region) Freeze() (*Image, error) {
 	if r.slots != nil {
 		return nil, ErrSlot
@@ -55,8 +57,13 @@ func (r *Region) Freeze() (*Image, error) {
 	if err != nil {
 		dirty = []Span{{0, r.committed}} // not told: zeros are left out below
 	}
-	// The file is worth keeping while most pages are still its own: writing a new one costs for each of them, and sharing with older images ends.
-	if r.file != nil && !r.shared && 3*Pages(dirty) <= r.backed/PageSize() {
+	if err == nil && !r.shared && r.file.sole() {
+		if err := r.rebase(dirty); err != nil {
+			return nil, err
+		}
+		return r.image(delta{}), nil
+	}
+	if r.file != nil && !r.shared && r.layer(Pages(dirty)) {
 		d, err := r.capture(dirty)
 		if err != nil {
 			return nil, err
@@ -74,6 +81,54 @@ func (r *Region) Freeze() (*Image, error) {
 		return nil, err
 	}
 	return r.image(d), nil
+}
+
+// layer notes that so many dirty pages are to lie on top of the file, and reports whether that costs less than a new file of all that are used, which takes as much for
+// each and ends the sharing with older images. The new file pays when most pages are dirty, or when half of it could have been written instead of what was copied
+// already: each page is copied twice, into an image and into its child; afterwards the file is the region's own again, and nothing is copied (see rebase).
+func (r *Region) layer(dirty int) bool {
+	used := r.backed / PageSize()
+	r.copied += dirty
+	return 3*dirty <= used && 2*r.copied <= used
+}
+
+// manySpans is how many runs of pages are given back one by one; beyond it mapping everything anew is cheaper.
+const manySpans = 1024
+
+// rebase writes the dirty pages to the region's own file, and makes the region a view of that again.
+func (r *Region) rebase(dirty []Span) error {
+	var write []Span
+	for _, s := range dirty {
+		if k := min(s.end(), r.backed) - s.Off; k > 0 {
+			write = appendSpan(write, Span{s.Off, k})
+			s.Off, s.Len = s.Off+k, s.Len-k
+		}
+		r.eachNonZero(s, func(off, n int) error { //nolint:errcheck // returns that of the function
+			write = appendSpan(write, Span{off, n})
+			return nil
+		})
+	}
+	if len(write) == 0 {
+		return nil
+	}
+	if err := r.file.update(r, write); err != nil {
+		return err
+	}
+	r.copied = 0
+	if used := write[len(write)-1].end(); used > r.backed || len(write) > manySpans {
+		used = max(used, r.backed)
+		if err := mapPrivate(r, r.file, used); err != nil {
+			return err
+		}
+		r.backed = used
+		return nil
+	}
+	for _, s := range write {
+		if err := revert(r, s.Off, s.Len); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r *Region) image(d delta) *Image {
@@ -123,6 +178,7 @@ func (r *Region) flatten(dirty []Span) error {
 	if err != nil {
 		return err
 	}
+	f.keepWriter(r.size)
 	spans := dirty
 	if r.file != nil {
 		spans = union(r.file.extents(r.backed), dirty)
@@ -150,7 +206,7 @@ func (r *Region) flatten(dirty []Span) error {
 		return err
 	}
 	r.file.drop()
-	r.file, r.backed, r.shared = f, used, false
+	r.file, r.backed, r.shared, r.copied = f, used, false, 0
 	return nil
 }
 
@@ -210,6 +266,7 @@ func (r *Region) capture(dirty []Span) (d delta, err error) {
 	if err := d.data.Commit(n); err != nil {
 		return delta{}, errors.Join(err, d.data.Release())
 	}
+	d.data.populate(0, n)
 	at := 0
 	for _, s := range d.spans {
 		copy(d.data.bytes(at, s.Len), r.bytes(s.Off, s.Len))

@@ -38,6 +38,7 @@ var ErrClosed = errors.New("mem: the image is closed")
 func (d *delta) apply(r *Region) {
 	at := 0
 	for _, s := range d.spans {
+		r.populate(s.Off, s.Len)
 		copy(r.bytes(s.Off, s.Len), d.data.bytes(at, s.Len))
 		at += s.Len
 	}

@@ -17,6 +17,7 @@ type Region struct {
 	file   *file // what the first backed bytes are mapped from, if any
 	backed int
 	shared bool // writes go to the file: the region has not been frozen yet
+	copied int  // pages that freezes have copied since the file is its own
 
 	hidden int // bytes
 

@@ -38,6 +38,7 @@ func (i *Image) Share() (*os.File, Layout, error) {
 	if i.closed {
 		return fail(ErrClosed)
 	}
+	i.base.lent.Store(true)
 	fd, err := duplicate(uintptr(i.base.fd))
 	if err != nil {
 		return fail(err)
