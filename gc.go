@@ -92,14 +92,19 @@ func (c *GCConfig) check() error {
 
 // heapConfig is the main thread's.
 func (p *Process) heapConfig() (c vm.HeapConfig) {
-	from := &p.cfg.GC
+	c = p.cfg.GC.heapConfig()
+	c.Forkable = p.cfg.Forkable
+	if from := p.cfg.GC.Trace; from != nil {
+		p.gcTrace = trace.New(from)
+		c.Trace = p.gcTrace
+	}
+	return c
+}
+
+// heapConfig is what package vm makes of it.
+func (from *GCConfig) heapConfig() (c vm.HeapConfig) {
 	c.Plan, c.Workers = from.Plan, from.Workers
 	c.MaxBytes, c.MinBytes, c.NurseryBytes = from.HeapBytes, from.MinHeapBytes, from.NurseryBytes
 	c.Stats, c.Stress, c.Sanity, c.EverySafepoint = from.Stats, from.Stress, from.Sanity, from.EverySafepoint
-	c.Forkable = p.cfg.Forkable
-	if from.Trace != nil {
-		p.gcTrace = trace.New(from.Trace)
-		c.Trace = p.gcTrace
-	}
 	return c
 }

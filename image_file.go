@@ -40,7 +40,10 @@ type OpenState interface {
 // WriteTo implements io.WriterTo: it writes the image to a file, which Runtime.OpenImage opens, also in another process on another day. The modules are in it. It is as secret as the
 // guest's memory, and for whoever opens it as trusted as the guest's own code. If w is an *os.File, zeros in memories become holes in it.
 //
-// Errors: *SnapshotError if something cannot be in a file: a garbage-collected heap, values of the host (externref), exception tags and functions of the host that are not
+// A garbage-collected heap is in it with its plan. All that lives in it becomes its image there (FreezeOptions.Warmup): if the image was made without, WriteTo makes a copy that
+// is warmed up, and keeps it until Close.
+//
+// Errors: *SnapshotError if something cannot be in a file: values of the host (externref), exception tags and functions of the host that are not
 // imports, the state of an import module that is no SavedModule, a call that Caller.Freeze is to answer; otherwise w's.
 func (i *Image) WriteTo(w io.Writer) (int64, error) {
 	if err := i.use(); err != nil {
@@ -155,11 +158,13 @@ func sortedKeys[V any](m map[string]V) []string {
 // OpenConfig is what an Image that is opened gets which is not in its file.
 type OpenConfig struct {
 	// Config is that of its Processes. Imports must have all host functions that the guest imports; those of them that were ForkStates must be OpenStates. Name and Entry are
-	// the file's if they are empty. The sizes of stacks that there are, and the limits of memories, are the file's.
+	// the file's if they are empty. The sizes of stacks that there are, and the limits of memories, are the file's. So is what is in GC, but Workers, Stats and the tools for finding bugs; HeapBytes,
+	// if it is not 0, is the new bound of the heap, up to twice the old one on 64-bit systems. Trace is not used.
 	Config
 	// Modules are modules of the Runtime that need not be compiled again. Each of them must be one of the file's.
 	Modules []*Module
-	// Check compares the checksum of all pages, which reads them.
+	// Check compares the checksum of all pages, which reads them, and goes through all objects of a garbage-collected heap. Without it their pages are trusted like the
+	// program that opens them: who takes a file from others sets it.
 	Check bool
 }
 
@@ -217,7 +222,9 @@ func (r *Runtime) openImage(ctx context.Context, file *image.File, cfg OpenConfi
 		compiled = append(compiled, vm.SnapshotModule{Module: m.m, Code: m.code})
 	}
 	img := &Image{rt: r, cfg: cfg.Config, opened: true, family: &family{}, names: map[string]int{}, modules: map[string]FrozenModule{}, uses: 1}
-	img.vm, err = vm.ReadImage(d, file, vm.SnapshotConfig{Engine: engine, Pools: r.pools, Types: r.types, Modules: compiled})
+	img.vm, err = vm.ReadImage(d, file, vm.SnapshotConfig{
+		Engine: engine, Pools: r.pools, Types: r.types, Modules: compiled, GC: cfg.GC.heapConfig(), Check: cfg.Check,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -229,8 +229,9 @@ func TestSnapshotRefusals(t *testing.T) {
 		cfg spindle.Config
 		arg any
 	}{
-		"externref":         {`(module (global $g (mut externref) (ref.null extern)) (func (export "put") (param externref) (global.set $g (local.get 0))))`, spindle.Config{}, new(int)},
-		"garbage-collected": {`(module (type $s (struct (field i32))) (global (ref $s) (struct.new $s (i32.const 1))))`, spindle.Config{Forkable: true}, nil},
+		"externref": {`(module (global $g (mut externref) (ref.null extern)) (func (export "put") (param externref) (global.set $g (local.get 0))))`, spindle.Config{}, new(int)},
+		"(externref)": {`(module (type $s (struct (field externref))) (global $g (mut (ref null $s)) (ref.null $s))
+			(func (export "put") (param externref) (global.set $g (struct.new $s (local.get 0)))))`, spindle.Config{Forkable: true}, new(int)},
 		`import module "m"`: {`(module)`, spindle.Config{Imports: spindle.Imports{"m": stateful{}}}, nil},
 	} {
 		inst, err := rt.Instantiate(ctx, compileText(t, rt, test.src), test.cfg)

@@ -22,9 +22,11 @@ type gcFlags struct {
 	workers int
 	stats   bool
 	trace   string
+	flags   *pflag.FlagSet
 }
 
 func (f *gcFlags) add(cmd *cobra.Command, flags *pflag.FlagSet) {
+	f.flags = flags
 	flags.StringVar(&f.plan, "gc", spindle.DefaultGCPlan, "collect garbage by this `PLAN`: "+strings.Join(spindle.GCPlans(), ", "))
 	flags.Var(&f.heap, "gc-heap", "largest `SIZE` of the garbage-collected heap, up to 4GiB (256MiB if not given)")
 	flags.IntVar(&f.workers, "gc-workers", 0, "collect with `N` threads of execution (0: one for each processor)")
@@ -48,6 +50,18 @@ func (f *gcFlags) check() error {
 	case f.workers < 0:
 		return usagef("--gc-workers %d is negative", f.workers)
 	}
+	return nil
+}
+
+// checkSnapshot refuses what a heap out of a file cannot have any more.
+func (f *gcFlags) checkSnapshot() error {
+	if f.flags.Changed("gc") {
+		return usagef("--gc is not for a snapshot: its heap goes on under the plan that it was made with")
+	}
+	if f.trace != "" {
+		return usagef("--gc-trace is not for a snapshot")
+	}
+	f.plan = ""
 	return nil
 }
 

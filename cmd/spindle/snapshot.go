@@ -262,9 +262,12 @@ func checkSnapshot(name string) error {
 }
 
 // runSnapshot goes on with a program out of a file.
-func (a *app) runSnapshot(ctx context.Context, f *runFlags, rt *spindle.Runtime, name string, args []string, dump *dumper) error {
+func (a *app) runSnapshot(ctx context.Context, f *runFlags, rt *spindle.Runtime, name string, args []string, dump *dumper) (err error) {
 	if f.invoking {
 		return usagef("--invoke is not for a snapshot")
+	}
+	if err := f.gc.checkSnapshot(); err != nil {
+		return err
 	}
 	if len(f.listen) > 0 {
 		return usagef("--tcplisten is not for a snapshot")
@@ -287,7 +290,17 @@ func (a *app) runSnapshot(ctx context.Context, f *runFlags, rt *spindle.Runtime,
 		return err
 	}
 	defer from.Close()
-	cfg := spindle.Config{MaxThreads: f.maxThreads, Imports: spindle.Imports{
+	var p *spindle.Process
+	gc, ended, err := f.gc.config(a.stderr, &p)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if failed := ended(); err == nil {
+			err = failed
+		}
+	}()
+	cfg := spindle.Config{MaxThreads: f.maxThreads, GC: gc, Imports: spindle.Imports{
 		wasi.ModuleName: sys, wasi.ThreadModule: wasi.Threads(), wasi.WasixModule: wasi.Wasix(sys),
 		wasi.ForkModule: wasi.Forks(func(c *spindle.Caller) int32 {
 			if c.Elapsed() > 0 {
@@ -304,8 +317,7 @@ func (a *app) runSnapshot(ctx context.Context, f *runFlags, rt *spindle.Runtime,
 		return in.wrap(err)
 	}
 	defer img.Close()
-	p, err := img.Fork(ctx, spindle.ForkConfig{})
-	if err != nil {
+	if p, err = img.Fork(ctx, spindle.ForkConfig{}); err != nil {
 		return in.wrap(err)
 	}
 	dump.watch(p, in)

@@ -9,6 +9,7 @@ import (
 	"github.com/spindle-wasm/spindle/gc/barrier"
 	"github.com/spindle-wasm/spindle/gc/heap"
 	"github.com/spindle-wasm/spindle/gc/policy/image"
+	"github.com/spindle-wasm/spindle/gc/sanity"
 	"github.com/spindle-wasm/spindle/gc/weak"
 	"github.com/spindle-wasm/spindle/internal/mem"
 )
@@ -54,6 +55,53 @@ func (t *Ticket) State() (State, error) {
 	s.Remembered.Append(b.orphaned)
 	s.Waiting, s.Ready = b.final.All()
 	return s, nil
+}
+
+// Constraints returns those of the heap, and of its children.
+func (t *Ticket) Constraints() Constraints { return t.state.Constraints() }
+
+// Edit has f look at the memory that children will have, and change objects if it says that it has. No Child has been made yet. The error is f's, or the system's.
+func (t *Ticket) Edit(f func(m *heap.Memory) (changed bool, err error)) error {
+	if t == nil || t.state == nil {
+		return ErrNotForking
+	}
+	m, err := t.frozen.New()
+	if err != nil {
+		return err
+	}
+	changed, err := f(m)
+	if err == nil && changed {
+		var to *heap.Frozen
+		if to, err = m.Freeze(); err == nil {
+			err = t.frozen.Close()
+			t.frozen = to
+		}
+	}
+	return errors.Join(err, m.Close())
+}
+
+// CheckBlocks checks, of a ticket that Open returned, what is beside the objects of a memory that Edit gives: each block in use is the image's, a free one has no bits and, unless it is said to be
+// dirty, is zero. The error is ErrBadState (wrapped).
+func (t *Ticket) CheckBlocks(m *heap.Memory) error {
+	bad := func(b uint32, msg string) error { return fmt.Errorf("%w: block %d %s", ErrBadState, b, msg) }
+	s, top := t.frozen.State(), m.Top()
+	for b := range uint32(heap.MaxBytes >> heap.LogBlock) {
+		is := *m.Spaces.At(b)
+		if b == 0 || b >= s.Blocks || s.Taken[b/64]&(1<<(b%64)) == 0 {
+			if is != 0 {
+				return bad(b, "is free and belongs to a space")
+			}
+			if b > 0 && b < top && s.Dirty[b/64]&(1<<(b%64)) == 0 && slices.ContainsFunc(m.Bytes(b<<heap.LogBlock, heap.BlockSize), func(c byte) bool { return c != 0 }) {
+				return bad(b, "is not zero")
+			}
+		} else if is != imageSpace {
+			return bad(b, "is not the image's")
+		}
+	}
+	if err := sanity.Metadata(m, true, imageSpace, func(heap.SpaceID) bool { return false }); err != nil {
+		return fmt.Errorf("%w: %w", ErrBadState, err)
+	}
+	return nil
 }
 
 // Open makes a ticket of the pages and the state of another one, perhaps of another process: children are made of it as of any ticket, and there is nothing to

@@ -78,9 +78,15 @@ func NewDecoder(b []byte, off int64) *Decoder { return &Decoder{buf: b, off: off
 func (d *Decoder) Err() error { return d.err }
 
 // Failf notes an error at the place that was read last.
-func (d *Decoder) Failf(format string, args ...any) {
+func (d *Decoder) Failf(format string, args ...any) { d.FailAt(d.Pos(), format, args...) }
+
+// Pos returns the place in the file that was read last, for FailAt.
+func (d *Decoder) Pos() int64 { return d.off + int64(d.at) }
+
+// FailAt notes an error at a place of Pos.
+func (d *Decoder) FailAt(pos int64, format string, args ...any) {
 	if d.err == nil {
-		d.err = &FormatError{d.off + int64(d.at), fmt.Sprintf(format, args...)}
+		d.err = &FormatError{pos, fmt.Sprintf(format, args...)}
 	}
 }
 

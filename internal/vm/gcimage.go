@@ -1,18 +1,24 @@
 package vm
 
 import (
+	"sync"
+
 	"github.com/spindle-wasm/spindle/gc"
 	gcvm "github.com/spindle-wasm/spindle/gc/vm"
 )
 
 // heapImage is the GC heap of an Image.
 type heapImage struct {
+	mu   sync.Mutex
+	warm *Image // guarded by mu; see Image.warmed
+
 	ticket *gc.Ticket
 	types  *gcTypes
 	pools  *Pools
 	every  bool
 	refs   *refTables
 
+	// What the ticket knows the mutators by; nothing if it comes from a file.
 	host    *gc.Mutator // the original's mutator of host code
 	threads []*Thread   // the originals, in the order of the image's threads
 	own     []*gc.Mutator
@@ -76,7 +82,15 @@ func (img *heapImage) fork(threads []*Thread, refs *refTables, told func(gc.Coll
 		img.types.drop(img.pools)
 		return err
 	}
-	h.gc, h.mem, h.mutator = heap, heap.Mem, mutators[img.host]
+	h.gc, h.mem = heap, heap.Mem
+	if img.own == nil {
+		h.mutator = heap.NewMutator(hostCode{})
+		for _, t := range threads {
+			h.adopt(t, heap.NewMutator(t), supers)
+		}
+		return nil
+	}
+	h.mutator = mutators[img.host]
 	for k, t := range threads {
 		h.adopt(t, mutators[img.own[k]], supers)
 	}
@@ -85,7 +99,12 @@ func (img *heapImage) fork(threads []*Thread, refs *refTables, told func(gc.Coll
 
 // close gives the image up.
 func (img *heapImage) close() {
-	img.ticket.Close() //nolint:errcheck // address space is lost, no more
+	if img.warm != nil {
+		img.warm.Close()
+	}
+	if img.ticket != nil { // of a file that was refused it may be
+		img.ticket.Close() //nolint:errcheck // address space is lost, no more
+	}
 	img.types.drop(img.pools)
 	img.refs.drop()
 }

@@ -22,6 +22,11 @@ type SnapshotConfig struct {
 	Pools   *Pools
 	Types   *wasm.TypeSpace
 	Modules []SnapshotModule
+	// GC has what is not in the file of a GC heap: workers, tools for debugging. Of what sizes the heap MaxBytes replaces the file's if it is not 0, and Plan may say what the
+	// file says.
+	GC HeapConfig
+	// Check goes through all objects of a GC heap, so that whatever the file's pages hold is refused or harmless.
+	Check bool
 }
 
 // maxStack bounds what a file may ask for.
@@ -39,6 +44,8 @@ type snapshotReader struct {
 	tags     []*Tag
 	memories []*Memory
 	threads  []*Thread
+
+	heapReader
 }
 
 // ReadImage reads an image. Its host functions are only names, each of which is an import of one of its instances: a Fork must replace all of them.
@@ -52,9 +59,12 @@ func ReadImage(d *image.Decoder, f *image.File, cfg SnapshotConfig) (img *Image,
 		for _, m := range x.memories {
 			m.unused()
 		}
+		if x.heap != nil {
+			x.heap.close()
+		}
 		return nil, err
 	}
-	img = &Image{pools: cfg.Pools, threads: x.threads}
+	img = &Image{pools: cfg.Pools, threads: x.threads, heap: x.heap}
 	img.refs.Store(1)
 	return img, nil
 }
@@ -92,6 +102,9 @@ func (x *snapshotReader) image() {
 	for range x.Len(8) {
 		x.memory()
 	}
+	if x.Bool() {
+		x.readHeap()
+	}
 	n := x.Len(16)
 	if x.ok() && n == 0 {
 		x.Failf("no threads")
@@ -123,6 +136,9 @@ func (x *snapshotReader) image() {
 		}
 	}
 	x.checkCode()
+	if x.heap != nil && x.ok() {
+		x.checkHeap()
+	}
 }
 
 // checkCode compares the code that the stacks stand in.
@@ -222,7 +238,10 @@ func (x *snapshotReader) thread() {
 		x.Failf("a stack of %d bytes: %v", size, err)
 		return
 	}
-	refs := newRefTables(x.Pools)
+	refs := x.refTables
+	if refs == nil {
+		refs = newRefTables(x.Pools)
+	}
 	s := &Store{refs: refs, types: x.Types, blocks: blocks{pools: x.Pools}}
 	// From here on t.Close gives everything back.
 	spare := make([]uint64, contextSize/8) // the context's place until its own is known
@@ -242,9 +261,10 @@ func (x *snapshotReader) thread() {
 	copy(stack.Bytes(len(block)), block)
 	var at readBlocks
 	at[0].from, at[0].size = stack.Base(), uintptr(len(block))
-	for k, b := range []*blocks{&s.blocks, &refs.mem} {
-		at[k+1].from, at[k+1].size = x.arena(b)
-		x.freeBlocks(b, &at)
+	at[1].from, at[1].size = x.arena(&s.blocks)
+	x.freeBlocks(&s.blocks, &at)
+	if x.refTables == nil {
+		x.refs(refs)
 	}
 	k, off := int(ctxPlace&3)-1, ctxPlace>>2
 	if x.ok() && (k < 0 || k > 1 || off%64 != 0 || off > uint64(at[k].size) || uint64(at[k].size)-off < contextSize) {
@@ -291,7 +311,6 @@ func (x *snapshotReader) thread() {
 	if x.Bool() {
 		t.again = &callAgain{elapsed: max(0, time.Duration(x.Int()))}
 	}
-	x.refs(refs, &at)
 	x.store(s, &at)
 	if !x.ok() {
 		return
@@ -364,7 +383,11 @@ func (x *snapshotReader) freeBlocks(b *blocks, at *readBlocks) {
 	}
 }
 
-func (x *snapshotReader) refs(r *refTables, at *readBlocks) {
+// refs reads tables of host values and exceptions.
+func (x *snapshotReader) refs(r *refTables) {
+	at := &readBlocks{}
+	at[2].from, at[2].size = x.arena(&r.mem)
+	x.freeBlocks(&r.mem, at)
 	n := x.Below(1<<28, "host values")
 	if n > 0 {
 		r.externs.vals = make([]any, min(n, 1<<16))

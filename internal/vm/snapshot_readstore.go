@@ -3,6 +3,7 @@ package vm
 import (
 	"slices"
 
+	"github.com/spindle-wasm/spindle/gc/heap"
 	"github.com/spindle-wasm/spindle/internal/wasm"
 )
 
@@ -368,18 +369,27 @@ func (x *snapshotReader) checkRef(s *Store, r Ref, typ wasm.ValType) {
 	if r == NullRef || !x.ok() {
 		return
 	}
-	good := false
 	switch x.Types.TopOf(typ) {
-	case wasm.HeapFunc:
-		if good = uint64(r) < uint64(len(s.funcs)); good && typ.Heap() >= 0 {
-			good = x.Types.IsSubtype(wasm.TypeID(s.funcs[r].Type), wasm.TypeID(typ.Heap()))
+	case wasm.HeapFunc, wasm.HeapExn:
+		if x.knows(s, r, typ) {
+			return
 		}
-	case wasm.HeapExn:
-		good = uint64(r) < uint64(len(s.refs.exns.recs)) && s.refs.exns.recs[r].tag != nil
-	default: // host values and objects are in no file
-		good = IsI31(r)
+	default:
+		if IsI31(r) && x.Types.Matches(wasm.RefTo(wasm.HeapI31, false), typ) || IsI31(r) && typ.Heap() == wasm.HeapExtern {
+			return
+		}
+		if x.heap != nil && heap.IsObject(r) { // host values are in no file
+			x.roots = append(x.roots, heapRoot{r, typ, x.Pos()})
+			return
+		}
 	}
-	if !good {
-		x.Failf("reference %#x of type %v refers to nothing", r, typ)
+	x.Failf("reference %#x of type %v refers to nothing", r, typ)
+}
+
+// knows reports whether a reference to a function or an exception is one in a store.
+func (x *snapshotReader) knows(s *Store, r Ref, typ wasm.ValType) bool {
+	if x.Types.TopOf(typ) == wasm.HeapExn {
+		return uint64(r) < uint64(len(s.refs.exns.recs)) && s.refs.exns.recs[r].tag != nil
 	}
+	return uint64(r) < uint64(len(s.funcs)) && (typ.Heap() < 0 || x.Types.IsSubtype(wasm.TypeID(s.funcs[r].Type), wasm.TypeID(typ.Heap())))
 }

@@ -71,17 +71,19 @@ func (img *Image) Write(w *image.Writer, module func(*wasm.Module) int) (err err
 		refuse("the engine cannot tell what is on its stacks")
 	}
 	if img.heap != nil {
-		refuse("the guest has a garbage-collected heap, which this version does not write to files")
+		if img, err = img.warmed(); err != nil {
+			return &SnapshotError{"the garbage-collected heap", err}
+		}
 	}
 	x := &snapshotWriter{
 		Writer: w, engine: s, module: module, threads: img.threads,
 		hosts: map[*HostFunc]int{}, tags: map[*Tag]int{}, memories: map[*Memory]int{}, code: map[codeOfFunc]bool{},
 	}
-	x.image()
+	x.image(img)
 	return nil
 }
 
-func (x *snapshotWriter) image() {
+func (x *snapshotWriter) image(img *Image) {
 	main := x.threads[0].Store
 	for _, inst := range main.Instances {
 		for k := range inst.Imports {
@@ -139,6 +141,7 @@ func (x *snapshotWriter) image() {
 	for _, m := range x.memList {
 		x.memory(m)
 	}
+	x.heap(img)
 	x.Uint(uint64(len(x.threads)))
 	for _, t := range x.threads {
 		x.thread(t)
@@ -232,8 +235,9 @@ func (x *snapshotWriter) thread(t *Thread) {
 	x.blob(t.stack.Base(), block, ctx)
 	x.arena(&t.Store.blocks, ctx)
 	x.freeBlocks(&t.Store.blocks, &at)
-	x.arena(&t.Store.refs.mem, 0)
-	x.freeBlocks(&t.Store.refs.mem, &at)
+	if !t.Store.refs.shared {
+		x.refs(t.Store.refs)
+	}
 
 	stack := slices.Clone(bytesAt(t.Ctx.StackBase, int(used)))
 	var refs []CodeRef
@@ -280,7 +284,6 @@ func (x *snapshotWriter) thread(t *Thread) {
 	if t.again != nil {
 		x.Int(int64(t.again.elapsed))
 	}
-	x.refs(t.Store.refs, &at)
 	x.store(t.Store, &at)
 }
 

@@ -10,7 +10,11 @@ import (
 
 var errHostValue = errors.New("the guest holds a value of the host (externref)")
 
-func (x *snapshotWriter) refs(r *refTables, at *blockMap) {
+// refs writes tables of host values and exceptions: a thread's own, or those that all share.
+func (x *snapshotWriter) refs(r *refTables) {
+	at := &blockMap{2: x.blocks(&r.mem)}
+	x.arena(&r.mem, 0)
+	x.freeBlocks(&r.mem, at)
 	for _, v := range r.externs.vals {
 		if v != nil {
 			panic(&SnapshotError{fmt.Sprintf("a value of type %T", v), errHostValue})
