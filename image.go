@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spindle-wasm/spindle/internal/process"
+	"github.com/spindle-wasm/spindle/internal/standby"
 	"github.com/spindle-wasm/spindle/internal/vm"
 	"github.com/spindle-wasm/spindle/internal/wasm"
 )
@@ -32,6 +33,9 @@ type Image struct {
 	forks    uint64 // generation
 	modules  map[string]FrozenModule
 	opened   bool // of a file: every host function is to be found anew
+
+	passing sync.Mutex
+	passed  *standby.Message // guarded by passing; for other processes, once there is one
 
 	mu     sync.Mutex
 	uses   int  // guarded by mu; the maker's, and one for each Process
@@ -511,6 +515,12 @@ func (i *Image) use() error {
 	return nil
 }
 
+func (i *Image) isClosed() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.closed
+}
+
 func (i *Image) unuse() error {
 	i.mu.Lock()
 	i.uses--
@@ -535,7 +545,7 @@ func (i *Image) Close() error {
 }
 
 func (i *Image) release() error {
-	var errs []error
+	errs := []error{i.closePassed()}
 	for _, m := range i.modules {
 		errs = append(errs, m.Close())
 	}

@@ -103,7 +103,7 @@ func (i *Image) describe(w *image.Writer, module func(*wasm.Module), state func(
 	w.String(i.cfg.Entry)
 	w.Bool(i.started)
 	w.Uint(i.forks)
-	w.Uint(uint64(i.family.last.Load()))
+	w.Uint(uint64(i.family.current()))
 	w.Uint(uint64(i.lastTID))
 	w.Bool(i.threaded)
 	w.Uint(uint64(len(i.all)))
@@ -186,7 +186,7 @@ func (r *Runtime) OpenImage(ctx context.Context, f *os.File, cfg OpenConfig) (*I
 			return nil, err
 		}
 	}
-	return r.openImage(ctx, file, cfg, func(d *image.Decoder) []byte { return slices.Clone(d.Blob()) }, func(d *image.Decoder, name string) (FrozenModule, error) {
+	return r.openImage(ctx, file, cfg, func(d *image.Decoder) []byte { return slices.Clone(d.Blob()) }, func(_ *Image, d *image.Decoder, name string) (FrozenModule, error) {
 		state := d.Blob()
 		if d.Err() != nil {
 			return nil, d.Err()
@@ -201,7 +201,7 @@ func (r *Runtime) OpenImage(ctx context.Context, f *os.File, cfg OpenConfig) (*I
 }
 
 // openImage reads what Image.describe wrote. module reads a module's binary, which is kept, and state what an import module becomes; they mirror its arguments.
-func (r *Runtime) openImage(ctx context.Context, file *image.File, cfg OpenConfig, module func(*image.Decoder) []byte, state func(d *image.Decoder, name string) (FrozenModule, error)) (*Image, error) {
+func (r *Runtime) openImage(ctx context.Context, file *image.File, cfg OpenConfig, module func(*image.Decoder) []byte, state func(i *Image, d *image.Decoder, name string) (FrozenModule, error)) (*Image, error) {
 	engine, ok := r.engine.(vm.Snapshotter)
 	if !ok {
 		return nil, &SnapshotFormatError{Offset: -1, Msg: "the engine cannot take up what is on another one's stacks"}
@@ -280,7 +280,7 @@ func (r *Runtime) readModules(ctx context.Context, d *image.Decoder, given []*Mo
 	return mods, d.Err()
 }
 
-func (i *Image) read(d *image.Decoder, mods []*Module, state func(d *image.Decoder, name string) (FrozenModule, error)) error {
+func (i *Image) read(d *image.Decoder, mods []*Module, state func(i *Image, d *image.Decoder, name string) (FrozenModule, error)) error {
 	if name := d.String(); i.cfg.Name == "" {
 		i.cfg.Name = name
 	}
@@ -288,7 +288,7 @@ func (i *Image) read(d *image.Decoder, mods []*Module, state func(d *image.Decod
 		i.cfg.Entry = entry
 	}
 	i.started, i.forks = d.Bool(), d.Uint()
-	i.family.last.Store(d.Uint32())
+	i.family.last = d.Uint32()
 	i.lastTID, i.threaded = d.Uint32(), d.Bool()
 	threads := i.vm.Threads()
 	for _, t := range threads {
@@ -335,7 +335,7 @@ func (i *Image) read(d *image.Decoder, mods []*Module, state func(d *image.Decod
 		if d.Err() != nil {
 			return d.Err()
 		}
-		m, err := state(d, name)
+		m, err := state(i, d, name)
 		if d.Err() != nil {
 			return d.Err()
 		}

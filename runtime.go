@@ -2,6 +2,8 @@ package spindle
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/spindle-wasm/spindle/internal/interp"
@@ -33,8 +35,9 @@ type Runtime struct {
 	engine vm.Engine
 
 	mu        sync.Mutex
-	processes map[*Process]struct{} // guarded by mu
-	closed    bool                  // guarded by mu
+	processes map[*Process]struct{}      // guarded by mu
+	children  map[*ChildProcess]struct{} // guarded by mu; those that end with the Runtime
+	closed    bool                       // guarded by mu
 }
 
 // Option configures a Runtime.
@@ -99,7 +102,8 @@ func (r *Runtime) CompileText(ctx context.Context, text []byte) (*Module, error)
 	return r.Compile(ctx, b)
 }
 
-// Close closes all Processes and gives memory back. Modules must not be used afterwards.
+// Close closes all Processes and gives memory back. Modules must not be used afterwards. Children in OS processes of their own are ended (ChildProcess.Close), unless they are
+// detached.
 func (r *Runtime) Close() error {
 	r.mu.Lock()
 	r.closed = true
@@ -107,9 +111,15 @@ func (r *Runtime) Close() error {
 	for p := range r.processes {
 		ps = append(ps, p)
 	}
+	children := slices.Collect(maps.Keys(r.children))
 	r.mu.Unlock()
 	r.pools.Close() // before the Processes: what they give back need not be cleared for others
 	var first error
+	for _, c := range children {
+		if err := c.Close(); err != nil && first == nil {
+			first = err
+		}
+	}
 	for _, p := range ps {
 		if err := p.Close(); err != nil && first == nil {
 			first = err
@@ -132,6 +142,25 @@ func (r *Runtime) remove(p *Process) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.processes, p)
+}
+
+func (r *Runtime) addChild(c *ChildProcess) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return ErrClosed
+	}
+	if r.children == nil {
+		r.children = map[*ChildProcess]struct{}{}
+	}
+	r.children[c] = struct{}{}
+	return nil
+}
+
+func (r *Runtime) removeChild(c *ChildProcess) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.children, c)
 }
 
 // Assemble turns a module in the text format into the binary format. Errors: *SyntaxError.

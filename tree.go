@@ -4,15 +4,61 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
-	"sync/atomic"
 	"time"
+
+	"github.com/spindle-wasm/spindle/internal/standby"
 )
 
 // family hands out the identifiers of all Processes that descend from one, however they were forked: no two have the same.
-type family struct{ last atomic.Uint32 }
+type family struct {
+	mu      sync.Mutex
+	last    uint32   // guarded by mu; the last one, while there is no counter
+	counter *os.File // guarded by mu; a standby counter, once some of them are in another OS process
+}
 
-func (f *family) next() uint32 { return f.last.Add(1) }
+func (f *family) next() uint32 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.counter == nil {
+		f.last++
+		return f.last
+	}
+	n, err := standby.Count(f.counter)
+	if err != nil {
+		panic("spindle: the counter of processes cannot be moved: " + err.Error())
+	}
+	return n
+}
+
+// current returns the identifier that was handed out last.
+func (f *family) current() uint32 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.counter == nil {
+		return f.last
+	}
+	n, err := standby.Counted(f.counter)
+	if err != nil {
+		panic("spindle: the counter of processes cannot be read: " + err.Error())
+	}
+	return n
+}
+
+// share returns the counter, which other processes are to count with from now on. It goes with the family.
+func (f *family) share() (*os.File, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.counter == nil {
+		c, err := standby.NewCounter(f.last)
+		if err != nil {
+			return nil, err
+		}
+		f.counter = c
+	}
+	return f.counter, nil
+}
 
 // tree is a Process, made by the embedder, with all that descend from it by forks of guests: what Linux calls a PID namespace (pid_namespaces(7)). Its root
 // is the parent of orphans; when it is closed, all others are.

@@ -184,6 +184,13 @@ func (d *Decoder) Words() []uint64 {
 	return s
 }
 
+// Rest reads all that is left.
+func (d *Decoder) Rest() []byte {
+	b := d.buf[d.at:]
+	d.at = len(d.buf)
+	return b
+}
+
 // End checks that nothing is left.
 func (d *Decoder) End() {
 	if d.err == nil && d.at != len(d.buf) {

@@ -1,0 +1,334 @@
+package spindle
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/spindle-wasm/spindle/internal/image"
+	"github.com/spindle-wasm/spindle/internal/standby"
+)
+
+// The messages between a process and its standbys. Requests are answered in their order.
+const (
+	// To the standby.
+	msgImage  = iota + 1 // open an image, in the place of the one before; answered by msgOpened
+	msgFork              // make a child of the image; answered by msgStarted before its first instruction
+	msgStop              // end the guest
+	msgDetach            // go on without the parent; answered by msgDetached
+	// To the parent. All but the first have an error first.
+	msgHello    // the standby is there; the body is standbyVersion
+	msgOpened   //
+	msgStarted  // with the Process's identifier
+	msgDetached //
+	msgEnded    // how the guest ended, and its results
+)
+
+// standbyVersion is compared by the parent: a binary that was replaced has another one, perhaps.
+const standbyVersion = "spindle standby 1"
+
+// Exit codes of a standby process, beside those of its guest.
+const (
+	exitTrapped  = 134 // 128 + SIGABRT, as a shell tells of a C program that gives up
+	exitOrphaned = 143 // 128 + SIGTERM
+	exitProtocol = 70  // EX_SOFTWARE of sysexits(3)
+)
+
+// StandbyHost is what a program supplies to guests that are forked into processes of their own.
+type StandbyHost struct {
+	// Imports returns what such a guest imports, as OpenConfig.Imports has it for snapshots: name is the Config.Name of the Process that was frozen, and mods its modules. Those with
+	// state are OpenPassed, or OpenState. It is called once for an image, before any fork of it. nil supplies nothing.
+	Imports func(name string, mods []*Module) (Imports, error)
+	// Before is ForkConfig.Before.
+	Before func(child *Process) error
+}
+
+// ServeStandby must be called at the start of main by a program that uses Image.ForkProcess, before it does anything else: the processes for children run the same program. In those it
+// does not return, but serves one child and exits; in any other it returns at once.
+//
+// The exit code is the guest's, its lower 8 bits, or 134 if it trapped. Standard error is the parent's, or StandbysConfig.Stderr, for what Go prints when it dies.
+func ServeStandby(host StandbyHost) {
+	conn, err := standby.Inherited()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "spindle:", err)
+		os.Exit(exitProtocol)
+	}
+	if conn == nil {
+		return
+	}
+	s := &standbyServer{conn: conn, host: host, orphaned: func() { os.Exit(exitOrphaned) }}
+	code, err := s.serve(context.Background())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "spindle:", err)
+	}
+	os.Exit(code)
+}
+
+// standbyServer is a standby process's side.
+type standbyServer struct {
+	conn     *standby.Conn
+	host     StandbyHost
+	orphaned func() // called when a child's parent has gone that is not detached; it need not return
+
+	rt   *Runtime
+	of   passedImage // rt's options
+	mods map[[32]byte]*Module
+	img  *Image
+}
+
+// serve serves one child, and returns the code to exit with. The error is for people: the parent knows.
+func (s *standbyServer) serve(ctx context.Context) (code int, err error) {
+	defer s.close()
+	if err := s.conn.Send(standby.Message{Kind: msgHello, Body: []byte(standbyVersion)}); err != nil {
+		return exitOrphaned, nil //nolint:nilerr // the parent has gone
+	}
+	for {
+		m, err := s.conn.Recv()
+		if errors.Is(err, io.EOF) {
+			return 0, nil // not needed any more
+		}
+		if err != nil {
+			return exitProtocol, err
+		}
+		switch m.Kind {
+		case msgImage:
+			err = errors.Join(s.answer(msgOpened, s.open(ctx, &m), nil), m.Close())
+		case msgFork:
+			done, code, ferr := s.fork(ctx, &m)
+			if done {
+				return code, ferr
+			}
+			err = errors.Join(s.answer(msgStarted, ferr, nil), m.Close())
+		default:
+			m.Close() //nolint:errcheck // the other error is the one to report
+			return exitProtocol, &standby.ProtocolError{Msg: fmt.Sprintf("message %d to a standby without a guest", m.Kind)}
+		}
+		if err != nil {
+			return exitProtocol, err
+		}
+	}
+}
+
+func (s *standbyServer) close() {
+	if s.img != nil {
+		s.img.Close() //nolint:errcheck // the process ends
+	}
+	if s.rt != nil {
+		s.rt.Close() //nolint:errcheck // likewise
+	}
+	s.conn.Close() //nolint:errcheck // likewise
+}
+
+// answer sends an answer, which begins with an error.
+func (s *standbyServer) answer(kind byte, err error, more func(*image.Encoder)) error {
+	var w image.Encoder
+	writeError(&w, err, 0)
+	if more != nil {
+		more(&w)
+	}
+	return s.conn.Send(standby.Message{Kind: kind, Body: w.Bytes()})
+}
+
+// runtime returns the Runtime for an image, which has the options of that of its maker.
+func (s *standbyServer) runtime(p *passedImage) *Runtime {
+	of := passedImage{Features: p.Features, StackSize: p.StackSize, MaxMemory: p.MaxMemory, NoStackCheck: p.NoStackCheck}
+	if s.rt != nil && s.of.Features == of.Features && s.of.StackSize == of.StackSize && s.of.MaxMemory == of.MaxMemory && s.of.NoStackCheck == of.NoStackCheck {
+		return s.rt
+	}
+	if s.rt != nil {
+		s.rt.Close() //nolint:errcheck // nothing of it is left
+	}
+	opts := []Option{WithFeatures(of.Features), WithMaxMemory(of.MaxMemory), WithStackSize(of.StackSize)}
+	if of.NoStackCheck {
+		opts = append(opts, WithoutStackCheck())
+	}
+	s.rt, s.of, s.mods = NewRuntime(opts...), of, map[[32]byte]*Module{}
+	return s.rt
+}
+
+// compile returns a module, which is compiled once: images of the same guest have the same.
+func (s *standbyServer) compile(ctx context.Context, b []byte) (*Module, error) {
+	sum := sha256.Sum256(b)
+	if m := s.mods[sum]; m != nil {
+		return m, nil
+	}
+	m, err := s.rt.Compile(ctx, b)
+	if err == nil {
+		s.mods[sum] = m
+	}
+	return m, err
+}
+
+func (s *standbyServer) imports(name string, mods []*Module) (Imports, error) {
+	if s.host.Imports == nil {
+		return Imports{}, nil
+	}
+	imports, err := s.host.Imports(name, mods)
+	if imports == nil {
+		imports = Imports{}
+	}
+	return imports, err
+}
+
+func (s *standbyServer) open(ctx context.Context, m *standby.Message) error {
+	if s.img != nil {
+		if err := s.img.Close(); err != nil {
+			return err
+		}
+		s.img = nil
+	}
+	var err error
+	s.img, err = s.openPassed(ctx, m)
+	return err
+}
+
+// openPassed makes the image of a message.
+func (s *standbyServer) openPassed(ctx context.Context, m *standby.Message) (img *Image, err error) {
+	var p passedImage
+	if err := json.Unmarshal(m.Body, &p); err != nil {
+		return nil, &StandbyError{Reason: "an image that cannot be read", Cause: err}
+	}
+	const most = standby.MaxFiles
+	if p.Modules < 0 || p.Modules > most || p.Files < 0 || p.Files > most || len(m.Files) != 2+len(p.Layouts)+p.Modules+p.Files {
+		return nil, &StandbyError{Reason: fmt.Sprintf("an image of %d pages, %d modules and %d files comes with %d files", len(p.Layouts), p.Modules, p.Files, len(m.Files))}
+	}
+	rest := m.Files
+	take := func(n int) []*os.File {
+		f := rest[:n]
+		rest = rest[n:]
+		return f
+	}
+	desc, err := standby.ReadFile(take(1)[0], passedLimit)
+	if err != nil {
+		return nil, err
+	}
+	var parts []image.Part
+	for k, f := range take(len(p.Layouts)) {
+		parts = append(parts, image.Part{File: f, Layout: p.Layouts[k]})
+	}
+	r := s.runtime(&p)
+	var mods []*Module
+	for _, f := range take(p.Modules) {
+		b, err := standby.MapFile(f, passedLimit)
+		if err != nil {
+			return nil, err
+		}
+		mod, err := s.compile(ctx, b)
+		if err != nil {
+			return nil, err
+		}
+		mods = append(mods, mod)
+	}
+	cfg := OpenConfig{Config: p.Config.config(), Modules: mods}
+	files := take(p.Files)
+	img, err = r.openImage(ctx, image.FromParts(desc, parts), cfg, func(d *image.Decoder) []byte {
+		k := d.Below(uint64(len(mods)), "a module")
+		if d.Err() != nil {
+			return nil
+		}
+		return mods[k].m.Bytes
+	}, func(i *Image, d *image.Decoder, name string) (FrozenModule, error) {
+		if i.cfg.Imports == nil {
+			var err error
+			if i.cfg.Imports, err = s.imports(i.cfg.Name, mods); err != nil {
+				return nil, err
+			}
+		}
+		state := &Passed{State: d.Blob()}
+		n := int(d.Below(uint64(len(files))+1, "files"))
+		if d.Err() != nil {
+			return nil, d.Err()
+		}
+		state.Files, files = hand(files[:n]), files[n:]
+		return openModule(i.cfg.Imports[name], name, state)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if img.cfg.Imports == nil {
+		if img.cfg.Imports, err = s.imports(img.cfg.Name, mods); err != nil {
+			return nil, errors.Join(err, img.Close())
+		}
+	}
+	img.family.counter = hand(m.Files[len(m.Files)-1:])[0]
+	return img, nil
+}
+
+// hand takes files out of a message: they are somebody else's.
+func hand(files []*os.File) []*os.File {
+	own := slices.Clone(files)
+	clear(files)
+	return own
+}
+
+// passedFork is the body of msgFork.
+type passedFork struct {
+	Name    string
+	Detach  bool
+	Call    string   // an export to call, of an image that stands nowhere
+	Args    []uint64 // in slot form
+	Options map[string]passedOptions
+}
+
+// passedOptions is a value of ForkConfig.Options: its state, and how many of the message's files follow in the order of names.
+type passedOptions struct {
+	State []byte
+	Files int
+}
+
+// fork makes the child. If it has begun, done is set and code is what to exit with.
+func (s *standbyServer) fork(ctx context.Context, m *standby.Message) (done bool, code int, err error) {
+	var f passedFork
+	if err := json.Unmarshal(m.Body, &f); err != nil {
+		return false, 0, &StandbyError{Reason: "a fork that cannot be read", Cause: err}
+	}
+	if s.img == nil {
+		return false, 0, &StandbyError{Reason: "a fork of no image"}
+	}
+	cfg := ForkConfig{Name: f.Name, Options: map[string]any{}}
+	rest := m.Files
+	for _, name := range sortedKeys(f.Options) {
+		o := f.Options[name]
+		if o.Files < 0 || o.Files > len(rest) {
+			return false, 0, &StandbyError{Reason: fmt.Sprintf("options for import module %q with %d files of %d", name, o.Files, len(rest))}
+		}
+		cfg.Options[name] = &Passed{State: o.State, Files: hand(rest[:o.Files])}
+		rest = rest[o.Files:]
+	}
+	if f.Detach {
+		if err := standby.Session(); err != nil {
+			return false, 0, err
+		}
+	}
+	c := &standbyChild{s: s, detached: f.Detach}
+	ctx, c.cancel = context.WithCancelCause(ctx)
+	defer c.cancel(nil)
+	started := false
+	cfg.Before = func(p *Process) error {
+		if s.host.Before != nil {
+			if err := s.host.Before(p); err != nil {
+				return err
+			}
+		}
+		if s.img.idle() {
+			if inst := p.first(); inst == nil {
+				return &ForkError{Reason: "the guest has no instance to call"}
+			} else if _, err := inst.Func(f.Call); err != nil {
+				return &ForkError{Reason: "the guest stands nowhere", Cause: err}
+			}
+		}
+		started = true
+		return s.answer(msgStarted, nil, func(w *image.Encoder) { w.Uint(uint64(p.pid)) })
+	}
+	p, err := s.img.Fork(ctx, cfg)
+	if err != nil && !started {
+		return false, 0, err
+	}
+	code, err = c.run(ctx, p, err, &f)
+	return true, code, err
+}
