@@ -51,8 +51,7 @@ type frozenInstance struct {
 
 // frozenJob is what a thread of an image goes on with.
 type frozenJob struct {
-	job    job // of no Process; nil for an idle main thread
-	answer func(*Caller, []uint64)
+	job job // of no Process; nil for an idle main thread
 }
 
 // ForkState is an ImportModule that keeps state for its Process, and says what a fork means for that. The functions of other modules are shared by
@@ -123,8 +122,13 @@ func (p *Process) Freeze(ctx context.Context, opts FreezeOptions) (*Image, ForkS
 }
 
 // freeze is Freeze on behalf of a thread in a host function, which answer serves in a child, or of none.
-func (p *Process) freeze(ctx context.Context, opts FreezeOptions, caller *vm.Thread, answer func(*Caller, []uint64)) (*Image, ForkStats, error) {
+func (p *Process) freeze(ctx context.Context, opts FreezeOptions, caller *vm.Thread, answer *Answer) (*Image, ForkStats, error) {
 	var stats ForkStats
+	if caller != nil {
+		if err := caller.CheckAnswer(answer); err != nil {
+			return nil, stats, &ForkError{Reason: err.Error(), Thread: caller.ID, Func: caller.InHost().Name}
+		}
+	}
 	select {
 	case p.freezing <- struct{}{}:
 		defer func() { <-p.freezing }()
@@ -186,7 +190,7 @@ func (p *Process) alone(t, caller *vm.Thread) bool {
 }
 
 // capture makes the image of threads that stand.
-func (p *Process) capture(threads []*vm.Thread, caller *vm.Thread, answer func(*Caller, []uint64), opts FreezeOptions, stats *ForkStats) (*Image, error) {
+func (p *Process) capture(threads []*vm.Thread, caller *vm.Thread, answer *Answer, opts FreezeOptions, stats *ForkStats) (*Image, error) {
 	if cause, ended := p.group.Ended(); ended {
 		return nil, &ForkError{Reason: "the Process has ended", Cause: cause}
 	}
@@ -215,9 +219,6 @@ func (p *Process) capture(threads []*vm.Thread, caller *vm.Thread, answer func(*
 			j.job, _ = own.clone(p)
 		case len(t.Activations) > 0:
 			j.job = resumed(p, t.HostData.(*Caller).call)
-		}
-		if t == caller {
-			j.answer = answer
 		}
 		img.jobs = append(img.jobs, j)
 		img.tids = append(img.tids, t.ID)
@@ -262,6 +263,11 @@ func (p *Process) capture(threads []*vm.Thread, caller *vm.Thread, answer func(*
 	if img.vm, err = vm.Freeze(p.rt.pools, kept, p.thread.Store, opts.Warmup); err != nil {
 		img.release() //nolint:errcheck // likewise
 		return nil, &ForkError{Reason: "the guest's state cannot be captured", Cause: err}
+	}
+	for k, t := range kept {
+		if t == caller {
+			img.vm.Threads()[k].SetAnswer(answer)
+		}
 	}
 	return img, nil
 }
@@ -451,16 +457,6 @@ func (p *Process) goOn(ctx context.Context, threads []*vm.Thread, i *Image) {
 	p.group.Restore(i.lastTID, i.threaded)
 	for k, t := range threads {
 		f := &i.jobs[k]
-		if f.answer != nil {
-			t.Answer(func(t *vm.Thread, slots []uint64) error {
-				c := t.HostData.(*Caller)
-				f.answer(c, slots)
-				if c.fail != nil {
-					return c.finish()
-				}
-				return nil
-			})
-		}
 		if k > 0 {
 			j, _ := f.job.clone(p)
 			t.HostData.(*Caller).job = j
@@ -497,10 +493,17 @@ func (p *Process) Fork(ctx context.Context, opts FreezeOptions, cfg ForkConfig) 
 	return child, stats, err
 }
 
-// Freeze makes an Image of the calling Process, from within a host function. In a child the call of that function is served by answer, which gets the
-// child's Caller and the slots with the arguments, and leaves its results there.
-func (c *Caller) Freeze(ctx context.Context, opts FreezeOptions, answer func(c *Caller, slots []uint64)) (*Image, ForkStats, error) {
-	return c.p.freeze(ctx, opts, c.t, answer)
+// Answer is what a call of a host function gives in the children of an Image that was made in it: results in slot form, none of them references, and bytes that are written into
+// the calling instance's memory 0 before. It is data, as an Image may go into a file.
+type Answer = vm.Answer
+
+// AnswerWrite is a part of an Answer.
+type AnswerWrite = vm.AnswerWrite
+
+// Freeze makes an Image of the calling Process, from within a host function. In a child the call of that function gives answer, which is not changed any more. An answer that does not fit
+// the function's results or the memory is a *ForkError.
+func (c *Caller) Freeze(ctx context.Context, opts FreezeOptions, answer Answer) (*Image, ForkStats, error) {
+	return c.p.freeze(ctx, opts, c.t, &answer)
 }
 
 var errImageClosed = errors.New("spindle: the image is closed")

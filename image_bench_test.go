@@ -16,29 +16,26 @@ func BenchmarkFork(b *testing.B) {
 		b.Run(fmt.Sprint(mib, "MiB"), func(b *testing.B) {
 			rt := spindle.NewRuntime()
 			defer rt.Close()
-			mod := compileText(b, rt, fmt.Sprintf(`(module (import "host" "fork" (func $fork (result i32)))
+			mod := compileText(b, rt, fmt.Sprintf(`(module (import "host" "fork" (func $fork (result i32))) (import "host" "first" (func $first))
 				(memory %d)
 				(func (export "_start") (local $i i32)
 					(loop $l (i32.store (local.get $i) (i32.const 1))
 						(br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 4096))) (i32.const %d))))
-					(drop (call $fork))))`, mib*16, mib<<20-4096))
+					(if (i32.eqz (call $fork)) (then (call $first)))))`, mib*16, mib<<20-4096))
 			var img *spindle.Image
 			var freeze time.Duration
 			first := make(chan time.Time, 1)
 			fork := spindle.Func0(func(c *spindle.Caller) int32 {
 				begin := time.Now()
 				var err error
-				img, _, err = c.Freeze(ctx, spindle.FreezeOptions{}, func(_ *spindle.Caller, slots []uint64) {
-					first <- time.Now()
-					slots[0] = 0
-				})
+				img, _, err = c.Freeze(ctx, spindle.FreezeOptions{}, spindle.Answer{Results: []uint64{0}})
 				if err != nil {
 					b.Error(err)
 				}
 				freeze = time.Since(begin)
 				return 1
 			})
-			p, err := rt.Start(ctx, mod, spindle.Config{Forkable: true, Imports: spindle.Imports{"host": spindle.HostModule{"fork": fork}}})
+			p, err := rt.Start(ctx, mod, spindle.Config{Forkable: true, Imports: spindle.Imports{"host": spindle.HostModule{"fork": fork, "first": spindle.Proc0(func(*spindle.Caller) { first <- time.Now() })}}})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -44,7 +44,7 @@ type OpenState interface {
 // is warmed up, and keeps it until Close.
 //
 // Errors: *SnapshotError if something cannot be in a file: values of the host (externref), exception tags and functions of the host that are not
-// imports, the state of an import module that is no SavedModule, a call that Caller.Freeze is to answer; otherwise w's.
+// imports, the state of an import module that is no SavedModule; otherwise w's.
 func (i *Image) WriteTo(w io.Writer) (int64, error) {
 	if err := i.use(); err != nil {
 		return 0, err
@@ -123,10 +123,7 @@ func (i *Image) describe(w *image.Writer, module func(*wasm.Module), state func(
 		w.Bool(a.boot.of != nil)
 		writeBlock(w, &a.boot)
 	}
-	for k, j := range i.jobs {
-		if j.answer != nil {
-			return &SnapshotError{Reason: fmt.Sprintf("thread %d is in a call that the host is to answer (Caller.Freeze)", i.tids[k])}
-		}
+	for _, j := range i.jobs {
 		if err := i.writeJob(w, j.job); err != nil {
 			return err
 		}

@@ -237,7 +237,7 @@ func TestForkByTheGuest(t *testing.T) {
 	var all sync.WaitGroup
 	var pids atomic.Int32
 	fork := spindle.Func0(func(c *spindle.Caller) int32 {
-		img, _, err := c.Freeze(ctx, spindle.FreezeOptions{CallerOnly: true}, func(_ *spindle.Caller, slots []uint64) { slots[0] = 0 })
+		img, _, err := c.Freeze(ctx, spindle.FreezeOptions{CallerOnly: true}, spindle.Answer{Results: []uint64{0}})
 		if err != nil {
 			c.Fail(err)
 			return 0
@@ -359,7 +359,7 @@ func TestTreeOfForks(t *testing.T) {
 	rt := spindle.NewRuntime()
 	defer rt.Close()
 	fork := spindle.Func1(func(c *spindle.Caller, all int32) int32 {
-		pid, err := c.Fork(all != 0, func(_ *spindle.Caller, slots []uint64) { slots[0] = 0 })
+		pid, err := c.Fork(all != 0, spindle.Answer{Results: []uint64{0}})
 		if err != nil {
 			return -1
 		}

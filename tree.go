@@ -159,9 +159,9 @@ func (p *Process) ParentPID() uint32 {
 func (p *Process) Generation() uint64 { return p.generation }
 
 // Fork forks the calling guest from within a host function, as POSIX's fork does: the child is a child of the Process in its tree, has the calling thread only unless all
-// is set, and its call of the host function is served by answer. It returns the child's identifier. Errors: *TreeLimitError, *ForkError, and those of the memory
+// is set, and its call of the host function gives answer. It returns the child's identifier. Errors: *TreeLimitError, *ForkError, and those of the memory
 // that it takes.
-func (c *Caller) Fork(all bool, answer func(c *Caller, slots []uint64)) (pid uint32, err error) {
+func (c *Caller) Fork(all bool, answer Answer) (pid uint32, err error) {
 	t := c.p.treeOf()
 	n, err := t.reserve(c.p.pid)
 	if err != nil {

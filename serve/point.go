@@ -57,7 +57,7 @@ func warmUp(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, cfg *
 			if c.Process().Generation() > 0 {
 				return 0 // a child that is there again: it goes on to the end of its input
 			}
-			img, _, err := c.Freeze(ctx, spindle.FreezeOptions{Warmup: true}, func(_ *spindle.Caller, slots []uint64) { slots[0] = 1 })
+			img, _, err := c.Freeze(ctx, spindle.FreezeOptions{Warmup: true}, spindle.Answer{Results: []uint64{1}})
 			select {
 			case made <- frozen{img, err}:
 			default: // by another thread, a second time

@@ -108,8 +108,8 @@ func wasixCalls(s *System) spindle.HostModule {
 			if en := e.writable(uint64(result), 4); en != success {
 				return errnoOf(en)
 			}
-			pid, err := c.Fork(false, func(c *spindle.Caller, slots []uint64) {
-				slots[0] = uint64(callEnv(c).put32(uint64(result), 0))
+			pid, err := c.Fork(false, spindle.Answer{
+				Results: []uint64{uint64(success)}, Writes: []spindle.AnswerWrite{{Addr: uint64(result), Bytes: make([]byte, 4)}},
 			})
 			if err != nil {
 				return errnoOf(forkErrno(err))
@@ -235,7 +235,7 @@ func (e env) pipe(r, w uint64) errno {
 func Forks(point func(c *spindle.Caller) int32) spindle.HostModule {
 	return spindle.HostModule{
 		"fork": spindle.Func1(func(c *spindle.Caller, flags uint32) int32 {
-			pid, err := c.Fork(flags&forkAllThreads != 0, func(_ *spindle.Caller, slots []uint64) { slots[0] = 0 })
+			pid, err := c.Fork(flags&forkAllThreads != 0, spindle.Answer{Results: []uint64{0}})
 			if err != nil {
 				return -int32(forkErrno(err))
 			}

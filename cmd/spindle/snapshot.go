@@ -150,6 +150,15 @@ func (g *gate) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
+// freezing is for what goes into files: what lives in a garbage-collected heap is the image anyway.
+var freezing = spindle.FreezeOptions{Warmup: true}
+
+// frozen is an image that was made by a guest's call.
+type frozen struct {
+	img *spindle.Image
+	err error
+}
+
 // freezeAt runs a program up to a point. end gives the image and the program up.
 func freezeAt(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, wc wasi.Config, at point) (img *spindle.Image, end func(), err error) {
 	cfg := spindle.Config{Name: "main", Forkable: true}
@@ -157,6 +166,7 @@ func freezeAt(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, wc 
 		return freezeBefore(ctx, rt, mod, wc, cfg, at.export)
 	}
 	var reached <-chan struct{}
+	made := make(chan frozen, 1)
 	closed := func() {}
 	switch at.name {
 	case "stdin":
@@ -164,17 +174,19 @@ func freezeAt(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, wc 
 		closed = sync.OnceFunc(func() { close(g.closed) })
 		wc.Stdin, reached = g, g.asked
 	case "fork-point":
-		there := make(chan struct{})
-		reached = there
-		forks := wasi.Forks(nil)
-		once := sync.OnceFunc(func() { close(there) })
-		// It is in the file as a call that waits; runSnapshot's function of that name ends it.
-		forks["snapshot"] = spindle.Func0(func(c *spindle.Caller) int32 {
+		cfg.Imports = spindle.Imports{wasi.ForkModule: wasi.Forks(func(c *spindle.Caller) int32 {
+			at, _, err := c.Freeze(ctx, freezing, spindle.Answer{Results: []uint64{1}})
+			select {
+			case made <- frozen{at, err}:
+			default: // by another thread, a second time
+				if err == nil {
+					_ = at.Close()
+				}
+			}
 			stopped := c.Stopped()
-			_ = c.BlockSince(time.Now(), func() { once(); <-stopped })
+			_ = c.Block(func() { <-stopped })
 			return 0
-		}).Named(wasi.ForkModule + ".snapshot")
-		cfg.Imports = spindle.Imports{wasi.ForkModule: forks}
+		})}
 	default:
 		there := make(chan struct{})
 		reached = there
@@ -187,7 +199,9 @@ func freezeAt(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, wc 
 	}
 	select {
 	case <-reached:
-		img, _, err = p.Freeze(ctx, spindle.FreezeOptions{})
+		img, _, err = p.Freeze(ctx, freezing)
+	case f := <-made:
+		img, err = f.img, f.err
 	case <-p.Done():
 		if err = p.Wait(ctx); err == nil {
 			err = errors.New("it has ended")
@@ -227,7 +241,7 @@ func freezeBefore(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module,
 			}
 		}
 	}
-	img, _, err := inst.Process().Freeze(ctx, spindle.FreezeOptions{})
+	img, _, err := inst.Process().Freeze(ctx, freezing)
 	if err != nil {
 		inst.Close()
 		return nil, nil, err
@@ -302,12 +316,7 @@ func (a *app) runSnapshot(ctx context.Context, f *runFlags, rt *spindle.Runtime,
 	}()
 	cfg := spindle.Config{MaxThreads: f.maxThreads, GC: gc, Imports: spindle.Imports{
 		wasi.ModuleName: sys, wasi.ThreadModule: wasi.Threads(), wasi.WasixModule: wasi.Wasix(sys),
-		wasi.ForkModule: wasi.Forks(func(c *spindle.Caller) int32 {
-			if c.Elapsed() > 0 {
-				return 1 // the call that the file was made in
-			}
-			return 0
-		}),
+		wasi.ForkModule: wasi.Forks(nil),
 	}}
 	if cfg.MaxThreads == 0 {
 		cfg.MaxThreads = -1

@@ -114,14 +114,7 @@ func (c *cloner) thread(t *Thread) (clone *Thread, err error) {
 		return nil, err
 	}
 	c.wait(t, n)
-	if a := t.again; a != nil {
-		n.again = &callAgain{elapsed: a.elapsed}
-	} else if t.inHost.Load() != nil {
-		n.again = &callAgain{}
-		if s := t.since.Load(); s != 0 {
-			n.again.elapsed = max(0, time.Since(time.Unix(0, s)))
-		}
-	}
+	n.again = t.cloneAgain()
 	return n, nil
 }
 

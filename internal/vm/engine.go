@@ -20,7 +20,7 @@ type Engine interface {
 	Rewind(t *Thread)
 
 	// Resume goes on with the one activation of t, a clone (Image.Fork) of a thread that stood at a safepoint, and returns as the Call would have
-	// that began it; slots receives the results. A host call that was in flight is made again (see Thread.Answer).
+	// that began it; slots receives the results. A host call that was in flight is made again (see Answer).
 	//
 	// Preconditions: the caller owns t.
 	Resume(t *Thread, slots []uint64) error

@@ -310,6 +310,9 @@ func (x *snapshotReader) thread() {
 	t.waiter.again, t.waiter.left = x.Bool(), x.Int()
 	if x.Bool() {
 		t.again = &callAgain{elapsed: max(0, time.Duration(x.Int()))}
+		if x.Bool() {
+			t.again.answer = x.answer()
+		}
 	}
 	x.store(s, &at)
 	if !x.ok() {
@@ -339,6 +342,15 @@ func (x *snapshotReader) thread() {
 		x.checkStack(t, base, n)
 	}
 	x.checkStore(s)
+}
+
+// answer reads what a call gives. Whether it fits is seen when it is made.
+func (x *snapshotReader) answer() *Answer {
+	a := &Answer{Results: x.Words()}
+	for range x.Len(2) {
+		a.Writes = append(a.Writes, AnswerWrite{Addr: x.Uint(), Bytes: slices.Clone(x.Blob())})
+	}
+	return a
 }
 
 func (x *snapshotReader) arena(b *blocks) (from, size uintptr) {

@@ -283,6 +283,7 @@ func (x *snapshotWriter) thread(t *Thread) {
 	x.Bool(t.again != nil)
 	if t.again != nil {
 		x.Int(int64(t.again.elapsed))
+		x.answer(t.again.answer)
 	}
 	x.store(t.Store, &at)
 }

@@ -10,6 +10,19 @@ import (
 
 var errHostValue = errors.New("the guest holds a value of the host (externref)")
 
+func (x *snapshotWriter) answer(a *Answer) {
+	x.Bool(a != nil)
+	if a == nil {
+		return
+	}
+	x.Words(a.Results)
+	x.Uint(uint64(len(a.Writes)))
+	for _, w := range a.Writes {
+		x.Uint(w.Addr)
+		x.Blob(w.Bytes)
+	}
+}
+
 // refs writes tables of host values and exceptions: a thread's own, or those that all share.
 func (x *snapshotWriter) refs(r *refTables) {
 	at := &blockMap{2: x.blocks(&r.mem)}

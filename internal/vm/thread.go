@@ -512,23 +512,6 @@ func (t *Thread) CallHost(f *HostFunc, slots []uint64) (err error) {
 	return f.Fn(t, slots)
 }
 
-// callAgain is a host call that was in flight when the thread was cloned.
-type callAgain struct {
-	answer  func(t *Thread, slots []uint64) error // nil: the function itself
-	elapsed time.Duration                         // how long it had waited
-}
-
-func (t *Thread) callAgain(f *HostFunc, slots []uint64) error {
-	defer func() { t.again = nil }()
-	if a := t.again.answer; a != nil {
-		return a(t, slots)
-	}
-	return f.Fn(t, slots)
-}
-
-// Answer has f serve the host call that a clone makes again, in place of the host function. The clone has not run yet.
-func (t *Thread) Answer(f func(t *Thread, slots []uint64) error) { t.again.answer = f }
-
 // Elapsed returns how long the host call that the thread is in had waited (BlockSince) in the thread that this one is a clone of; 0 if it is not
 // made again.
 func (t *Thread) Elapsed() time.Duration {
