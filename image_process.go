@@ -93,7 +93,7 @@ func (i *Image) forkProcess(ctx context.Context, cfg *ProcessForkConfig) (*Child
 }
 
 // passFork makes the message of a fork.
-func (i *Image) passFork(cfg *ProcessForkConfig) (m *standby.Message, err error) {
+func (i *Image) passFork(cfg *ProcessForkConfig) (_ *standby.Message, err error) {
 	f := passedFork{Name: cfg.Name, Detach: cfg.Detach, Options: map[string]passedOptions{}}
 	if i.idle() {
 		if f.Call, f.Args = cfg.Call, cfg.Args; f.Call == "" {
@@ -103,7 +103,7 @@ func (i *Image) passFork(cfg *ProcessForkConfig) (m *standby.Message, err error)
 			return nil, &ForkError{Reason: "the guest stands nowhere: which export is to be called?"}
 		}
 	}
-	m = &standby.Message{Kind: msgFork}
+	m := &standby.Message{Kind: msgFork}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, m.Close())

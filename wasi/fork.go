@@ -28,8 +28,9 @@ type ForkOptions struct {
 
 // frozen is a System as it was at a freeze.
 type frozen struct {
-	of  *System
-	fds []*desc
+	of      *System
+	fds     []*desc
+	missing map[int]string // of another process: standard streams that did not come, and what they were
 }
 
 var _ spindle.ForkState = (*System)(nil)
@@ -38,7 +39,7 @@ var _ spindle.ForkState = (*System)(nil)
 // its own. Clocks go on, without a jump; random bytes come from the one source, so that no two Processes get the same.
 func (s *System) Freeze(*spindle.Process) (spindle.FrozenModule, error) {
 	s.hub.refs.Add(1)
-	return &frozen{s, s.fds.share()}, nil
+	return &frozen{of: s, fds: s.fds.share()}, nil
 }
 
 // Fork implements spindle.FrozenModule.
@@ -53,19 +54,36 @@ func (f *frozen) Fork(child *spindle.Process, opts any) (spindle.ImportModule, e
 		}
 	}
 	s.fds.restore(ds)
-	if opts != nil {
-		o, ok := opts.(*ForkOptions)
-		if !ok {
+	if err := s.options(opts); err != nil {
+		s.close()
+		return nil, err
+	}
+	for n, what := range f.missing {
+		if s.fds.slots[n].d == nil {
 			s.close()
-			return nil, fmt.Errorf("wasi: the options for a fork are a *ForkOptions, not a %T", opts)
-		}
-		if err := s.apply(o); err != nil {
-			s.close()
-			return nil, err
+			return nil, &OpenFileError{n, what + ", which is not a file of the system"}
 		}
 	}
 	s.bind(child)
 	return s, nil
+}
+
+// options applies what ForkConfig.Options has.
+func (s *System) options(opts any) error {
+	switch o := opts.(type) {
+	case nil:
+		return nil
+	case *ForkOptions:
+		return s.apply(o)
+	case *spindle.Passed:
+		of, owned, err := receiveOptions(o)
+		if err != nil {
+			return err
+		}
+		s.owned = owned
+		return s.apply(of)
+	}
+	return fmt.Errorf("wasi: the options for a fork are a *ForkOptions, not a %T", opts)
 }
 
 // Close implements spindle.FrozenModule.

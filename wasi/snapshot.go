@@ -84,37 +84,11 @@ func (s *System) Open(state []byte) (spindle.FrozenModule, error) {
 	if err := json.Unmarshal(state, &in); err != nil {
 		return nil, fmt.Errorf("wasi: the state of a snapshot: %w", err)
 	}
-	if s.process.Load() != nil {
-		return nil, errors.New("wasi: the System is a Process's")
-	}
-	if len(in.Files) > s.fds.max {
-		return nil, errors.New("wasi: MaxFiles is too small for what the guest has open")
-	}
-	begin := s.monotonic()
-	base := max(0, in.Monotonic)
-	of := &System{args: s.args, env: s.env, hub: s.hub, random: s.random, realtime: s.realtime}
-	of.monotonic = func() time.Duration { return base + s.monotonic() - begin }
-	of.fds.max = s.fds.max
-	var err error
-	if len(s.args.list) == 0 {
-		of.args, err = newStrs(in.Args)
-	}
-	if len(s.env.list) == 0 && err == nil {
-		of.env, err = newStrs(in.Env)
-	}
+	f, have, err := s.openState(in.Args, in.Env, in.Monotonic, len(in.Files))
 	if err != nil {
-		return nil, fmt.Errorf("wasi: the state of a snapshot: %w", err)
+		return nil, err
 	}
-	s.hub.refs.Add(1)
-	f := &frozen{of: of, fds: make([]*desc, len(in.Files))}
-	have := s.fds.share()
-	defer func() {
-		for _, d := range have {
-			if d != nil {
-				_ = d.unref()
-			}
-		}
-	}()
+	defer unrefAll(have)
 	for n, file := range in.Files {
 		if file.Std == 0 && file.Dir == "" {
 			continue
@@ -138,6 +112,31 @@ func (s *System) Open(state []byte) (spindle.FrozenModule, error) {
 		}
 	}
 	return f, nil
+}
+
+// openState begins a frozen System that s supplies with what is not in a state. have are s's own files, which the caller gives up.
+func (s *System) openState(args, env []string, monotonic time.Duration, files int) (f *frozen, have []*desc, err error) {
+	if s.process.Load() != nil {
+		return nil, nil, errors.New("wasi: the System is a Process's")
+	}
+	if files > s.fds.max {
+		return nil, nil, errors.New("wasi: MaxFiles is too small for what the guest has open")
+	}
+	begin, base := s.monotonic(), max(0, monotonic)
+	of := &System{args: s.args, env: s.env, hub: s.hub, random: s.random, realtime: s.realtime}
+	of.monotonic = func() time.Duration { return base + s.monotonic() - begin }
+	of.fds.max = s.fds.max
+	if len(s.args.list) == 0 {
+		of.args, err = newStrs(args)
+	}
+	if len(s.env.list) == 0 && err == nil {
+		of.env, err = newStrs(env)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("wasi: the state of a snapshot: %w", err)
+	}
+	s.hub.refs.Add(1)
+	return &frozen{of: of, fds: make([]*desc, files)}, s.fds.share(), nil
 }
 
 func findFile(have []*desc, file *savedFile) *desc {

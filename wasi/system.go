@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,6 +26,7 @@ type System struct {
 	args, env strs
 	fds       fdTable
 	hub       *sharedHub
+	owned     []*os.File // of another process: closed with it, after fds
 
 	random    *source
 	realtime  func() time.Time
@@ -143,6 +145,9 @@ func (s *System) Close() error {
 func (s *System) close() {
 	s.closing.Do(func() {
 		s.fds.closeAll()
+		for _, f := range s.owned {
+			_ = f.Close()
+		}
 		s.hub.drop()
 	})
 }

@@ -21,6 +21,9 @@ func (d *dir) rootOf(f *os.File, fi fs.FileInfo, path string) (*os.Root, error) 
 		}
 		_ = root.Close()
 	}
+	if d.root == nil {
+		return nil, fs.ErrNotExist // a directory that another process has passed has no path
+	}
 	return d.rootAgain(fi, path)
 }
 

@@ -15,6 +15,7 @@ type file struct {
 	vfs.Unsupported
 	f           *os.File
 	own         bool // closed with it
+	received    bool // likewise, though others have its description
 	read, write bool
 
 	mu     sync.Mutex
@@ -150,7 +151,7 @@ func (f *file) SetFlags(fl vfs.Flags) error {
 }
 
 func (f *file) Close() error {
-	if f.own {
+	if f.own || f.received {
 		return f.f.Close()
 	}
 	return nil

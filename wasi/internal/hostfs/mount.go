@@ -30,17 +30,22 @@ func Mount(path string, hub *stream.Hub) (vfs.Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &mount{hub: hub, root: root}
-	var pe *fs.PathError
-	if _, err := root.Lstat(".."); errors.As(err, &pe) {
-		m.escapes = pe.Err
-	}
+	m := newMount(root, hub)
 	d, err := newDir(m, root, ".")
 	if err != nil {
 		return nil, errors.Join(err, root.Close())
 	}
 	m.fast = hasBeneath(d.file)
 	return d, nil
+}
+
+func newMount(root *os.Root, hub *stream.Hub) *mount {
+	m := &mount{hub: hub, root: root}
+	var pe *fs.PathError
+	if _, err := root.Lstat(".."); errors.As(err, &pe) {
+		m.escapes = pe.Err
+	}
+	return m
 }
 
 // err translates an error of os.Root.

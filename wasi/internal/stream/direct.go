@@ -80,3 +80,19 @@ func (s *Direct) Notify(_ vfs.Events, ch chan<- struct{}) func() {
 	token(ch)
 	return noCancel
 }
+
+// Nothing makes the stream that PassedNothing describes.
+func Nothing(p vfs.Passed) vfs.Stream {
+	if p.Write {
+		return OfWriter(nil)
+	}
+	return OfReader(nil)
+}
+
+// Empty reports whether nothing can be read, or what is written is discarded.
+func (s *Direct) Empty() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, ok := s.r.(*strings.Reader)
+	return ok && r.Len() == 0 || s.w == io.Discard
+}
