@@ -17,6 +17,8 @@ type Caller struct {
 	mem  *Memory // what Memory returned last
 	job  job     // what the thread does; nil for calls from outside
 	call *Func   // the outermost call from outside that runs
+
+	inHook bool // what runs is a hook of a fork
 }
 
 // Context is done when the call's context is, and when the guest is told to stop for another reason. Calls back into the guest

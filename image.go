@@ -34,6 +34,12 @@ type Image struct {
 	modules  map[string]FrozenModule
 	opened   bool // of a file: every host function is to be found anew
 
+	hostHooks []ForkHooks
+	hooksOnce sync.Once
+	forker    int         // index of the thread that asked for the image, otherwise the main one's; by hooksOnce
+	hooks     []guestHook // HookChild; likewise
+	hooksErr  error       // likewise
+
 	passing sync.Mutex
 	passed  *standby.Message // guarded by passing; for other processes, once there is one
 
@@ -76,6 +82,7 @@ type ForkError struct {
 	Reason string
 	Thread uint32 // the thread that is in the way, if Reason is about one
 	Func   string // the host function that it is in, if that is why
+	Hook   string // the hook that refused, or failed
 	Cause  error
 }
 
@@ -83,6 +90,9 @@ func (e *ForkError) Error() string {
 	s := "fork: " + e.Reason
 	if e.Func != "" {
 		s = fmt.Sprintf("fork: thread %d is in host function %s: %s", e.Thread, e.Func, e.Reason)
+	}
+	if e.Hook != "" {
+		s = fmt.Sprintf("fork: %s: %s", e.Hook, e.Reason)
 	}
 	if e.Cause != nil {
 		s += ": " + e.Cause.Error()
@@ -101,6 +111,8 @@ type FreezeOptions struct {
 	// children leave alone. It pays before the first freeze of a Process that many children will be made of; each takes as long as a collection of the whole
 	// heap, and what is alive then is never given back.
 	Warmup bool
+	// NoGuestHooks leaves out HookPrepare and HookParent, for the freeze of a guest whose only thread is busy. HookChild is called all the same.
+	NoGuestHooks bool
 }
 
 // ForkStats tells what a freeze or a fork took.
@@ -128,34 +140,125 @@ func (p *Process) freeze(ctx context.Context, opts FreezeOptions, caller *vm.Thr
 		if err := caller.CheckAnswer(answer); err != nil {
 			return nil, stats, &ForkError{Reason: err.Error(), Thread: caller.ID, Func: caller.InHost().Name}
 		}
+		if caller.HostData.(*Caller).inHook {
+			return nil, stats, &ForkError{Reason: "a hook of a fork cannot fork", Thread: caller.ID}
+		}
+		if len(caller.Activations) > 1 {
+			return nil, stats, &ForkError{Reason: vm.ErrNested.Error(), Thread: caller.ID}
+		}
 	}
+	if err := p.lockFreezing(ctx, caller); err != nil {
+		return nil, stats, err
+	}
+	defer func() { <-p.freezing }()
+	after, err := p.prepareFork(ctx, opts, caller)
+	if err != nil {
+		return nil, stats, err
+	}
+	img, err := p.freezeThreads(ctx, opts, caller, answer, &stats)
+	if err := after(err); err != nil {
+		if img != nil {
+			err = errors.Join(err, img.Close())
+		}
+		return nil, stats, err
+	}
+	return img, stats, nil
+}
+
+// lockFreezing takes p.freezing. A guest thread waits for it as in a call that can be made again: the image that is made meanwhile may have that thread.
+func (p *Process) lockFreezing(ctx context.Context, caller *vm.Thread) (err error) {
 	select {
 	case p.freezing <- struct{}{}:
-		defer func() { <-p.freezing }()
-	case <-ctx.Done():
-		return nil, stats, context.Cause(ctx)
+		return nil
+	default:
 	}
+	if caller == nil {
+		select {
+		case p.freezing <- struct{}{}:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	stopped := caller.Stopped()
+	got := false
+	e := caller.BlockSince(time.Now(), func() {
+		select {
+		case p.freezing <- struct{}{}:
+			got = true
+		case <-stopped:
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		}
+	})
+	if e != nil {
+		if got {
+			<-p.freezing
+		}
+		return p.wrapError(e)
+	}
+	if err == nil && !got {
+		err = p.wrapError(caller.StopError(caller.StopCause()))
+	}
+	return err
+}
+
+// freezeThreads stops the threads and makes an image of them as soon as all can be captured.
+func (p *Process) freezeThreads(ctx context.Context, opts FreezeOptions, caller *vm.Thread, answer *Answer, stats *ForkStats) (*Image, error) {
 	begin := time.Now()
 	for pause := 50 * time.Microsecond; ; pause = min(2*pause, 5*time.Millisecond) {
 		threads, err := p.group.PauseOthers(ctx, caller)
 		if err != nil {
-			return nil, stats, &ForkError{Reason: "not all threads came to a stop", Cause: err}
+			return nil, &ForkError{Reason: "not all threads came to a stop", Cause: err}
 		}
 		stats.Stop = time.Since(begin)
-		obstacle := p.obstacle(threads, caller, opts)
+		img, obstacle, err := p.captureSealed(threads, caller, answer, opts, stats)
+		stats.Copy = time.Since(begin) - stats.Stop
 		if obstacle == nil {
-			img, err := p.capture(threads, caller, answer, opts, &stats)
-			p.group.ResumeOthers(caller)
-			stats.Copy = time.Since(begin) - stats.Stop
-			return img, stats, err
+			return img, err
+		}
+		if cause, ended := p.group.Ended(); ended {
+			return nil, &ForkError{Reason: "the Process has ended", Cause: cause}
 		}
 		// It has to go on for a while: what it is at cannot be described from outside.
-		p.group.ResumeOthers(caller)
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
 			obstacle.Cause = context.Cause(ctx)
-			return nil, stats, obstacle
+			return nil, obstacle
+		}
+	}
+}
+
+// captureSealed makes the image of threads that are paused, if nothing is in the way, and has them go on.
+func (p *Process) captureSealed(threads []*vm.Thread, caller *vm.Thread, answer *Answer, opts FreezeOptions, stats *ForkStats) (*Image, *ForkError, error) {
+	defer p.group.ResumeOthers(caller)
+	if obstacle := p.seal(threads, caller); obstacle != nil {
+		return nil, obstacle, nil
+	}
+	defer unseal(threads, caller)
+	if obstacle := p.obstacle(threads, caller, opts); obstacle != nil {
+		return nil, obstacle, nil
+	}
+	img, err := p.capture(threads, caller, answer, opts, stats)
+	return img, nil, err
+}
+
+// seal keeps threads that are paused, but for the caller, where they are until unseal is called, whatever becomes of the Process. On an error none is kept.
+func (p *Process) seal(threads []*vm.Thread, caller *vm.Thread) *ForkError {
+	for k, t := range threads {
+		if t != caller && !t.Seal() {
+			unseal(threads[:k], caller)
+			return &ForkError{Reason: "it is being taken down", Thread: t.ID}
+		}
+	}
+	return nil
+}
+
+func unseal(threads []*vm.Thread, caller *vm.Thread) {
+	for _, t := range threads {
+		if t != caller {
+			t.Unseal()
 		}
 	}
 }
@@ -193,9 +296,6 @@ func (p *Process) alone(t, caller *vm.Thread) bool {
 func (p *Process) capture(threads []*vm.Thread, caller *vm.Thread, answer *Answer, opts FreezeOptions, stats *ForkStats) (*Image, error) {
 	if cause, ended := p.group.Ended(); ended {
 		return nil, &ForkError{Reason: "the Process has ended", Cause: cause}
-	}
-	if caller != nil && len(caller.Activations) > 1 {
-		return nil, &ForkError{Reason: vm.ErrNested.Error(), Thread: caller.ID}
 	}
 	p.treeOf() // so that there is a family
 	img := &Image{family: p.family, forks: p.generation + 1, rt: p.rt, cfg: p.cfg, started: p.done != nil, modules: map[string]FrozenModule{}, names: map[string]int{}, uses: 1}
@@ -249,6 +349,7 @@ func (p *Process) capture(threads []*vm.Thread, caller *vm.Thread, answer *Answe
 		c := *a
 		img.stacks = append(img.stacks, &c)
 	}
+	img.hostHooks = slices.Clip(p.forkHooks)
 	p.mu.Unlock()
 	var err error
 	for name, m := range p.cfg.Imports {
@@ -282,6 +383,8 @@ type ForkConfig struct {
 	Options map[string]any
 	// Before is called before the child's first instruction. A child whose hook fails is not made: the error is Fork's.
 	Before func(child *Process) error
+
+	started func(child *Process) error // called last before the child goes on
 
 	tree *tree // of a guest's fork
 	node *node
@@ -353,7 +456,22 @@ func (i *Image) fork(ctx context.Context, cfg ForkConfig) (*Process, error) {
 		return nil, err
 	}
 	p.adopt(threads, i)
+	p.forkHooks = i.hostHooks
+	p.asleep.Store(true)
+	for _, t := range threads {
+		if len(t.Activations) > 0 {
+			t.Keep()
+		}
+	}
+	free := func() {
+		for _, t := range threads {
+			if len(t.Activations) > 0 {
+				t.Free()
+			}
+		}
+	}
 	fail := func(err error) (*Process, error) {
+		free()
 		for _, t := range threads {
 			t.Shutdown(err)
 		}
@@ -361,14 +479,14 @@ func (i *Image) fork(ctx context.Context, cfg ForkConfig) (*Process, error) {
 		p.runOnClose()
 		return nil, err
 	}
-	if cfg.Before != nil {
-		if err := cfg.Before(p); err != nil {
-			return fail(&ForkError{Reason: "the hook before the child's first instruction", Cause: err})
-		}
+	if err := i.callChildHooks(ctx, p, threads, cfg); err != nil {
+		return fail(err)
 	}
 	if err := i.rt.add(p); err != nil {
 		return fail(err)
 	}
+	free()
+	p.asleep.Store(false)
 	p.goOn(ctx, threads, i)
 	return p, nil
 }
@@ -463,7 +581,6 @@ func (p *Process) goOn(ctx context.Context, threads []*vm.Thread, i *Image) {
 			p.group.Adopt(t, process.Spec{Run: p.begin})
 		}
 	}
-	p.group.Start()
 	if f := &i.jobs[0]; f.job != nil {
 		j, _ := f.job.clone(p)
 		if c, ok := j.(*calls); ok && c.steps[0].of != nil {
@@ -471,6 +588,7 @@ func (p *Process) goOn(ctx context.Context, threads []*vm.Thread, i *Image) {
 		}
 		p.run(ctx, j)
 	}
+	p.group.Start() // last: one of them may freeze the Process at once, and then finds what all are to do
 }
 
 // Results returns the results, in slot form, of the call from outside that ran in the original when the image was made, once Done is closed and Wait

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/spindle-wasm/spindle/gc/trace"
 	"github.com/spindle-wasm/spindle/internal/process"
@@ -37,6 +39,8 @@ type Config struct {
 	// ThreadLabels has each guest thread's goroutine labelled with its tid for Go's profiles (LabelThread). It makes a spawn dearer by
 	// about half a microsecond; LabelProcess costs nothing.
 	ThreadLabels bool
+	// ForkHookTimeout bounds the time of each of the guest's hooks around a fork (HookChild); 0 means DefaultForkHookTimeout.
+	ForkHookTimeout time.Duration
 	// GC configures the garbage-collected heap, of modules that have struct or array types.
 	GC GCConfig
 }
@@ -82,7 +86,8 @@ type Process struct {
 	image      *Image        // that the Process was made of, or nil
 	outcome    *calls        // of the call from outside that went on in a child
 	generation uint64
-	pid        uint32 // once family is set
+	asleep     atomic.Bool // a child that has not gone on
+	pid        uint32      // once family is set
 	family     *family
 	tree       *tree // guarded by mu
 
@@ -94,6 +99,7 @@ type Process struct {
 	all       []*Instance          // guarded by mu; the main thread's by index, nil for one that failed
 	stacks    []*auxStack          // guarded by mu; of all[:stacksOf]
 	stacksOf  int                  // guarded by mu
+	forkHooks []ForkHooks          // guarded by mu; only appended to
 	onClose   []func()             // guarded by mu; run last first
 	closed    chan struct{}        // closed when Close is complete
 	closing   bool                 // guarded by mu

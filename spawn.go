@@ -93,7 +93,7 @@ var ErrThreadReference = errors.New("references do not pass between threads")
 // after it. What a C library keeps of its own for each thread, such as pthread_self, it must make by these hooks or when it is first asked for;
 // package guest/pthread does. Modules without a stack pointer need nothing of this.
 //
-// Errors: *ThreadLimitError, ErrEnding, *PlanError, *AuxStackError, ErrThreadReference; what happens later is told by Thread.Wait.
+// Errors: *ThreadLimitError, ErrEnding, ErrAsleep, *PlanError, *AuxStackError, ErrThreadReference; what happens later is told by Thread.Wait.
 func (p *Process) Spawn(ctx context.Context, export string, args ...uint64) (*Thread, error) {
 	return p.SpawnWith(ctx, SpawnConfig{}, export, args...)
 }
@@ -103,6 +103,9 @@ func (p *Process) Spawn(ctx context.Context, export string, args ...uint64) (*Th
 // ctx may be a Caller's Context: then the thread is bound to the context of the call that the Caller is part of, and outlives that thread. A context
 // derived from it, however, ends with the calling thread.
 func (p *Process) SpawnWith(ctx context.Context, cfg SpawnConfig, export string, args ...uint64) (*Thread, error) {
+	if p.asleep.Load() {
+		return nil, ErrAsleep
+	}
 	ctx = vm.CallContextOf(ctx)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)

@@ -309,12 +309,8 @@ func (s *standbyServer) fork(ctx context.Context, m *standby.Message) (done bool
 	ctx, c.cancel = context.WithCancelCause(ctx)
 	defer c.cancel(nil)
 	started := false
-	cfg.Before = func(p *Process) error {
-		if s.host.Before != nil {
-			if err := s.host.Before(p); err != nil {
-				return err
-			}
-		}
+	cfg.Before = s.host.Before
+	cfg.started = func(p *Process) error { // from here on the parent has a child
 		if s.img.idle() {
 			if inst := p.first(); inst == nil {
 				return &ForkError{Reason: "the guest has no instance to call"}

@@ -13,6 +13,8 @@ var (
 	ErrEnding = process.ErrEnding
 	// ErrMainReturned is what stops other threads when the entry of a started Process has returned.
 	ErrMainReturned = process.ErrMainReturned
+	// ErrAsleep is returned by a spawn in a child of a fork that has not gone on: in a hook.
+	ErrAsleep = errors.New("a child cannot have further threads before it has gone on")
 	// ErrNoThreadEntry is returned by Caller.SpawnThread if the calling module does not export a function wasi_thread_start of type (i32, i32) -> ().
 	ErrNoThreadEntry = errors.New("the module does not export wasi_thread_start with two parameters of type i32 and no result")
 )
@@ -35,6 +37,9 @@ func (p *Process) NumThreads() int { return p.group.Len() }
 //
 // A trap, an exit or an uncaught exception in any thread ends the whole Process.
 func (c *Caller) SpawnThread(arg uint32) (tid uint32, err error) {
+	if c.p.asleep.Load() {
+		return 0, ErrAsleep
+	}
 	inst := c.t.Current()
 	x, ok := inst.Module.FindExport(threadEntry, wasm.ExternFunc)
 	if !ok || !isThreadEntry(inst.Module.FuncType(x)) {

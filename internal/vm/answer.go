@@ -51,6 +51,9 @@ func (t *Thread) CheckAnswer(a *Answer) error { return a.check(t, t.inHost.Load(
 // SetAnswer has a serve the host call that t, the clone of a thread in one, makes again. t has not run.
 func (t *Thread) SetAnswer(a *Answer) { t.again = &callAgain{answer: a, elapsed: t.again.elapsed} }
 
+// Answered reports whether t is a clone that has an answer for the call that it is to make again.
+func (t *Thread) Answered() bool { return t.again != nil && t.again.answer != nil }
+
 func (t *Thread) callAgain(f *HostFunc, slots []uint64) error {
 	defer func() { t.again = nil }()
 	a := t.again.answer

@@ -34,6 +34,22 @@ func (t *Thread) holdForCollection(n int) {
 	t.holdLocked(n < 0)
 }
 
+// Seal keeps a thread that is paused where it is until Unseal, also if it is told to stop meanwhile, and its memory as it is. ok is false if it does not stand, has been told
+// to stop, or has left: then there is nothing to take back.
+func (t *Thread) Seal() (ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed || t.retired || t.stopCause != nil || State(t.state.Load()) == StateRunning {
+		return false
+	}
+	t.collects++
+	t.holdLocked(false)
+	return true
+}
+
+// Unseal takes one Seal back.
+func (t *Thread) Unseal() { t.holdForCollection(-1) }
+
 func (t *Thread) holdLocked(less bool) {
 	if t.pausers > 0 || t.collects > 0 {
 		t.setFlagLocked(FlagPause)

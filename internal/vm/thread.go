@@ -74,6 +74,7 @@ type Thread struct {
 	pools    *Pools
 	callCtx  context.Context
 	waiter   waiter
+	inner    *waiter // of guest code that Aside runs; written by the owner under mu
 
 	heap       *Heap                // nil without one
 	published  atomic.Pointer[Heap] // the same, for other goroutines
@@ -86,11 +87,12 @@ type Thread struct {
 	mu        sync.Mutex
 	stopCause error         // guarded by mu; set while FlagTerminate is
 	stopCh    chan struct{} // guarded by mu; made by Stopped, closed by Stop
-	collects  int           // guarded by mu; collections of the heap that run
+	collects  int           // guarded by mu; collections of the heap that run, and Seals
 	pausers   int           // guarded by mu; dumps are among them
 	dumps     int           // guarded by mu
 	resumed   sync.Cond     // of mu: pausers, dumps or collects fell to 0
 	settled   sync.Cond     // of mu: the state changed to one other than running or to being in a host function, or the owner of an ending thread has left
+	retired   bool          // guarded by mu; Close is due
 	closed    bool          // guarded by mu
 }
 
@@ -249,6 +251,12 @@ func (t *Thread) Retire(cause error) bool {
 		}
 		t.mu.Unlock()
 	}
+	t.mu.Lock()
+	for t.collects > 0 {
+		t.resumed.Wait() // somebody reads what is to go
+	}
+	t.retired = true
+	t.mu.Unlock()
 	if t.heap != nil {
 		t.heap.leave(t)
 	}
@@ -297,6 +305,9 @@ func (t *Thread) Stop(cause error) bool {
 	}
 	t.resumed.Broadcast() // a parked thread unwinds too
 	t.waiter.signal()
+	if t.inner != nil {
+		t.inner.signal()
+	}
 	return true
 }
 

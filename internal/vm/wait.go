@@ -71,6 +71,9 @@ func (t *Thread) AtomicWait(m *Memory, addr, expected uint64, load func() uint64
 		}
 	}
 	w := &t.waiter
+	if t.inner != nil {
+		w = t.inner
+	}
 	s := m.waits.shard(addr)
 	if w.again {
 		w.again, timeout = false, w.left
