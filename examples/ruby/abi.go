@@ -63,14 +63,40 @@ func (vm *VM) pair(addr uint32) (a, b uint32, err error) {
 // call calls an export by the part of its name before the colon; the full names
 // spell out WIT types. All parameters and results are 32-bit words.
 func (vm *VM) call(ctx context.Context, name string, args ...uint32) (uint32, error) {
-	f, ok := vm.funcs[name]
+	full, ok := vm.names[name]
 	if !ok {
 		return 0, errors.New("ruby: the module does not export " + name)
+	}
+	f, err := vm.inst.Func(full)
+	if err != nil {
+		return 0, err
 	}
 	slots := make([]uint64, max(len(args), 1))
 	for i, a := range args {
 		slots[i] = spindle.Slot(a)
 	}
-	err := f.CallSlots(ctx, slots)
+	err = f.CallSlots(ctx, slots)
 	return spindle.FromSlot[uint32](slots[0]), err
+}
+
+// fill takes the memory that is free here and there between what malloc has given out, in pieces from large to small, so that what comes next lies together behind
+// all that: in a child it is a few pages of its own in place of many that it would share. What it takes costs address space, for nobody writes to it.
+func (vm *VM) fill(ctx context.Context) error {
+	const largest, smallest = 1 << 20, 8
+	end, err := vm.alloc(ctx, 1, largest)
+	if err != nil {
+		return err
+	}
+	for size := uint32(largest); size >= smallest; size /= 2 {
+		for {
+			addr, err := vm.alloc(ctx, 1, size)
+			if err != nil {
+				return err
+			}
+			if addr >= end {
+				break
+			}
+		}
+	}
+	return nil
 }

@@ -3,17 +3,20 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spindle-wasm/spindle"
 )
 
-// handles is the host's table of Ruby objects: a handle is an index, the value
-// the guest's own word for the object. A freed place is used again.
+// handles is the module canonical_abi with the table of Ruby objects that it keeps: a handle is an index, the value the guest's own word for the object. A
+// freed place is used again. A child of a fork has a copy, for the words are about its memory.
 type handles struct {
 	words []uint32
 	free  []uint32
 }
+
+var _ spindle.ForkState = (*handles)(nil)
 
 func (h *handles) add(word uint32) uint32 {
 	if n := len(h.free); n > 0 {
@@ -40,23 +43,37 @@ func (h *handles) remove(handle uint32) uint32 {
 	return h.words[handle]
 }
 
-// canonicalABI is the module canonical_abi.
-func (h *handles) canonicalABI() spindle.HostModule {
-	return spindle.HostModule{
-		"resource_new_rb-abi-value": spindle.Func1(func(_ *spindle.Caller, word uint32) uint32 {
-			return h.add(word)
-		}),
-		"resource_get_rb-abi-value": spindle.Func1(func(c *spindle.Caller, handle uint32) uint32 {
+// Lookup implements spindle.ImportModule.
+func (h *handles) Lookup(_ *spindle.Process, name string) (spindle.Extern, bool) {
+	switch name {
+	case "resource_new_rb-abi-value":
+		return spindle.Func1(func(_ *spindle.Caller, word uint32) uint32 { return h.add(word) }), true
+	case "resource_get_rb-abi-value":
+		return spindle.Func1(func(c *spindle.Caller, handle uint32) uint32 {
 			word, ok := h.get(handle)
 			if !ok {
 				c.Fail(fmt.Errorf("no Ruby object has the handle %d", handle))
 			}
 			return word
-		}),
-		// JavaScript values: none exist, so there is nothing to forget.
-		"resource_drop_js-abi-value": spindle.Proc1(func(*spindle.Caller, uint32) {}),
+		}), true
+	case "resource_drop_js-abi-value":
+		return spindle.Proc1(func(*spindle.Caller, uint32) {}), true // JavaScript values: none exist, so there is nothing to forget
 	}
+	return nil, false
 }
+
+// Freeze implements spindle.ForkState.
+func (h *handles) Freeze(*spindle.Process) (spindle.FrozenModule, error) {
+	return frozen{h.clone()}, nil
+}
+
+func (h *handles) clone() *handles { return &handles{slices.Clone(h.words), slices.Clone(h.free)} }
+
+// frozen is a table in an image.
+type frozen struct{ h *handles }
+
+func (f frozen) Fork(*spindle.Process, any) (spindle.ImportModule, error) { return f.h.clone(), nil }
+func (f frozen) Close() error                                             { return nil }
 
 // errJavaScript ends a guest that turns to JavaScript; the trap names the
 // function.

@@ -7,27 +7,43 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 
 	"github.com/spindle-wasm/spindle"
 	"github.com/spindle-wasm/spindle/wasi"
 )
 
+// options are what the command line says.
+type options struct {
+	module, source, serve, require, rehearse string
+	show                                     bool
+	bench                                    int
+	files                                    []string
+}
+
 func main() {
-	module := flag.String("ruby", "", "the module: ruby+stdlib.wasm, or ruby.wasm without the standard library")
-	source := flag.String("e", "", "a script in place of files")
-	show := flag.Bool("p", false, "print each script's value")
+	var o options
+	flag.StringVar(&o.module, "ruby", "", "the module: ruby+stdlib.wasm, or ruby.wasm without the standard library")
+	flag.StringVar(&o.source, "e", "", "a script in place of files")
+	flag.BoolVar(&o.show, "p", false, "print each script's value")
+	flag.StringVar(&o.serve, "serve", "", "answer HTTP requests at this address, each in a fork that has loaded the file")
+	flag.StringVar(&o.require, "require", "", "with -serve and -bench: libraries to load before the file, with commas between")
+	flag.StringVar(&o.rehearse, "rehearse", "", "with -serve and -bench: paths to ask for before the interpreter is frozen, with commas between")
+	flag.IntVar(&o.bench, "bench", 0, "measure this many requests to the file's application")
 	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: ruby -ruby ruby+stdlib.wasm [-p] {-e SCRIPT | FILE...}")
+		fmt.Fprintln(os.Stderr, "usage: ruby -ruby ruby+stdlib.wasm [-p] {-e SCRIPT | FILE...}\n"+
+			"       ruby -ruby ruby+stdlib.wasm {-serve ADDRESS | -bench N} [-require NAME,...] [-rehearse PATH,...] APP.rb")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
-	if *module == "" || (*source == "") == (flag.NArg() == 0) {
+	o.files = flag.Args()
+	if !o.valid() {
 		flag.Usage()
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	err := run(ctx, *module, *source, flag.Args(), *show)
+	err := o.run(ctx)
 	var exc *Error
 	if errors.As(err, &exc) && exc.Exit >= 0 {
 		os.Exit(exc.Exit)
@@ -38,12 +54,18 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, module, source string, files []string, show bool) error {
-	scripts, err := read(source, files)
-	if err != nil {
-		return err
+// serves reports whether the one file is an application.
+func (o *options) serves() bool { return o.serve != "" || o.bench > 0 }
+
+func (o *options) valid() bool {
+	if o.serves() {
+		return o.module != "" && o.source == "" && len(o.files) == 1 && (o.serve == "" || o.bench == 0)
 	}
-	wasm, err := os.ReadFile(module)
+	return o.module != "" && o.require+o.rehearse == "" && (o.source == "") != (len(o.files) == 0)
+}
+
+func (o *options) run(ctx context.Context) error {
+	wasm, err := os.ReadFile(o.module)
 	if err != nil {
 		return err
 	}
@@ -53,39 +75,44 @@ func run(ctx context.Context, module, source string, files []string, show bool) 
 	if err != nil {
 		return err
 	}
+	if !o.serves() {
+		return o.scripts(ctx, rt, mod)
+	}
+	list := func(s string) []string { return strings.FieldsFunc(s, func(r rune) bool { return r == ',' }) }
+	app := &Application{File: o.files[0], Libraries: list(o.require), Rehearse: list(o.rehearse)}
+	if o.serve != "" {
+		return listen(ctx, rt, mod, o.serve, app)
+	}
+	return bench(ctx, rt, mod, app, o.bench)
+}
+
+// scripts runs scripts, one after the other in one interpreter.
+func (o *options) scripts(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module) error {
+	texts := []string{o.source}
+	for k, name := range o.files {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		texts = append(texts[:k], string(b))
+	}
 	sys, err := wasi.New(wasi.Config{Args: []string{"ruby"}, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr})
 	if err != nil {
 		return err
 	}
-	vm, err := New(ctx, rt, mod, sys)
+	vm, err := New(ctx, rt, mod, sys, spindle.Config{})
 	if err != nil {
-		return err
+		return errors.Join(err, sys.Close())
 	}
 	defer vm.Close()
-	for _, s := range scripts {
-		value, err := vm.Eval(ctx, s)
+	for _, text := range texts {
+		value, err := vm.Eval(ctx, text)
 		if err != nil {
 			return err
 		}
-		if show {
+		if o.show {
 			fmt.Println(value)
 		}
 	}
 	return nil
-}
-
-// read gives the scripts' texts: one for -e, or one for each file.
-func read(source string, files []string) ([]string, error) {
-	if source != "" {
-		return []string{source}, nil
-	}
-	var out []string
-	for _, name := range files {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, string(b))
-	}
-	return out, nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -10,12 +11,15 @@ import (
 	"github.com/spindle-wasm/spindle/wasi"
 )
 
+// abiModule is what the handles are imported under.
+const abiModule = "canonical_abi"
+
 // VM is a Ruby interpreter in an instance of its own. One goroutine at a time.
 type VM struct {
 	inst    *spindle.Instance
 	mem     *spindle.Memory
-	funcs   map[string]*spindle.Func // by the short name
-	handles handles
+	names   map[string]string // of exports, by the part before the colon; not written to
+	handles *handles
 }
 
 // Error is a Ruby exception that left the script. Exit is the status if it is
@@ -29,38 +33,40 @@ func (e *Error) Error() string { return e.Message }
 
 // New instantiates the module and boots Ruby, which takes most of a script's
 // time. sys supplies WASI.
-func New(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, sys spindle.ImportModule) (*VM, error) {
-	vm := &VM{funcs: map[string]*spindle.Func{}}
-	inst, err := rt.Instantiate(ctx, mod, spindle.Config{Imports: spindle.Imports{
-		wasi.ModuleName:  sys,
-		"rb-js-abi-host": javascript(mod),
-		"canonical_abi":  vm.handles.canonicalABI(),
-	}})
+func New(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, sys spindle.ImportModule, pc spindle.Config) (*VM, error) {
+	h := &handles{}
+	pc.Imports = spindle.Imports{wasi.ModuleName: sys, "rb-js-abi-host": javascript(mod), abiModule: h}
+	inst, err := rt.Instantiate(ctx, mod, pc)
 	if err != nil {
 		return nil, err
 	}
-	vm.inst = inst
-	if err := vm.boot(ctx); err != nil {
-		inst.Close()
-		return nil, err
+	vm := &VM{inst: inst, names: map[string]string{}, handles: h}
+	for e := range mod.Exports() {
+		short, _, _ := strings.Cut(e.Name, ":")
+		vm.names[short] = e.Name
+	}
+	if vm.mem, err = inst.Memory("memory"); err == nil {
+		err = vm.boot(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, inst.Close())
 	}
 	return vm, nil
 }
 
-func (vm *VM) boot(ctx context.Context) error {
+// Child is the VM in a fork of vm's Process. Handles that vm had when it was frozen are good in it.
+func (vm *VM) Child(p *spindle.Process) (*VM, error) {
+	c := &VM{inst: p.Instance(vm.inst.Name()), names: vm.names}
+	c.handles, _ = p.Import(abiModule).(*handles)
+	if c.inst == nil || c.handles == nil {
+		return nil, errors.New("ruby: the Process is not a fork of a VM's")
+	}
 	var err error
-	if vm.mem, err = vm.inst.Memory("memory"); err != nil {
-		return err
-	}
-	for e := range vm.inst.Module().Exports() {
-		if e.Kind != spindle.KindFunc {
-			continue
-		}
-		short, _, _ := strings.Cut(e.Name, ":")
-		if vm.funcs[short], err = vm.inst.Func(e.Name); err != nil {
-			return err
-		}
-	}
+	c.mem, err = c.inst.Memory("memory")
+	return c, err
+}
+
+func (vm *VM) boot(ctx context.Context) error {
 	// What ruby's own command line would get. -e with an empty program keeps it
 	// from reading one from standard input.
 	addr, n, err := vm.passList(ctx, []string{"ruby", "-EUTF-8", "-e_=0"})
@@ -81,16 +87,21 @@ func (vm *VM) Close() error { return vm.inst.Close() }
 // Eval runs Ruby source and gives the last expression's value as inspect shows
 // it. An exception is an *Error.
 func (vm *VM) Eval(ctx context.Context, source string) (string, error) {
-	addr, n, err := vm.pass(ctx, source)
-	if err != nil {
-		return "", err
-	}
-	value, err := vm.protected(ctx, "rb-eval-string-protect", addr, n)
+	value, err := vm.eval(ctx, source)
 	if err != nil {
 		return "", err
 	}
 	defer vm.drop(ctx, value)
 	return vm.text(ctx, value, "inspect")
+}
+
+// eval runs Ruby source and gives a handle of its value.
+func (vm *VM) eval(ctx context.Context, source string) (handle uint32, err error) {
+	addr, n, err := vm.pass(ctx, source)
+	if err != nil {
+		return 0, err
+	}
+	return vm.protected(ctx, "rb-eval-string-protect", addr, n)
 }
 
 // protected calls one of Ruby's functions that give a tuple of a value and a
@@ -170,15 +181,20 @@ func (vm *VM) text(ctx context.Context, object uint32, method string) (string, e
 
 // send calls a method without arguments.
 func (vm *VM) send(ctx context.Context, object uint32, method string) (uint32, error) {
-	addr, n, err := vm.pass(ctx, method)
-	if err != nil {
-		return 0, err
-	}
-	id, err := vm.call(ctx, "rb-intern", addr, n)
+	id, err := vm.intern(ctx, method)
 	if err != nil {
 		return 0, err
 	}
 	return vm.protected(ctx, "rb-funcallv-protect", object, id, 0, 0)
+}
+
+// intern gives the guest's number for a name.
+func (vm *VM) intern(ctx context.Context, name string) (uint32, error) {
+	addr, n, err := vm.pass(ctx, name)
+	if err != nil {
+		return 0, err
+	}
+	return vm.call(ctx, "rb-intern", addr, n)
 }
 
 // drop gives a handle back; the guest may then collect the object. An error
