@@ -91,7 +91,8 @@ type Process struct {
 	family     *family
 	tree       *tree // guarded by mu
 
-	linking   sync.Mutex    // held while an instance is added to the main thread's store
+	linking   sync.Mutex    // held while an instance is added to the main thread's store, or it is looked at
+	gone      bool          // guarded by linking: the main thread's memory goes, or has gone
 	bootstrap chan struct{} // held, by an element in it, by the thread that runs on the bootstrap stacks (auxStack.boot)
 
 	mu        sync.Mutex
@@ -418,6 +419,9 @@ func (p *Process) Close() error {
 	p.group.Wait()
 	p.thread.Retire(ErrClosed)
 	p.runOnClose()
+	p.linking.Lock()
+	p.gone = true
+	p.linking.Unlock()
 	p.thread.Close()
 	p.group.Close()
 	var err error

@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	spindle "github.com/spindle-wasm/spindle"
 	"github.com/spindle-wasm/spindle/wasi"
 )
 
@@ -35,25 +34,53 @@ func (d *door) Close() error {
 
 func (d *door) Addr() net.Addr { return &net.TCPAddr{} }
 
-// visitor is the listener of a child: it has one connection, and then nobody comes.
-type visitor struct {
+// visit is the listener of a child: it has one connection, and then nobody comes.
+type visit struct {
 	door
 	conn chan net.Conn
+
+	mu    sync.Mutex
+	again bool          // guarded by mu: the guest accepts again
+	left  bool          // guarded by mu: it has closed the connection
+	over  bool          // guarded by mu: it has ended
+	done  chan struct{} // closed when left is set
+	back  chan struct{} // closed when both again and left are
 }
 
-func newVisitor(c net.Conn) *visitor {
-	v := &visitor{door: door{asked: make(chan struct{}), closed: make(chan struct{})}, conn: make(chan net.Conn, 1)}
-	v.conn <- c
-	return v
+func newVisit() *visit {
+	return &visit{door: *newDoor(), conn: make(chan net.Conn, 1), done: make(chan struct{}), back: make(chan struct{})}
 }
 
-func (v *visitor) Accept() (net.Conn, error) {
+func (v *visit) Accept() (net.Conn, error) {
 	select {
 	case c := <-v.conn:
 		return c, nil
 	default:
-		return v.door.Accept()
 	}
+	v.tell(func() { v.again = true })
+	return v.door.Accept()
+}
+
+// tell notes something.
+func (v *visit) tell(what func()) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	was, wasDone := v.again && v.left, v.left
+	what()
+	if v.left && !wasDone {
+		close(v.done)
+	}
+	if v.again && v.left && !was {
+		close(v.back)
+	}
+}
+
+// closed is for the connection: what ends with the guest, the guest has not closed.
+func (v *visit) closed() { v.tell(func() { v.left = v.left || !v.over }) }
+
+func (v *visit) end(error) {
+	v.tell(func() { v.over = true })
+	v.Close()
 }
 
 // watched is a child's connection. It tells when something moves, and when the guest closes it.
@@ -106,6 +133,9 @@ func (w *watched) Close() error {
 // errIdle ends a child on whose connection nothing has moved for Config.Timeout.
 var errIdle = errors.New("nothing moved on the connection for longer than the server allows")
 
+// errDone ends a child that nobody waits for.
+var errDone = errors.New("the request is over")
+
 // serveAccept is Serve for PointAccept.
 func (s *Server) serveAccept(l net.Listener) error {
 	defer l.Close()
@@ -146,7 +176,9 @@ func (s *Server) ServeConn(conn net.Conn) {
 	defer s.live.Done()
 	ctx, cancel := context.WithCancelCause(s.serving)
 	defer cancel(errDone)
-	w := &watched{Conn: conn, moved: func() {}, closed: func() { cancel(errDone) }}
+	v := newVisit()
+	w := &watched{Conn: conn, moved: func() {}, closed: v.closed}
+	v.conn <- w
 	if s.cfg.Timeout > 0 {
 		idle := time.AfterFunc(s.cfg.Timeout, func() { cancel(errIdle) })
 		defer idle.Stop()
@@ -156,7 +188,7 @@ func (s *Server) ServeConn(conn net.Conn) {
 			}
 		}
 	}
-	pid, err := s.converse(ctx, w)
+	pid, err := s.converse(ctx, conn.RemoteAddr().String(), v)
 	s.metrics.served(err)
 	log, attrs := s.cfg.Log, []slog.Attr{
 		slog.Uint64("id", id), slog.String("client", conn.RemoteAddr().String()), slog.Int64("received", w.in.Load()), slog.Int64("sent", w.out.Load()),
@@ -168,24 +200,37 @@ func (s *Server) ServeConn(conn net.Conn) {
 	}
 }
 
-// converse runs the child of a connection.
-func (s *Server) converse(ctx context.Context, conn net.Conn) (pid uint32, err error) {
+// converse runs the child of a connection. An heir has gone when it is at its point again, the others when they have closed the connection.
+func (s *Server) converse(ctx context.Context, client string, v *visit) (pid uint32, err error) {
 	if err := s.slots.take(ctx); err != nil {
 		return 0, err
 	}
 	defer s.slots.put()
-	p, err := s.fork(ctx, spindle.ForkConfig{Options: options(&wasi.ForkOptions{Listeners: []net.Listener{newVisitor(conn)}})})
+	c, err := s.fork(ctx, client, func(bool) streams {
+		return streams{options: &wasi.ForkOptions{Listeners: []net.Listener{v}}, back: v.back, output: v.end}
+	})
 	if err != nil {
 		return 0, err
 	}
-	s.metrics.live.Add(1)
-	defer s.metrics.live.Add(-1)
-	pid = p.PID()
-	err = finish(ctx, p, &s.cfg)
-	if cause := context.Cause(ctx); errors.Is(cause, errDone) {
-		err = nil // the guest has closed the connection, and was ended after that
-	} else if cause != nil {
-		err = cause
+	select {
+	case <-c.ended:
+	case <-v.done:
+		if c.of.heir {
+			defer c.release(time.Now().Add(s.limit())).Stop()
+		} else {
+			c.cancel(errDone)
+		}
 	}
-	return pid, errors.Join(err, p.Close())
+	<-c.ended
+	pid = c.p.PID()
+	select {
+	case <-v.done: // what came after that is not the client's
+		s.counted()
+		return pid, nil
+	default:
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		return pid, cause
+	}
+	return pid, c.err
 }

@@ -6,58 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"runtime"
 	"sync"
 	"testing"
 	"time"
-
-	spindle "github.com/spindle-wasm/spindle"
 )
-
-// listen serves testdata/accept.wat.
-func listen(t *testing.T, cfg Config) (*Server, string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	before := runtime.NumGoroutine()
-	rt := spindle.NewRuntime()
-	text, err := os.ReadFile("testdata/accept.wat")
-	if err != nil {
-		t.Fatal(err)
-	}
-	mod, err := rt.CompileText(ctx, text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg.At = PointAccept
-	s, err := New(ctx, rt, mod, cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	served := make(chan error, 1)
-	go func() { served <- s.Serve(l) }()
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
-		if n := s.metrics.live.Load(); n != 0 {
-			t.Errorf("%d children are left", n)
-		}
-		if err := rt.Close(); err != nil {
-			t.Error(err)
-		}
-		noMore(t, before)
-	})
-	return s, l.Addr().String()
-}
 
 func call(t *testing.T, addr string) net.Conn {
 	t.Helper()
@@ -71,7 +23,7 @@ func call(t *testing.T, addr string) net.Conn {
 
 // Each connection has a child that returns from its first accept, for as long as both talk.
 func TestAccept(t *testing.T) {
-	s, addr := listen(t, Config{})
+	s, addr := listen(t, read(t, "testdata/accept.wat"), Config{At: PointAccept})
 	var wg sync.WaitGroup
 	for g := range 16 {
 		wg.Go(func() {
@@ -103,7 +55,7 @@ func TestAccept(t *testing.T) {
 
 // Connections that end otherwise: a trap, a client that says nothing, one too many, a shutdown.
 func TestAcceptEnds(t *testing.T) {
-	s, addr := listen(t, Config{Timeout: 500 * time.Millisecond, Concurrency: 1, Queue: -1})
+	s, addr := listen(t, read(t, "testdata/accept.wat"), Config{At: PointAccept, Timeout: 500 * time.Millisecond, Concurrency: 1, Queue: -1})
 	conn := call(t, addr)
 	defer conn.Close()
 	io.WriteString(conn, "!")

@@ -2,7 +2,6 @@ package serve
 
 import (
 	"net/http/httptest"
-	"os"
 	"testing"
 
 	spindle "github.com/spindle-wasm/spindle"
@@ -14,11 +13,7 @@ func BenchmarkRequest(b *testing.B) {
 		b.Run(string(at), func(b *testing.B) {
 			rt := spindle.NewRuntime()
 			defer rt.Close()
-			text, err := os.ReadFile("testdata/app.wat")
-			if err != nil {
-				b.Fatal(err)
-			}
-			mod, err := rt.CompileText(b.Context(), text)
+			mod, err := rt.CompileText(b.Context(), read(b, "testdata/app.wat"))
 			if err != nil {
 				b.Fatal(err)
 			}

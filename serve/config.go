@@ -66,6 +66,11 @@ type Config struct {
 	// MaxRequest bounds a request's body in bytes; the default is 32 MiB, less than 0 means none.
 	MaxRequest int64
 
+	// ReforkAfter has a new image made of a child that has served requests (Server.Refork) after so many requests; 0 means only when Refork is called.
+	ReforkAfter int
+	// ReforkWarm is how many requests, one after the other, such a child and those before it have answered; the default is 1.
+	ReforkWarm int
+
 	// Log gets a record for each request, at level Info, and what went wrong in guests, at level Warn; nil discards.
 	Log *slog.Logger
 }
@@ -108,6 +113,10 @@ func (c *Config) fill() error {
 	case c.Queue < 0:
 		c.Queue = 0
 	}
+	if c.ReforkAfter < 0 || c.ReforkWarm < 0 {
+		return errors.New("serve: ReforkAfter or ReforkWarm is negative")
+	}
+	c.ReforkWarm = max(1, c.ReforkWarm)
 	if c.Timeout == 0 {
 		c.Timeout = defaultTimeout
 	}

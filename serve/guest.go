@@ -18,21 +18,6 @@ type Guest interface {
 	Answer(ctx context.Context, child *spindle.Process) error
 }
 
-// warmUpGuest is warmUp for Config.Guest.
-func warmUpGuest(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, cfg *Config) (*spindle.Image, error) {
-	wc := cfg.WASI
-	wc.Stdin = nil
-	p, err := cfg.Guest.Start(ctx, rt, mod, wc, cfg.Process)
-	if err != nil {
-		return nil, err
-	}
-	img, _, err := p.Freeze(ctx, spindle.FreezeOptions{Warmup: true})
-	if e := p.Close(); e != nil && err == nil {
-		return nil, errors.Join(e, img.Close())
-	}
-	return img, err
-}
-
 // done is nil for a guest that has ended of its own accord and says that all is well.
 func done(err error) error {
 	var exit *spindle.ExitError

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"time"
 
-	spindle "github.com/spindle-wasm/spindle"
 	"github.com/spindle-wasm/spindle/wasi"
 )
 
@@ -18,7 +17,6 @@ const statusGone = 499
 
 var (
 	errTimeout = errors.New("the request took longer than the server allows")
-	errDone    = errors.New("the request is over")
 	errGone    = errors.New("the client has gone")
 )
 
@@ -63,6 +61,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // report logs a request and counts it.
 func (s *Server) report(r *http.Request, id uint64, took time.Duration, o *outcome) {
 	s.metrics.answered(o.status, took)
+	s.metrics.errors[o.kind()].Add(1)
 	attrs := []slog.Attr{
 		slog.Uint64("id", id), slog.String("client", r.RemoteAddr), slog.String("method", r.Method), slog.String("uri", r.RequestURI),
 		slog.Int("status", o.status), slog.Int64("bytes", o.bytes), slog.Duration("took", took), slog.Uint64("pid", uint64(o.pid)),
@@ -100,32 +99,48 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, begin time.Time)
 	if err := s.slots.take(ctx); err != nil {
 		return outcome{status: statusOf(ctx, err), err: err}
 	}
-	defer s.slots.put()
 	_ = control.EnableFullDuplex() // a guest may answer before it has read all
 	in := newInput(w, r, head, s.cfg.MaxRequest, cancel)
-	pr, pw := io.Pipe()
-	p, err := s.fork(ctx, spindle.ForkConfig{Options: options(&wasi.ForkOptions{Stdin: in, Stdout: pw})})
+	var x *exchange
+	c, err := s.fork(ctx, r.Method+" "+r.URL.Path, func(heir bool) streams {
+		x = newExchange(in, heir && s.cfg.At == PointStdin)
+		return streams{
+			options: &wasi.ForkOptions{Stdin: stdin{x}, Stdout: x}, back: x.back, output: x.end, slow: func() bool { return x.waiting() && !in.waiting() },
+		}
+	})
 	if err != nil {
+		s.slots.put()
 		return outcome{status: forkStatus(ctx, err), err: err}
 	}
-	s.metrics.live.Add(1)
-	o.pid = p.PID()
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = pw.CloseWithError(finish(ctx, p, &s.cfg)) // nil is the end of the output
-		_ = p.Close()
-		s.metrics.live.Add(-1)
-	}()
+	o.pid = c.p.PID()
+	var late *time.Timer
+	o = s.relay(w, r, x, in, c.of.heir, o, func() { late = c.release(begin.Add(s.limit())) })
+	if late != nil && (!c.of.heir || o.err != nil) {
+		defer late.Stop()
+	}
+	if o.err == nil {
+		s.counted()
+	}
+	if c.of.heir && o.err == nil {
+		s.handDown(c, x, in, late)
+		return o
+	}
+	defer s.slots.put()
 	defer func() {
-		cancel(errDone)
-		_ = pr.CloseWithError(errDone)
+		switch o.kind() {
+		case kindTrap, kindExit, kindOutput:
+			cancel(fault{o.err})
+		default:
+			cancel(errDone)
+		}
+		x.close()
 		in.stop()
-		<-ended
+		<-c.ended
 	}()
-	o = s.relay(w, r, pr, in, o)
 	switch {
 	case o.err == nil:
+	case errors.Is(o.err, errGone) && context.Cause(ctx) == nil:
+		o.status = statusGone
 	case o.begun && context.Cause(ctx) == nil:
 	case errors.Is(context.Cause(ctx), errTimeout) && in.waiting():
 		o.status = http.StatusRequestTimeout
@@ -138,6 +153,25 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, begin time.Time)
 	return o
 }
 
+// handDown lets an heir that has answered come back to its point. The request is over; its slot is not free before the child has gone.
+func (s *Server) handDown(c *child, x *exchange, in *input, late *time.Timer) {
+	if x.back != nil && !in.all() {
+		c.cancel(errUnread) // it would begin with what is left
+	}
+	in.stop()
+	s.live.Add(1) // there is the request's own
+	go func() {
+		defer s.live.Done()
+		defer s.slots.put()
+		_, _ = io.Copy(io.Discard, x) // how it ends, the child tells
+		<-c.ended
+		late.Stop()
+	}()
+}
+
+// errUnread keeps a guest from becoming an image that takes a part of one request for the next one.
+var errUnread = errors.New("the guest did not read the whole request")
+
 // head makes what comes before a request's body.
 func (s *Server) head(r *http.Request) ([]byte, error) {
 	if s.cfg.Protocol == SCGI {
@@ -146,10 +180,8 @@ func (s *Server) head(r *http.Request) ([]byte, error) {
 	return header(r), nil
 }
 
-func options(o *wasi.ForkOptions) map[string]any { return map[string]any{wasi.ModuleName: o} }
-
-// relay passes a guest's answer on, and waits for the guest's end.
-func (s *Server) relay(w http.ResponseWriter, r *http.Request, out io.Reader, in *input, o outcome) outcome {
+// relay passes a guest's answer on, and waits for the guest's end unless it is an heir.
+func (s *Server) relay(w http.ResponseWriter, r *http.Request, out *exchange, in *input, heir bool, o outcome, whole func()) outcome {
 	resp, err := readAnswer(out, r, func(early *http.Response) {
 		before := maps.Clone(w.Header())
 		copyHeader(w, early.Header)
@@ -175,7 +207,10 @@ func (s *Server) relay(w http.ResponseWriter, r *http.Request, out io.Reader, in
 	_, err = io.Copy(to, resp.Body)
 	to.flush() // also what comes before an error: the client is to see that something is missing
 	if err == nil {
-		_, err = io.Copy(io.Discard, out) // the client has all; the guest may have something to finish
+		whole() // the client has all, and may go; the guest may have something to finish
+		if out.complete(); !heir {
+			_, err = io.Copy(io.Discard, out)
+		}
 	}
 	o.bytes, o.err = to.n, err
 	return o

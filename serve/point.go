@@ -27,14 +27,81 @@ func (g *gate) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
+// warm is a guest at its point: img, or p, which is to be frozen.
+type warm struct {
+	frozen
+	p   *spindle.Process
+	end func() // after p is closed
+}
+
 // warmUp starts the guest, waits until it is at the point, and freezes it. The guest that was frozen ends: what it would do next is the children's.
-func warmUp(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, cfg *Config) (*spindle.Image, error) {
-	if cfg.Guest != nil {
-		return warmUpGuest(ctx, rt, mod, cfg)
+func warmUp(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, cfg *Config, points *hooks) (f frozen, err error) {
+	var w warm
+	name, export := cfg.At.export()
+	switch {
+	case cfg.Guest != nil:
+		wc := cfg.WASI
+		wc.Stdin = nil
+		w.p, err = cfg.Guest.Start(ctx, rt, mod, wc, cfg.Process)
+	case export:
+		w.p, err = startBefore(ctx, rt, mod, cfg, name)
+	default:
+		w, err = startUntil(ctx, rt, mod, cfg, points)
 	}
-	if name, ok := cfg.At.export(); ok {
-		return warmUpTo(ctx, rt, mod, cfg, name)
+	if err != nil {
+		return f, err
 	}
+	if w.end != nil {
+		defer w.end()
+	}
+	if f = w.frozen; f.img == nil {
+		f = freeze(ctx, w.p)
+	} else {
+		f.measure(w.p)
+	}
+	if err := w.p.Close(); err != nil && f.err == nil {
+		f.err = errors.Join(err, f.img.Close())
+	}
+	return f, f.err
+}
+
+// frozen is what came of a freeze.
+type frozen struct {
+	img  *spindle.Image
+	size spindle.MemoryUse
+	err  error
+}
+
+func freeze(ctx context.Context, p *spindle.Process) (f frozen) {
+	f.img, _, f.err = p.Freeze(ctx, spindle.FreezeOptions{Warmup: true})
+	f.measure(p)
+	return f
+}
+
+// measure tells how large the image is. Where the system does not tell it is of no size.
+func (f *frozen) measure(p *spindle.Process) {
+	if f.err == nil {
+		f.size, _ = p.MemoryUse()
+	}
+}
+
+// snapshot is the guest's call of snapshot() where it makes an image, which answers 1 in children. It returns when the guest is to end.
+func snapshot(ctx context.Context, c *spindle.Caller, made chan<- frozen) {
+	var f frozen
+	f.img, _, f.err = c.Freeze(ctx, spindle.FreezeOptions{Warmup: true}, spindle.Answer{Results: []uint64{1}})
+	select {
+	case made <- f:
+	default: // by another thread, a second time
+		if f.err == nil {
+			_ = f.img.Close()
+		}
+	}
+	stopped := c.Stopped()
+	_ = c.Block(func() { <-stopped })
+}
+
+// startUntil starts a guest and waits until it is at the point.
+func startUntil(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, cfg *Config, points *hooks) (w warm, err error) {
 	wc, pc := cfg.WASI, cfg.Process
 	wc.Stdin = nil
 	var asked <-chan struct{}
@@ -42,11 +109,11 @@ func warmUp(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, cfg *
 	switch cfg.At {
 	case PointStdin:
 		g := newGate()
-		defer close(g.closed) // last, when the guest has ended
+		w.end = func() { close(g.closed) }
 		wc.Stdin, asked = g, g.asked
 	case PointAccept:
 		d := newDoor()
-		defer d.Close()
+		w.end = func() { _ = d.Close() }
 		wc.Listeners, asked = append([]net.Listener{d}, wc.Listeners...), d.asked
 	case PointFork:
 		pc.Imports = maps.Clone(pc.Imports)
@@ -55,54 +122,39 @@ func warmUp(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, cfg *
 		}
 		pc.Imports[wasi.ForkModule] = wasi.Forks(func(c *spindle.Caller) int32 {
 			if c.Process().Generation() > 0 {
-				return 0 // a child that is there again: it goes on to the end of its input
-			}
-			img, _, err := c.Freeze(ctx, spindle.FreezeOptions{Warmup: true}, spindle.Answer{Results: []uint64{1}})
-			select {
-			case made <- frozen{img, err}:
-			default: // by another thread, a second time
-				if err == nil {
-					_ = img.Close()
+				if again := points.get(c.Process()); again != nil {
+					again(c)
 				}
+				return 0 // a child that is there again goes on to the end of its input
 			}
-			stopped := c.Stopped()
-			_ = c.Block(func() { <-stopped })
+			snapshot(ctx, c, made)
 			return 0
 		})
 	}
-	p, err := wasi.Start(ctx, rt, mod, wc, pc)
-	if err != nil {
-		return nil, err
-	}
-	var f frozen
-	select {
-	case <-asked:
-		f.img, _, f.err = p.Freeze(ctx, spindle.FreezeOptions{Warmup: true})
-	case f = <-made:
-	case <-p.Done():
-		if err = p.Wait(ctx); err == nil {
-			err = errors.New("it has ended")
+	if w.p, err = wasi.Start(ctx, rt, mod, wc, pc); err == nil {
+		select {
+		case <-asked:
+			return w, nil
+		case w.frozen = <-made:
+			return w, nil
+		case <-w.p.Done():
+			if err = w.p.Wait(ctx); err == nil {
+				err = errors.New("it has ended")
+			}
+			err = fmt.Errorf("the guest did not come to the point %q: %w", cfg.At, err)
+		case <-ctx.Done():
+			err = context.Cause(ctx)
 		}
-		f.err = fmt.Errorf("the guest did not come to the point %q: %w", cfg.At, err)
-	case <-ctx.Done():
-		f.err = context.Cause(ctx)
+		_ = w.p.Close()
 	}
-	if err := p.Close(); err != nil && f.err == nil {
-		f.err = errors.Join(err, f.img.Close())
+	if w.end != nil {
+		w.end()
 	}
-	if f.err != nil {
-		return nil, f.err
-	}
-	return f.img, nil
+	return w, err
 }
 
-type frozen struct {
-	img *spindle.Image
-	err error
-}
-
-// warmUpTo warms a guest up by what it runs before an export may be called.
-func warmUpTo(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, cfg *Config, name string) (*spindle.Image, error) {
+// startBefore starts a guest and runs what comes before its exports may be called.
+func startBefore(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, cfg *Config, name string) (*spindle.Process, error) {
 	e, ok := mod.Export(name)
 	switch {
 	case !ok || e.Kind != spindle.KindFunc:
@@ -116,16 +168,14 @@ func warmUpTo(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, cfg
 	if err != nil {
 		return nil, err
 	}
-	defer inst.Close()
 	if _, reactor := mod.Export("_initialize"); !reactor {
 		if e, ok := mod.Export("_start"); ok && e.Kind == spindle.KindFunc && name != "_start" {
 			if _, err := inst.Call(ctx, "_start"); err != nil {
-				return nil, fmt.Errorf("_start did not return: %w", err)
+				return nil, errors.Join(fmt.Errorf("_start did not return: %w", err), inst.Close())
 			}
 		}
 	}
-	img, _, err := inst.Process().Freeze(ctx, spindle.FreezeOptions{Warmup: true})
-	return img, err
+	return inst.Process(), nil
 }
 
 // finish runs a child to its end.

@@ -71,7 +71,8 @@ type input struct {
 	mu      sync.Mutex
 	idle    sync.Cond // of mu: no Read is under way
 	reading bool      // guarded by mu
-	ended   bool      // guarded by mu: all has been read
+	ended   bool      // guarded by mu: there is nothing left to read
+	whole   bool      // guarded by mu: because all has been read
 	stopped bool      // guarded by mu
 }
 
@@ -87,9 +88,9 @@ func newInput(w http.ResponseWriter, r *http.Request, head []byte, limit int64, 
 		body = chunks(body)
 	}
 	if r.ContentLength == 0 {
-		i.ended, body = true, http.NoBody
+		body = http.NoBody
 	}
-	i.src = io.MultiReader(bytes.NewReader(head), body)
+	i.src = &request{head, body}
 	return i
 }
 
@@ -109,6 +110,7 @@ func (i *input) Read(p []byte) (int, error) {
 	defer i.mu.Unlock()
 	i.reading = false
 	i.ended = i.ended || err != nil
+	i.whole = i.whole || err == io.EOF //nolint:errorlint // as package io has it
 	i.idle.Signal()
 	return n, err
 }
@@ -118,6 +120,30 @@ func (i *input) waiting() bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return i.reading
+}
+
+// request is a head and a body. The end comes with the last bytes if the body has it so.
+type request struct {
+	head []byte
+	body io.Reader
+}
+
+func (r *request) Read(p []byte) (int, error) {
+	if len(r.head) > 0 {
+		n := copy(p, r.head)
+		if r.head = r.head[n:]; len(r.head) == 0 && r.body == http.NoBody {
+			return n, io.EOF
+		}
+		return n, nil
+	}
+	return r.body.Read(p)
+}
+
+// all reports whether all of the request has been read.
+func (i *input) all() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.whole
 }
 
 // complete reports whether there is nothing left of the request.
@@ -182,5 +208,9 @@ func (c *chunked) Read(p []byte) (int, error) {
 			c.out.WriteString("\r\n") // no trailer
 		}
 	}
-	return c.out.Read(p)
+	n, _ := c.out.Read(p) // not empty
+	if c.out.Len() == 0 && c.err != nil {
+		return n, c.err // at once, so that a request is complete when a guest has read so far
+	}
+	return n, nil
 }

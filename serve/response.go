@@ -207,6 +207,9 @@ func (s *sender) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n, err := s.w.Write(p)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errGone, err)
+	}
 	s.n += int64(n)
 	switch {
 	case s.pending:

@@ -24,18 +24,18 @@ import (
 // points are those that testdata/app.wat can be frozen at.
 var points = []Point{PointStdin, PointFork, ExportPoint("serve")}
 
-// start serves testdata/app.wat. At the end of the test nothing of it may be left.
-func start(t *testing.T, cfg Config) (*Server, *httptest.Server) {
+// begin makes a Server of a program, of text or binary format. At the end of the test nothing of it may be left. What has to end before, stop ends.
+func begin(t *testing.T, code []byte, cfg Config, serve func(s *Server) (stop func())) *Server {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	before := runtime.NumGoroutine()
 	rt := spindle.NewRuntime()
-	text, err := os.ReadFile("testdata/app.wat")
-	if err != nil {
-		t.Fatal(err)
+	compile := rt.CompileText
+	if bytes.HasPrefix(code, []byte("\x00asm")) {
+		compile = rt.Compile
 	}
-	mod, err := rt.CompileText(ctx, text)
+	mod, err := compile(ctx, code)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,24 +43,70 @@ func start(t *testing.T, cfg Config) (*Server, *httptest.Server) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	web := httptest.NewUnstartedServer(s)
-	web.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
-	web.Start()
+	stop := serve(s)
 	t.Cleanup(func() {
-		web.CloseClientConnections()
-		web.Close()
+		stop()
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
-		if n := s.metrics.live.Load(); n != 0 {
+		if n := s.metrics.live.Load(); n != 0 || len(s.kids.list()) > 0 || len(s.points.of) > 0 {
 			t.Errorf("%d children are left", n)
+		}
+		if len(s.old) > 0 {
+			t.Errorf("%d old images are left", len(s.old))
 		}
 		if err := rt.Close(); err != nil {
 			t.Error(err)
 		}
 		noMore(t, before)
 	})
+	return s
+}
+
+// start serves testdata/app.wat.
+func start(t *testing.T, cfg Config) (s *Server, web *httptest.Server) {
+	t.Helper()
+	s = begin(t, read(t, "testdata/app.wat"), cfg, func(s *Server) func() {
+		web = httptest.NewUnstartedServer(s)
+		web.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+		web.Start()
+		return func() {
+			web.CloseClientConnections()
+			web.Close()
+		}
+	})
 	return s, web
+}
+
+// listen has a Server of a program serve an address.
+func listen(t *testing.T, code []byte, cfg Config) (s *Server, addr string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = begin(t, code, cfg, func(s *Server) func() {
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(l) }()
+		return func() {
+			ctx, cancel := context.WithCancel(context.Background())
+			cancel()
+			_ = s.Shutdown(ctx) // cuts off
+			if err := <-served; err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	return s, l.Addr().String()
+}
+
+func read(t testing.TB, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // noMore waits until there are no more goroutines than before.

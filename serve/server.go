@@ -27,10 +27,16 @@ type Server struct {
 	stopAccepting      context.CancelFunc
 	stopServing        context.CancelCauseFunc
 
-	mu     sync.RWMutex
-	img    *spindle.Image // guarded by mu; nil when closed
+	kids   kids
+	points *hooks
+	begun  time.Time
+
+	mu     sync.Mutex
+	gen    *generation    // guarded by mu; nil when closed
+	old    []*generation  // guarded by mu; earlier ones that have children
+	refork reforks        // guarded by mu
 	serial uint64         // guarded by mu; of requests
-	live   sync.WaitGroup // of requests; added to under mu
+	live   sync.WaitGroup // of requests; added to under mu, or where there is one already
 }
 
 // New starts the guest, and returns when it is frozen. ctx bounds that; it has nothing to do with requests. The Runtime must stay open until the Server is closed.
@@ -38,13 +44,16 @@ func New(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, cfg Conf
 	if err := cfg.fill(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, slots: newSlots(cfg.Concurrency, cfg.Queue)}
-	begin := time.Now()
-	var err error
-	if s.img, err = warmUp(ctx, rt, mod, &cfg); err != nil {
+	s := &Server{cfg: cfg, slots: newSlots(cfg.Concurrency, cfg.Queue), begun: time.Now()}
+	s.kids.all = map[*child]struct{}{}
+	s.points = &hooks{of: map[*spindle.Process]func(*spindle.Caller){}}
+	s.refork.waiting = map[chan reforked]struct{}{}
+	f, err := warmUp(ctx, rt, mod, &cfg, s.points)
+	if err != nil {
 		return nil, fmt.Errorf("serve: %w", err)
 	}
-	cfg.Log.Info("warm", "point", string(cfg.At), "took", time.Since(begin))
+	s.gen = &generation{img: f.img, made: time.Now(), size: f.size}
+	cfg.Log.Info("warm", "point", string(cfg.At), "took", time.Since(s.begun))
 	s.accepting, s.stopAccepting = context.WithCancel(context.Background())
 	s.serving, s.stopServing = context.WithCancelCause(context.Background())
 	s.web = http.Server{Handler: s, ReadHeaderTimeout: headerTimeout, IdleTimeout: time.Minute}
@@ -90,14 +99,25 @@ func (s *Server) Close() error {
 	s.stopServing(errClosed)
 	err := s.web.Close()
 	s.mu.Lock()
-	img := s.img
-	s.img = nil
+	gen := s.gen
+	if s.gen = nil; gen != nil {
+		s.dropMoldLocked()
+		s.tellLocked(reforked{err: errClosed})
+	}
 	s.mu.Unlock()
 	s.live.Wait()
-	if img != nil {
-		err = errors.Join(err, img.Close())
+	if gen != nil {
+		err = errors.Join(err, gen.img.Close())
 	}
 	return err
+}
+
+// limit is how long a guest may take for what nobody waits for.
+func (s *Server) limit() time.Duration {
+	if s.cfg.Timeout > 0 {
+		return s.cfg.Timeout
+	}
+	return defaultTimeout
 }
 
 var errClosed = errors.New("serve: the server is closed")
@@ -106,25 +126,10 @@ var errClosed = errors.New("serve: the server is closed")
 func (s *Server) begin() (id uint64, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.img == nil {
+	if s.gen == nil {
 		return 0, errClosed
 	}
 	s.live.Add(1)
 	s.serial++
 	return s.serial, nil
-}
-
-// fork makes a child.
-func (s *Server) fork(ctx context.Context, cfg spindle.ForkConfig) (*spindle.Process, error) {
-	begin := time.Now()
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if s.img == nil {
-		return nil, errClosed
-	}
-	p, err := s.img.Fork(ctx, cfg)
-	if err == nil {
-		s.metrics.forked(time.Since(begin))
-	}
-	return p, err
 }

@@ -30,6 +30,8 @@ type serveFlags struct {
 	metrics     string
 	concurrency int
 	queue       int
+	reforkAfter int
+	reforkWarm  int
 	timeout     time.Duration
 	grace       time.Duration
 	maxRequest  sizeFlag
@@ -58,6 +60,10 @@ With --at accept the program is a server as it is: its socket is the first descr
 its directories, and each connection has a child that returns from its accept. --timeout then
 bounds the time in which nothing moves.
 
+--refork-after has the server fork anew from a child that has served requests, and come to its
+point again: what it has made by then (caches, code that was loaded late) is in all children
+after that. So do SIGHUP, and POST /refork at the --metrics address.
+
 SIGTERM and Ctrl-C let requests end, for at most --grace; a second one does not.`,
 		Example: `  spindle serve --http :8080 app.wasm
   spindle serve --http :8080 --at export:handle --metrics 127.0.0.1:9090 app.wasm
@@ -77,7 +83,9 @@ SIGTERM and Ctrl-C let requests end, for at most --grace; a second one does not.
 	flags.StringVar(&f.http, "http", "127.0.0.1:8080", "listen for HTTP on `ADDRESS`")
 	flags.StringVar(&f.at, "at", string(serve.PointStdin), "freeze the program at this `POINT`: stdin, accept, fork-point, export:NAME")
 	flags.StringVar(&f.protocol, "protocol", string(serve.HTTP), "give children requests in this `PROTOCOL`: http, scgi")
-	flags.StringVar(&f.metrics, "metrics", "", "serve /metrics for Prometheus on this `ADDRESS`")
+	flags.StringVar(&f.metrics, "metrics", "", "serve a status page, and /metrics for Prometheus, on this `ADDRESS`")
+	flags.IntVar(&f.reforkAfter, "refork-after", 0, "after `N` requests fork anew, from a child that has served (0: only when told to)")
+	flags.IntVar(&f.reforkWarm, "refork-warm", 1, "of children that have served `N` requests, one after the other")
 	flags.IntVar(&f.concurrency, "concurrency", 0, "at most `N` children at a time (0: 16 for each processor)")
 	flags.IntVar(&f.queue, "queue", 0, "at most `N` requests that wait for a child (0: 4 times as many as children)")
 	flags.DurationVar(&f.timeout, "timeout", 30*time.Second, "longest `TIME` of a request")
@@ -96,7 +104,7 @@ SIGTERM and Ctrl-C let requests end, for at most --grace; a second one does not.
 	_ = cmd.RegisterFlagCompletionFunc("at", cobra.FixedCompletions(
 		[]string{string(serve.PointStdin), string(serve.PointAccept), string(serve.PointFork), "export:"}, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace))
 	_ = cmd.RegisterFlagCompletionFunc("protocol", cobra.FixedCompletions([]string{string(serve.HTTP), string(serve.SCGI)}, cobra.ShellCompDirectiveNoFileComp))
-	for _, name := range []string{"http", "metrics", "concurrency", "queue", "timeout", "grace", "max-request", "max-memory", "max-stack"} {
+	for _, name := range []string{"http", "metrics", "refork-after", "refork-warm", "concurrency", "queue", "timeout", "grace", "max-request", "max-memory", "max-stack"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}
 	return cmd
@@ -108,6 +116,10 @@ func (f *serveFlags) check() error {
 		return usagef("--concurrency %d is negative", f.concurrency)
 	case f.queue < 0:
 		return usagef("--queue %d is negative", f.queue)
+	case f.reforkAfter < 0:
+		return usagef("--refork-after %d is negative", f.reforkAfter)
+	case f.reforkWarm < 1:
+		return usagef("--refork-warm %d is less than 1", f.reforkWarm)
 	case f.timeout <= 0:
 		return usagef("--timeout %v is not more than 0", f.timeout)
 	case f.grace < 0:
@@ -167,21 +179,28 @@ func (a *app) serve(ctx context.Context, f *serveFlags, features spindle.Feature
 	}
 	log := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
 	s, err := serve.New(ctx, rt, mod, serve.Config{
-		At: serve.Point(f.at), Protocol: serve.Protocol(f.protocol), WASI: wc, Concurrency: f.concurrency, Queue: f.queue, Timeout: f.timeout, MaxRequest: int64(f.maxRequest), Log: log,
+		At: serve.Point(f.at), Protocol: serve.Protocol(f.protocol), WASI: wc, Concurrency: f.concurrency, Queue: f.queue, Timeout: f.timeout, MaxRequest: int64(f.maxRequest),
+		ReforkAfter: f.reforkAfter, ReforkWarm: f.reforkWarm, Log: log,
 	})
 	if err != nil {
 		return file.wrapGuest(err)
 	}
 	if metrics != nil {
-		mux := http.NewServeMux()
-		mux.Handle("GET /metrics", s.Metrics())
-		web := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+		web := &http.Server{Handler: s.Admin(), ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10}
 		go func() { _ = web.Serve(metrics) }() // until it is closed
 		defer web.Close()
 	}
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP) // where there is none (Windows) nothing comes
+	defer signal.Stop(hup)
+	go serve.ReforkOn(ctx, s, hup)
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
-	log.Info("listening", "http", l.Addr().String())
+	where := []any{"http", l.Addr().String()}
+	if metrics != nil {
+		where = append(where, "metrics", metrics.Addr().String())
+	}
+	log.Info("listening", where...)
 	select {
 	case err = <-served:
 	case <-ctx.Done():

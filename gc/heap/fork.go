@@ -142,6 +142,13 @@ func (m *Memory) Pages() (committed, own int, err error) {
 	return m.region.Committed() / mem.PageSize(), mem.Pages(spans), err
 }
 
+// Use tells what the heap takes of memory, and what of it is its own: see mem.Region.Use.
+func (m *Memory) Use() (mem.Use, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.region.Use()
+}
+
 // Each calls f for the runs of blocks that belong to spaces, in order. Nobody takes or gives blocks meanwhile.
 func (m *Memory) Each(f func(b uint32, space SpaceID)) {
 	for b := uint32(1); b < m.blocks; b++ {

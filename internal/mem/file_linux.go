@@ -72,6 +72,15 @@ func (r *Region) shut(off, n int) error {
 	return os.NewSyscallError("mprotect", unix.Mprotect(r.bytes(off, n), unix.PROT_NONE))
 }
 
+// resident returns how many bytes the file takes. One that has images of several regions (start) counts as a whole.
+func (f *file) resident() int {
+	var st unix.Stat_t
+	if unix.Fstat(f.fd, &st) != nil {
+		return 0
+	}
+	return int(st.Blocks) * 512 // inode(7): st_blocks is in units of 512 bytes
+}
+
 // extents returns the parts of the first n bytes that have data.
 func (f *file) extents(n int) []Span {
 	var spans []Span

@@ -22,6 +22,8 @@ func (r *Region) shut(int, int) error { return errors.ErrUnsupported }
 
 func (f *file) extents(int) []Span { return nil }
 
+func (f *file) resident() int { return 0 }
+
 func (f *file) write([]byte, int) error { return errors.ErrUnsupported }
 
 func (f *file) punch(int, int) error { return errors.ErrUnsupported }

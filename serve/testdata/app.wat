@@ -16,6 +16,8 @@
   (data (i32.const 1700) "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")                      ;; 40
   (data (i32.const 1800) "HTTP/1.1 101 Switching Protocols\r\n\r\n")                            ;; 36
 
+  (data (i32.const 1900) "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n")                            ;; 38
+
   (func $out (param $p i32) (param $n i32)
     (loop $more
       (i32.store (i32.const 0) (local.get $p))
@@ -33,6 +35,7 @@
   ;; The request is at 65536, and what is read first has the first line.
   (func $serve (local $n i32) (local $got i32) (local $what i32) (local $p i32)
     (local.set $n (call $in (i32.const 65536) (i32.const 65536)))
+    (if (i32.eqz (local.get $n)) (then (call $exit (i32.const 0)))) ;; no more requests
     (global.set $state (i32.add (global.get $state) (i32.const 1)))
     (local.set $p (i32.const 65536)) ;; to the path
     (loop $method
@@ -74,13 +77,18 @@
     (if (i32.eq (local.get $what) (i32.const 0x69)) (then (call $out (i32.const 1600) (i32.const 29)))) ;; i: a control character
     (if (i32.eq (local.get $what) (i32.const 0x79)) (then (call $out (i32.const 1700) (i32.const 40)) (call $out (i32.const 1024) (i32.const 45)))) ;; y: early hints
     (if (i32.eq (local.get $what) (i32.const 0x75)) (then (call $out (i32.const 1800) (i32.const 36)))) ;; u
+    (if (i32.or (i32.eq (local.get $what) (i32.const 0x6e)) (i32.eq (local.get $what) (i32.const 0x6f))) (then ;; n: its state, with a length; o: and that was all
+      (call $out (i32.const 1900) (i32.const 38))
+      (i32.store8 (i32.const 16) (global.get $state))
+      (call $out (i32.const 16) (i32.const 1))
+      (if (i32.eq (local.get $what) (i32.const 0x6f)) (then (call $exit (i32.const 0))))))
     (if (i32.eq (local.get $what) (i32.const 0x67)) (then ;; g: memory until there is none
       (loop $more (br_if $more (i32.ge_s (memory.grow (i32.const 64)) (i32.const 0))))
       (call $out (i32.const 1024) (i32.const 45))
       (i32.store (i32.const 16) (i32.add (i32.const 0x30303030) (i32.div_u (memory.size) (i32.const 64))))
       (call $out (i32.const 16) (i32.const 1)))))
 
-  (func (export "_start") (call $warm) (drop (call $snapshot)) (call $serve))
+  (func (export "_start") (call $warm) (loop $next (drop (call $snapshot)) (call $serve) (br $next)))
   (func (export "_initialize") (call $warm))
   (func (export "serve") (call $serve))
 )
