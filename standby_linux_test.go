@@ -93,7 +93,8 @@ var standbyHost = spindle.StandbyHost{
 		case "nothing":
 			return nil, nil
 		}
-		return spindle.Imports{"wire": newWire(nil), "wasi": threadSpawn()}, nil
+		w := newWire(nil)
+		return spindle.Imports{"wire": w, "host": w, "wasi": threadSpawn()}, nil
 	},
 	Before: func(p *spindle.Process) error {
 		if p.Instance("veto") != nil {
@@ -104,11 +105,16 @@ var standbyHost = spindle.StandbyHost{
 }
 
 func TestMain(m *testing.M) {
-	spindle.ServeStandby(standbyHost)
+	if os.Getenv("SPINDLE_TEST_NO_STANDBY") == "" {
+		spindle.ServeStandby(standbyHost)
+	}
+	if os.Getenv("SPINDLE_TEST_PARENT") != "" {
+		os.Exit(parentOfTest())
+	}
 	os.Exit(m.Run())
 }
 
-// told reads what a wire tells.
+// listener reads what a wire tells.
 type listener struct{ r *os.File }
 
 func listenTo(t testing.TB) (*listener, *wire) {
