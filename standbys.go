@@ -214,10 +214,11 @@ func (s *Standbys) ready(p *peer, img *Image) (*peer, error) {
 		return p, nil
 	}
 	if err = img.use(); err == nil {
-		if err = p.sendImage(img); err == nil {
-			err = p.answer(s.ctx, msgOpened)
-		}
+		err = p.sendImage(img)
 		img.unuse() //nolint:errcheck // closing it is its maker's business
+	}
+	if err == nil {
+		err = p.answer(s.ctx, msgOpened)
 	}
 	if err != nil {
 		p.kill()

@@ -1,0 +1,373 @@
+package spindle_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/spindle-wasm/spindle"
+)
+
+func newStandbys(t testing.TB, size int) *spindle.Standbys {
+	t.Helper()
+	s, err := spindle.NewStandbys(spindle.StandbysConfig{Size: size, Failed: func(err error) { t.Errorf("a standby: %v", err) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// A guest that is frozen wherever it happens to stand goes on in OS processes to the end that it has itself, and that a child in this process has.
+func TestForkProcessAtAnySafepoint(t *testing.T) {
+	ctx := t.Context()
+	rounds := 8
+	if testing.Short() {
+		rounds = 3
+	}
+	running := 0
+	for round := 0; round < rounds || running < rounds && round < 10*rounds; round++ {
+		l, w := listenTo(t)
+		rt := leakFree(t)
+		pool := newStandbys(t, 2)
+		p, err := rt.NewProcess(spindle.Config{Imports: spindle.Imports{"host": w}, Forkable: round%2 == 0})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Instantiate(ctx, compileText(t, rt, busyLib), "lib"); err != nil {
+			t.Fatal(err)
+		}
+		inst, err := p.Instantiate(ctx, compileText(t, rt, busyGuest), "main")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() {
+			_, err := inst.Call(context.Background(), "_start")
+			ended <- err
+		}()
+		var children []interface{ Wait(context.Context) error }
+		for k := range 3 {
+			img, _, err := p.Freeze(ctx, spindle.FreezeOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			here, err := img.Fork(ctx, spindle.ForkConfig{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if here.Done() == nil { // the guest had not begun, or had ended
+				img.Close()
+				continue
+			}
+			cfg := spindle.ProcessForkConfig{}
+			if k > 0 {
+				cfg.Standbys = pool
+			}
+			there, err := img.ForkProcess(ctx, cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			children = append(children, here, there)
+			if err := img.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+		running += len(children) / 2
+		want := l.next(t)
+		for k, c := range children {
+			if err := c.Wait(ctx); err != nil {
+				t.Fatalf("round %d, child %d: %v", round, k, err)
+			}
+			if got := l.next(t); got != want { // in the order in which they come
+				t.Errorf("round %d: a child tells %#x, want %#x", round, got, want)
+			}
+		}
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if running < rounds {
+		t.Errorf("only %d children of a guest that runs", running)
+	}
+}
+
+// Every thread of a guest goes on in another process, or only the main one: as in this process.
+func TestForkProcessThreads(t *testing.T) {
+	ctx := t.Context()
+	src := `(module
+		(import "wasi" "thread-spawn" (func $spawn (param i32) (result i32)))
+		(import "wire" "wait" (func $wait))
+		(import "wire" "tell" (func $tell (param i64)))
+		(memory 1 1 shared)
+		(func (export "wasi_thread_start") (param $tid i32) (param $k i32) (local $i i64)
+			(drop (i32.atomic.rmw.add (i32.const 0) (i32.const 1)))
+			(if (i32.eqz (local.get $k)) (then
+				(if (memory.atomic.wait32 (i32.const 64) (i32.const 0) (i64.const -1)) (then unreachable))
+				(drop (i64.atomic.rmw.add (i32.const 8) (i64.const 1)))))
+			(if (i32.eq (local.get $k) (i32.const 1)) (then
+				(if (i32.ne (memory.atomic.wait32 (i32.const 68) (i32.const 0) (i64.const 300000000)) (i32.const 2)) (then unreachable))
+				(drop (i64.atomic.rmw.add (i32.const 8) (i64.const 10)))))
+			(if (i32.ge_u (local.get $k) (i32.const 2)) (then
+				(loop $l
+					(local.set $i (i64.add (local.get $i) (i64.const 1)))
+					(br_if $l (i32.or (i64.lt_u (local.get $i) (i64.const 1000000)) (i32.eqz (i32.atomic.load (i32.const 16))))))
+				(drop (i64.atomic.rmw.add (i32.const 8) (i64.const 100)))))
+			(drop (i32.atomic.rmw.add (i32.const 4) (i32.const 1)))
+			(drop (memory.atomic.notify (i32.const 4) (i32.const 1))))
+		(func (export "_start") (local $n i32)
+			(loop $s
+				(drop (call $spawn (local.get $n)))
+				(br_if $s (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 4))))
+			(loop $ready (br_if $ready (i32.ne (i32.atomic.load (i32.const 0)) (i32.const 4))))
+			(call $tell (i64.const 1))
+			(call $wait)
+			(i32.atomic.store (i32.const 16) (i32.const 1))
+			(if (i32.atomic.load (i32.const 20)) (then (call $tell (i64.const 7)) (return)))
+			(loop $wake (br_if $wake (i32.eqz (memory.atomic.notify (i32.const 64) (i32.const 1)))))
+			(loop $join
+				(local.set $n (i32.atomic.load (i32.const 4)))
+				(if (i32.ne (local.get $n) (i32.const 4)) (then
+					(drop (memory.atomic.wait32 (i32.const 4) (local.get $n) (i64.const -1)))
+					(br $join))))
+			(call $tell (i64.atomic.load (i32.const 8)))
+			(drop (call $spawn (i32.const 1)))))`
+	// Alone, the main thread does not wait for the others.
+	alone := strings.Replace(src, `(i32.atomic.store (i32.const 16) (i32.const 1))`, `(i32.atomic.store (i32.const 20) (i32.const 1))`, 1)
+	for _, callerOnly := range []bool{false, true} {
+		text, want := src, uint64(211)
+		if callerOnly {
+			text, want = alone, 7
+		}
+		l, w := listenTo(t)
+		img := frozenGuest(t, l, w, leakFree(t), text, spindle.Config{}, spindle.FreezeOptions{CallerOnly: callerOnly})
+		pool := newStandbys(t, 1) // closed before what may be in use there
+		here, err := img.Fork(ctx, spindle.ForkConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cold, err := img.ForkProcess(ctx, spindle.ProcessForkConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		warm, err := img.ForkProcess(ctx, spindle.ProcessForkConfig{Standbys: pool})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []interface{ Wait(context.Context) error }{here, cold, warm} {
+			if err := c.Wait(ctx); err != nil {
+				t.Errorf("caller only: %v: %v", callerOnly, err)
+			}
+			if got := l.next(t); got != want {
+				t.Errorf("caller only: %v: a child tells %d, want %d", callerOnly, got, want)
+			}
+		}
+	}
+}
+
+// A process of the pool that somebody kills is replaced, and a fork does not notice.
+func TestStandbysKilled(t *testing.T) {
+	ctx := t.Context()
+	l, w := listenTo(t)
+	img := frozenGuest(t, l, w, leakFree(t), `(module
+		(import "wire" "tell" (func $tell (param i64)))
+		(import "wire" "wait" (func $wait))
+		(memory 1)
+		(func (export "_start") (call $tell (i64.const 1)) (call $wait) (call $tell (i64.const 2))))`, spindle.Config{}, spindle.FreezeOptions{})
+	pool := newStandbys(t, 3)
+	for round := range 4 {
+		if err := pool.Warm(ctx, img); err != nil {
+			t.Fatal(err)
+		}
+		if n := pool.Ready(); n != 3 {
+			t.Errorf("%d are ready", n)
+		}
+		pids := pool.PIDs()
+		for _, pid := range pids[:round] {
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+				t.Error(err)
+			}
+		}
+		if round == 3 {
+			syscall.Kill(pids[2], syscall.SIGSTOP) //nolint:errcheck // it may be dead
+			syscall.Kill(pids[2], syscall.SIGKILL) //nolint:errcheck // likewise
+		}
+		for range 4 {
+			c, err := img.ForkProcess(ctx, spindle.ProcessForkConfig{Standbys: pool})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := l.next(t); n != 2 {
+				t.Fatal(n)
+			}
+			if err := c.Wait(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := pool.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := pool.Warm(ctx, img); !errors.Is(err, spindle.ErrClosed) {
+		t.Errorf("a closed pool is warmed: %v", err)
+	}
+	if _, err := img.ForkProcess(ctx, spindle.ProcessForkConfig{Standbys: pool}); !errors.Is(err, spindle.ErrClosed) {
+		t.Errorf("a fork from a closed pool: %v", err)
+	}
+	noChildren(t)
+}
+
+// One pool serves images in turn, of Runtimes with other options too; what it had open of a closed one is no harm.
+func TestStandbysOfSeveralImages(t *testing.T) {
+	ctx := t.Context()
+	pool := newStandbys(t, 2)
+	for round := range uint64(3) {
+		var images []*spindle.Image
+		for k := range uint64(2) {
+			rt := spindle.NewRuntime(spindle.WithMaxMemory((round+k+1)<<20), spindle.WithStackSize(1<<20))
+			t.Cleanup(func() { rt.Close() })
+			inst, err := rt.Instantiate(ctx, compileText(t, rt, warmPlugin), spindle.Config{Forkable: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := inst.Call(ctx, "add", 100*(k+1)); err != nil {
+				t.Fatal(err)
+			}
+			img, _, err := inst.Process().Freeze(ctx, spindle.FreezeOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			images = append(images, img)
+		}
+		for n := range uint64(4) {
+			k := n % 2
+			c, err := images[k].ForkProcess(ctx, spindle.ProcessForkConfig{Standbys: pool, Call: "add", Args: []uint64{n}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Wait(ctx); err != nil || c.Results()[0] != 100*(k+1)+n {
+				t.Errorf("image %d: %v, %v", k, c.Results(), err)
+			}
+		}
+		for _, img := range images {
+			if err := img.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+// openFiles counts this process's descriptors.
+func openFiles(t testing.TB) int {
+	t.Helper()
+	d, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(d)
+}
+
+// Hundreds of forks, many at the same time, some of which fail or are ended, leave no process, descriptor or goroutine.
+func TestForkProcessLeavesNothing(t *testing.T) {
+	ctx := t.Context()
+	l, w := listenTo(t)
+	src := `(module
+		(import "wire" "tell" (func $tell (param i64)))
+		(import "wire" "wait" (func $wait))
+		(import "wire" "exit" (func $exit (param i32)))
+		(memory 1)
+		(func (export "_start") (call $tell (i64.const 1)) (call $wait) (call $exit (i32.const 5))))`
+	run := func(n int) {
+		rt := spindle.NewRuntime()
+		defer rt.Close()
+		p, err := rt.Start(ctx, compileText(t, rt, src), spindle.Config{Forkable: true, Imports: spindle.Imports{"wire": w}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l.next(t) != 1 {
+			t.Fatal("the guest tells something else")
+		}
+		img, _, err := p.Freeze(ctx, spindle.FreezeOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer img.Close()
+		pool, err := spindle.NewStandbys(spindle.StandbysConfig{Size: 4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer pool.Close()
+		var wg sync.WaitGroup
+		for k := range 4 {
+			wg.Go(func() {
+				for i := k; i < n; i += 4 {
+					cfg := spindle.ProcessForkConfig{Standbys: pool}
+					switch i % 16 {
+					case 1:
+						cfg.Standbys = nil
+					case 2:
+						cfg.Options = map[string]any{"wire": 1}
+						if _, err := img.ForkProcess(ctx, cfg); err == nil {
+							t.Error("options that cannot go")
+						}
+						continue
+					case 3:
+						cfg.Detach = true
+					}
+					c, err := img.ForkProcess(ctx, cfg)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if i%16 == 4 {
+						if err := c.Close(); err != nil {
+							t.Error(err)
+						}
+						continue
+					}
+					var exit *spindle.ExitError
+					if err := c.Wait(ctx); !errors.As(err, &exit) || exit.Code != 5 {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+	}
+	// The first ones make what Go keeps.
+	run(16)
+	settle := func() (files, goroutines int) {
+		for range 3 {
+			runtime.GC() // families have counters
+		}
+		return openFiles(t), runtime.NumGoroutine()
+	}
+	files, goroutines := settle()
+	n := 400
+	if testing.Short() {
+		n = 64
+	}
+	run(n)
+	noChildren(t)
+	for {
+		f, g := settle()
+		if f <= files && g <= goroutines {
+			return
+		}
+		if ctx.Err() != nil || t.Failed() {
+			t.Fatalf("%d files, %d goroutines; before %d, %d", f, g, files, goroutines)
+		}
+	}
+}
