@@ -124,6 +124,24 @@ func (f *file) write(b []byte, off int) error {
 	return nil
 }
 
+// read gets bytes of the file.
+func (f *file) read(b []byte, off int) error {
+	for len(b) > 0 {
+		n, err := unix.Pread(f.fd, b, f.start+int64(off))
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err == nil && n == 0 {
+			err = unix.EIO // it has become shorter
+		}
+		if err != nil {
+			return os.NewSyscallError("pread", err)
+		}
+		b, off = b[n:], off+n
+	}
+	return nil
+}
+
 // punch gives the memory of n bytes back: they are zero.
 func (f *file) punch(off, n int) error {
 	return os.NewSyscallError("fallocate", unix.Fallocate(f.fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, f.start+int64(off), int64(n)))

@@ -26,6 +26,8 @@ func (f *file) resident() int { return 0 }
 
 func (f *file) write([]byte, int) error { return errors.ErrUnsupported }
 
+func (f *file) read([]byte, int) error { return errors.ErrUnsupported }
+
 func (f *file) punch(int, int) error { return errors.ErrUnsupported }
 
 func mapShared(*Region, *file) error { return errors.ErrUnsupported }

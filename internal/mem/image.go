@@ -23,6 +23,9 @@ type Image struct {
 	closed bool  // guarded by mu
 
 	retired []delta // guarded by mu; earlier values of delta, which users may still copy
+
+	idle []idleRegion // guarded by mu; of this base
+	own  int          // guarded by mu; the sum of theirs
 }
 
 // delta is pages that differ from the base: spans of the region, and their content in their order.
@@ -73,8 +76,11 @@ func (i *Image) Size() int { return i.size }
 // Committed is the number of bytes that are accessible in a new region.
 func (i *Image) Committed() int { return i.committed }
 
-// Map reserves a region and makes it one of the image: its committed part has the image's content. It takes two mappings, or three.
+// Map gives a region of the image: its committed part has the image's content. It takes two mappings, or three. Its Release may leave it with the image, for the next Map.
 func (i *Image) Map() (*Region, error) {
+	if r := i.reuse(); r != nil {
+		return r, nil
+	}
 	r, err := Reserve(i.size)
 	if err != nil {
 		return nil, err
@@ -82,6 +88,7 @@ func (i *Image) Map() (*Region, error) {
 	if err := i.MapInto(r); err != nil {
 		return nil, errors.Join(err, r.Release())
 	}
+	r.from = i
 	return r, nil
 }
 
@@ -123,6 +130,10 @@ func (i *Image) adoptLocked(r *Region) error {
 	}
 	i.base.drop()
 	i.base, i.used = r.file.retain(), r.backed
+	for _, old := range i.idleLocked() {
+		old.r.from = nil
+		old.r.Release() //nolint:errcheck // address space is lost, no more
+	}
 	i.retired = append(i.retired, i.delta)
 	i.delta = delta{}
 	return nil
@@ -163,10 +174,17 @@ func (i *Image) fill(r *Region, base *file, used int, d *delta) error {
 // Close gives the image up; regions made of it are not touched.
 func (i *Image) Close() error {
 	i.mu.Lock()
-	defer i.mu.Unlock()
 	if i.closed {
+		i.mu.Unlock()
 		return ErrClosed
 	}
 	i.closed = true
-	return i.settleLocked() // or the last user does
+	idle := i.idleLocked()
+	err := i.settleLocked() // or the last user does
+	i.mu.Unlock()
+	for k := range idle {
+		idle[k].r.from = nil
+		err = errors.Join(err, idle[k].r.Release())
+	}
+	return err
 }

@@ -21,6 +21,8 @@ type Region struct {
 
 	hidden int // bytes
 
+	from *Image // whose Map made the region, if any
+
 	slots *Slots // nil for a mapping of its own
 	chunk *chunk
 }
@@ -133,6 +135,10 @@ func (r *Region) Show(off, n int) error {
 // Release gives the reservation back. The region must not be used afterwards.
 func (r *Region) Release() error {
 	var err error
+	if r.from != nil && r.from.takeBack(r) {
+		*r = Region{}
+		return nil
+	}
 	if r.slots != nil {
 		err = r.slots.put(r)
 	} else {
