@@ -139,8 +139,10 @@ func (s *System) setUp(cfg *Config) error {
 		}
 		s.install(d)
 	}
-	for _, l := range cfg.Listeners {
-		s.install(newDesc(stream.OfListener(s.hub.Hub, l), rightsListener, rightsSocket))
+	for n, l := range cfg.Listeners {
+		d := newDesc(stream.OfListener(s.hub.Hub, l), rightsListener, rightsSocket)
+		d.listener = n + 1
+		s.install(d)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 // open is an open file description as POSIX has it: a file with its offset and status flags. After a fork parent and child share it, and each has a desc of its own.
 type open struct {
 	file vfs.File
+	from *origin      // of what a guest has opened by a path; otherwise nil
 	refs atomic.Int32 // descs
 
 	mu    sync.Mutex    // of changes of flags
@@ -35,6 +36,7 @@ type desc struct {
 	preopened bool   // a directory that the guest was started with
 	name      string // its path in the guest
 	std       int    // 1 to 3: the standard stream that it was made as
+	listener  int    // from 1 on: which of Config.Listeners it was made as
 
 	// Rights as they were given, and what fd_fdstat_set_rights took away, which alone is enforced: libraries ask for
 	// too few rights as often as for too many.
@@ -60,7 +62,7 @@ func newDesc(f vfs.File, base, inheriting rights) *desc {
 func (d *desc) share() *desc {
 	d.open.refs.Add(1)
 	n := &desc{
-		open: d.open, stream: d.stream, dir: d.dir, typ: d.typ, readOnly: d.readOnly, preopened: d.preopened, name: d.name, std: d.std, base: d.base, inheriting: d.inheriting,
+		open: d.open, stream: d.stream, dir: d.dir, typ: d.typ, readOnly: d.readOnly, preopened: d.preopened, name: d.name, std: d.std, listener: d.listener, base: d.base, inheriting: d.inheriting,
 	}
 	n.noBase.Store(d.noBase.Load())
 	n.noInheriting.Store(d.noInheriting.Load())

@@ -31,6 +31,7 @@ type frozen struct {
 	of      *System
 	fds     []*desc
 	missing map[int]string // of another process: standard streams that did not come, and what they were
+	was     []fileState    // by descriptor, of files that were opened by a path
 }
 
 var _ spindle.ForkState = (*System)(nil)
@@ -39,7 +40,9 @@ var _ spindle.ForkState = (*System)(nil)
 // its own. Clocks go on, without a jump; random bytes come from the one source, so that no two Processes get the same.
 func (s *System) Freeze(*spindle.Process) (spindle.FrozenModule, error) {
 	s.hub.refs.Add(1)
-	return &frozen{of: s, fds: s.fds.share()}, nil
+	f := &frozen{of: s, fds: s.fds.share()}
+	f.note()
+	return f, nil
 }
 
 // Fork implements spindle.FrozenModule.
@@ -152,6 +155,7 @@ func (s *System) replaceListeners(ls []net.Listener) error {
 			continue
 		}
 		d := newDesc(stream.OfListener(s.hub.Hub, ls[0]), old.base, old.inheriting)
+		d.listener = old.listener
 		d.flags.Store(old.flags.Load())
 		d.noBase.Store(old.noBase.Load())
 		d.noInheriting.Store(old.noInheriting.Load())

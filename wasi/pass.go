@@ -26,12 +26,14 @@ type passed struct {
 // passedDesc is one descriptor. Kind is 0 if it is free, or if it has no open file of the host: then it is What, and taken from the System that receives it, or replaced by ForkOptions.
 type passedDesc struct {
 	vfs.Passed
-	What                                   string `json:",omitempty"`
-	Std                                    int    `json:",omitempty"` // 1 to 3
-	Name                                   string `json:",omitempty"`
-	Preopened, ReadOnly                    bool   `json:",omitempty"`
-	Flags                                  uint32 `json:",omitempty"`
-	Base, Inheriting, NoBase, NoInheriting uint64 `json:",omitempty"`
+	What                                   string  `json:",omitempty"`
+	Std                                    int     `json:",omitempty"` // 1 to 3
+	Name                                   string  `json:",omitempty"`
+	Listener                               int     `json:",omitempty"` // from 1 on
+	Preopened, ReadOnly                    bool    `json:",omitempty"`
+	From                                   *origin `json:",omitempty"`
+	Flags                                  uint32  `json:",omitempty"`
+	Base, Inheriting, NoBase, NoInheriting uint64  `json:",omitempty"`
 }
 
 var (
@@ -63,7 +65,7 @@ func (f *frozen) Pass() (_ *spindle.Passed, err error) {
 		var p passedDesc
 		if d != nil {
 			p = passedDesc{
-				Std: d.std, Name: d.name, Preopened: d.preopened, ReadOnly: d.readOnly, Flags: d.flags.Load(),
+				Std: d.std, Listener: d.listener, Name: d.name, Preopened: d.preopened, ReadOnly: d.readOnly, From: d.from, Flags: d.flags.Load(),
 				Base: uint64(d.base), Inheriting: uint64(d.inheriting), NoBase: d.noBase.Load(), NoInheriting: d.noInheriting.Load(),
 			}
 			var own *os.File
@@ -159,7 +161,10 @@ func (s *System) OpenPassed(state *spindle.Passed) (_ spindle.FrozenModule, err 
 			d = newDesc(file, rights(p.Base), rights(p.Inheriting))
 		}
 		f.fds[n] = d
-		d.std, d.name, d.preopened, d.readOnly = p.Std, p.Name, p.Preopened, p.ReadOnly
+		d.std, d.listener, d.name, d.preopened, d.readOnly = p.Std, p.Listener, p.Name, p.Preopened, p.ReadOnly
+		if p.Kind != vfs.PassedNone {
+			d.from = p.From
+		}
 		d.noBase.Store(p.NoBase)
 		d.noInheriting.Store(p.NoInheriting)
 		d.flags.Store(p.Flags)
@@ -167,6 +172,7 @@ func (s *System) OpenPassed(state *spindle.Passed) (_ spindle.FrozenModule, err 
 	if len(files) > 0 {
 		return nil, errors.New("wasi: the state of a fork has more files than descriptors")
 	}
+	f.note()
 	return f, nil
 }
 

@@ -231,6 +231,7 @@ func pathOpen(e env, a []uint64) errno {
 		return vfs.ErrnoOf(err)
 	}
 	d := x.child(f, base, inheriting)
+	d.from = x.origin(o)
 	d.flags.Store(fdflags)
 	if en := e.s.fds.fill(fd, d); en != success {
 		return en

@@ -10,19 +10,22 @@ import (
 	"github.com/spindle-wasm/spindle/wasi/internal/vfs"
 )
 
-// saved is a System in a snapshot. Files are not in it: standard streams and the directories that the guest was started with are those of the System that opens it.
+// saved is a System in a snapshot. What files hold is not in it: standard streams, the directories that the guest was started with and listening sockets are those of the System that opens
+// it, and what was opened below these directories is opened again.
 type saved struct {
 	Args, Env []string
 	Monotonic time.Duration // where the clock stood: it does not go back
 	Files     []savedFile   // by descriptor
 }
 
-// savedFile is one descriptor; neither Std nor Dir is set if it is free.
+// savedFile is one descriptor; one of the first four is set unless it is free.
 type savedFile struct {
-	Std                  int    `json:",omitempty"` // 1 to 3
-	Dir                  string `json:",omitempty"` // its path in the guest
-	Flags                uint32 `json:",omitempty"`
-	NoBase, NoInheriting uint64 `json:",omitempty"` // rights that were taken away
+	Std                  int        `json:",omitempty"` // 1 to 3
+	Listener             int        `json:",omitempty"` // from 1 on
+	Dir                  string     `json:",omitempty"` // its path in the guest
+	Open                 *savedOpen `json:",omitempty"`
+	Flags                uint32     `json:",omitempty"`
+	NoBase, NoInheriting uint64     `json:",omitempty"` // rights that were taken away
 }
 
 var (
@@ -42,8 +45,8 @@ func (e *OpenFileError) Error() string {
 	return fmt.Sprintf("wasi: descriptor %d is %s", e.Descriptor, e.What)
 }
 
-// Save implements spindle.SavedModule. A guest that has other files open than standard streams and the directories it was started with cannot be saved: the error is
-// an *OpenFileError.
+// Save implements spindle.SavedModule. Regular files and directories below the directories that the guest was started with are saved as their paths, with offset and flags; a path must still
+// lead to its file. A guest that has other things open, beside standard streams, those directories and the listening sockets it was started with, cannot be saved: the error is an *OpenFileError.
 func (f *frozen) Save() ([]byte, error) {
 	s := saved{Args: f.of.args.list, Env: f.of.env.list, Monotonic: f.of.monotonic()}
 	for n, d := range f.fds {
@@ -52,8 +55,15 @@ func (f *frozen) Save() ([]byte, error) {
 			file = savedFile{Std: d.std, Flags: d.flags.Load(), NoBase: d.noBase.Load(), NoInheriting: d.noInheriting.Load()}
 			switch {
 			case d.std > 0:
+			case d.listener > 0:
+				file.Listener = d.listener
 			case d.preopened && d.name != "":
 				file.Dir = d.name
+			case d.from != nil:
+				var err error
+				if file.Open, err = f.save(n); err != nil {
+					return nil, err
+				}
 			default:
 				return nil, &OpenFileError{n, describeFile(d)}
 			}
@@ -63,22 +73,8 @@ func (f *frozen) Save() ([]byte, error) {
 	return json.Marshal(&s)
 }
 
-func describeFile(d *desc) string {
-	what := "a stream or socket"
-	switch d.typ {
-	case vfs.TypeDirectory:
-		what = "an open directory"
-	case vfs.TypeRegular:
-		what = "an open file"
-	}
-	if d.name != "" {
-		what += ", " + d.name
-	}
-	return what
-}
-
 // Open implements spindle.OpenState: s, which no Process has come to own, supplies streams and directories, random bytes and clocks; also arguments and variables, if it has any. It
-// is closed by its maker when no Process will be made any more. A directory that s does not have is an *OpenFileError.
+// is closed by its maker when no Process will be made any more. A directory, listening socket or file that s does not have, and a file that has changed, is an *OpenFileError.
 func (s *System) Open(state []byte) (spindle.FrozenModule, error) {
 	var in saved
 	if err := json.Unmarshal(state, &in); err != nil {
@@ -90,14 +86,27 @@ func (s *System) Open(state []byte) (spindle.FrozenModule, error) {
 	}
 	defer unrefAll(have)
 	for n, file := range in.Files {
-		if file.Std == 0 && file.Dir == "" {
+		if file.Open != nil {
+			d, err := file.Open.reopen(have, n, file.Flags)
+			if err != nil {
+				return nil, errors.Join(err, f.Close())
+			}
+			d.noBase.Or(file.NoBase)
+			d.noInheriting.Or(file.NoInheriting)
+			f.fds[n] = d
+			continue
+		}
+		if file.Std == 0 && file.Listener == 0 && file.Dir == "" {
 			continue
 		}
 		from := findFile(have, &file)
 		if from == nil {
 			what := "directory " + file.Dir + ", which is not given"
-			if file.Dir == "" {
+			switch {
+			case file.Std > 0:
 				what = "a standard stream, which is not given"
+			case file.Listener > 0:
+				what = fmt.Sprintf("listening socket %d of those that the guest was started with, which is not given", file.Listener)
 			}
 			return nil, errors.Join(&OpenFileError{n, what}, f.Close())
 		}
@@ -111,6 +120,7 @@ func (s *System) Open(state []byte) (spindle.FrozenModule, error) {
 			}
 		}
 	}
+	f.note()
 	return f, nil
 }
 
@@ -139,9 +149,16 @@ func (s *System) openState(args, env []string, monotonic time.Duration, files in
 	return &frozen{of: of, fds: make([]*desc, files)}, s.fds.share(), nil
 }
 
+func describeFile(d *desc) string {
+	if d.name != "" {
+		return typeName(d.typ) + ", " + d.name
+	}
+	return typeName(d.typ)
+}
+
 func findFile(have []*desc, file *savedFile) *desc {
 	for _, d := range have {
-		if d != nil && (file.Std > 0 && d.std == file.Std || file.Dir != "" && d.preopened && d.name == file.Dir) {
+		if d != nil && (file.Std > 0 && d.std == file.Std || file.Listener > 0 && d.listener == file.Listener || file.Dir != "" && d.preopened && d.name == file.Dir) {
 			return d
 		}
 	}

@@ -59,6 +59,7 @@ The file is as secret as the program's memory.`,
 	flags.StringVar(&f.at, "at", "stdin", "stop the program at this `POINT`: stdin, fork-point, export:NAME, after:TIME")
 	flags.StringArrayVar(&f.guest.dirs, "dir", nil, "give the guest a directory: `HOST[::GUEST][:ro]`, under the name GUEST, read-only")
 	flags.StringArrayVar(&f.guest.env, "env", nil, "give the guest an environment variable: `NAME=VALUE`, or NAME for the command's own")
+	flags.StringArrayVar(&f.guest.listen, "tcplisten", nil, "give the guest a socket that listens on `ADDRESS`: descriptors after the directories")
 	flags.Var(&f.guest.maxMemory, "max-memory", "largest `SIZE` of all linear memories together, such as 64MiB")
 	flags.Var(&f.guest.maxStack, "max-stack", "`SIZE` of the guest's stack (8MiB if not given)")
 	f.features.add(cmd)
@@ -69,7 +70,7 @@ The file is as secret as the program's memory.`,
 	})
 	_ = cmd.RegisterFlagCompletionFunc("at", cobra.FixedCompletions(
 		[]string{"stdin", "fork-point", "export:", "after:"}, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace))
-	for _, name := range []string{"max-memory", "max-stack"} {
+	for _, name := range []string{"tcplisten", "max-memory", "max-stack"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}
 	return cmd
@@ -127,8 +128,12 @@ func (a *app) snapshot(ctx context.Context, f *snapshotFlags, features spindle.F
 	if err != nil {
 		return err
 	}
+	if wc.Listeners, err = listen(f.guest.listen); err != nil {
+		return err
+	}
 	img, end, err := freezeAt(ctx, rt, mod, wc, at)
 	if err != nil {
+		closeAll(wc.Listeners)
 		return file.wrapGuest(err)
 	}
 	defer end()
@@ -283,9 +288,6 @@ func (a *app) runSnapshot(ctx context.Context, f *runFlags, rt *spindle.Runtime,
 	if err := f.gc.checkSnapshot(); err != nil {
 		return err
 	}
-	if len(f.listen) > 0 {
-		return usagef("--tcplisten is not for a snapshot")
-	}
 	in := &file{name: name}
 	if len(args) > 0 {
 		args = append([]string{filepath.Base(name)}, args...)
@@ -294,8 +296,12 @@ func (a *app) runSnapshot(ctx context.Context, f *runFlags, rt *spindle.Runtime,
 	if err != nil {
 		return err
 	}
+	if wc.Listeners, err = listen(f.listen); err != nil {
+		return err
+	}
 	sys, err := wasi.New(wc)
 	if err != nil {
+		closeAll(wc.Listeners)
 		return err
 	}
 	defer sys.Close()

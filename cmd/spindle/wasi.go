@@ -34,9 +34,7 @@ func (a *app) imports(f *runFlags, rt *spindle.Runtime, mod *spindle.Module, arg
 			}
 			sys, err := wasi.New(cfg)
 			if err != nil {
-				for _, l := range cfg.Listeners {
-					l.Close()
-				}
+				closeAll(cfg.Listeners)
 				return nil, nil, err
 			}
 			imports[im.Module], done = sys, func() { sys.Close() }
@@ -96,9 +94,7 @@ func listen(addrs []string) (ls []net.Listener, err error) {
 	for _, addr := range addrs {
 		l, err := net.Listen("tcp", addr)
 		if err != nil {
-			for _, l := range ls {
-				l.Close()
-			}
+			closeAll(ls)
 			var op *net.OpError
 			if errors.As(err, &op) {
 				err = op.Err
@@ -108,6 +104,12 @@ func listen(addrs []string) (ls []net.Listener, err error) {
 		ls = append(ls, l)
 	}
 	return ls, nil
+}
+
+func closeAll(ls []net.Listener) {
+	for _, l := range ls {
+		l.Close()
+	}
 }
 
 // parseMount reads HOST[::GUEST][:ro].
