@@ -26,11 +26,11 @@ import (
 const starts = 5
 
 // bench prints what a request costs in a fork, and in an interpreter that is started for it.
-func bench(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, app *Application, n int) error {
-	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	defer out.Flush()
+func bench(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, app *Application, n int, to io.Writer) (err error) {
+	out := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	defer func() { err = errors.Join(err, out.Flush()) }()
 	fmt.Fprintln(out, "a request to /, without network\tmin\tmedian")
-	started, err := measure(starts, func() error { return startAndAnswer(ctx, rt, mod, app) })
+	started, err := measure(min(n, starts), func() error { return startAndAnswer(ctx, rt, mod, app) })
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,11 @@ func bench(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, app *A
 	}
 	fmt.Fprintf(out, "in a fork\t%v\t%v\n", forked.min(), forked.median())
 	fmt.Fprintf(out, "started / forked\t%.0f\t%.0f\n", float64(started.min())/float64(forked.min()), float64(started.median())/float64(forked.median()))
-	return share(ctx, rt, mod, app, out)
+	guests, all, err := share(ctx, rt, mod, app)
+	if err == nil {
+		printShare(out, guests, all)
+	}
+	return err
 }
 
 // times are durations in order.
@@ -110,14 +114,15 @@ func (h *holder) Answer(ctx context.Context, child *spindle.Process) error {
 // concurrent is how many requests share is about.
 const concurrent = 16
 
-// share prints what children share with the image when each has answered a request and is still there: then each has written all the pages that it writes.
-func share(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, app *Application, out io.Writer) (err error) {
+// share counts pages when each of several children has answered a request and is still there: then it has written all the pages that it writes. all is what the
+// program has more of than before.
+func share(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, app *Application) (guests, all pages, err error) {
 	h := &holder{app, make(chan error, concurrent), make(chan struct{})}
 	cfg := config(app, slog.New(slog.DiscardHandler))
 	cfg.Guest, cfg.Concurrency = h, concurrent
 	s, err := serve.New(ctx, rt, mod, cfg)
 	if err != nil {
-		return err
+		return guests, all, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	var wg sync.WaitGroup
@@ -126,7 +131,7 @@ func share(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, app *A
 	debug.FreeOSMemory() // or pages that Go's heap has kept from the start of interpreters would be taken for new ones
 	_, before, err := guestPages()
 	if err != nil {
-		return err
+		return guests, all, err
 	}
 	for range concurrent {
 		wg.Go(func() {
@@ -136,16 +141,20 @@ func share(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, app *A
 	for range concurrent {
 		err = errors.Join(err, <-h.answered)
 	}
-	guests, all, e := guestPages()
-	if err = errors.Join(err, e); err != nil {
-		return err
+	if err != nil {
+		return guests, all, err
 	}
-	all = all.minus(before)
+	guests, all, err = guestPages()
+	return guests, all.minus(before), err
+}
+
+// printShare prints what share has counted.
+func printShare(out io.Writer, guests, all pages) {
+	image := guests.resident - guests.private
 	fmt.Fprintf(out, "\n%d requests at the same time\teach\n", concurrent)
 	fmt.Fprintf(out, "resident pages of their memories\t%d KiB\n", guests.resident/concurrent)
 	fmt.Fprintf(out, "private of these\t%d KiB\n", guests.private/concurrent)
-	fmt.Fprintf(out, "the image's, of all these pages\t%.1f %%\n", 100*float64(guests.resident-guests.private)/float64(guests.resident))
-	fmt.Fprintf(out, "the same, with all that is private\t%.1f %%\n", 100*(1-float64(all.private)/float64(guests.resident-guests.private+all.private)))
+	fmt.Fprintf(out, "the image's, of all these pages\t%.1f %%\n", 100*float64(image)/float64(guests.resident))
+	fmt.Fprintf(out, "the same, with all that is private\t%.1f %%\n", 100*float64(image)/float64(image+all.private))
 	fmt.Fprintf(out, "private, with stacks and what Go needs\t%d KiB\n", all.private/concurrent)
-	return nil
 }

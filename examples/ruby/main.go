@@ -5,6 +5,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"strings"
@@ -80,10 +82,14 @@ func (o *options) run(ctx context.Context) error {
 	}
 	list := func(s string) []string { return strings.FieldsFunc(s, func(r rune) bool { return r == ',' }) }
 	app := &Application{File: o.files[0], Libraries: list(o.require), Rehearse: list(o.rehearse)}
-	if o.serve != "" {
-		return listen(ctx, rt, mod, o.serve, app)
+	if o.serve == "" {
+		return bench(ctx, rt, mod, app, o.bench, os.Stdout)
 	}
-	return bench(ctx, rt, mod, app, o.bench)
+	l, err := net.Listen("tcp", o.serve)
+	if err != nil {
+		return err
+	}
+	return answer(ctx, rt, mod, l, config(app, slog.New(slog.NewTextHandler(os.Stderr, nil))))
 }
 
 // scripts runs scripts, one after the other in one interpreter.

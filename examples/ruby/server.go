@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -25,19 +24,14 @@ func config(app *Application, log *slog.Logger) serve.Config {
 	}
 }
 
-// listen answers requests until ctx is done.
-func listen(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, addr string, app *Application) (err error) {
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return err
-	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	s, err := serve.New(ctx, rt, mod, config(app, log))
+// answer answers what comes in on l until ctx is done. It closes l.
+func answer(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, l net.Listener, cfg serve.Config) (err error) {
+	s, err := serve.New(ctx, rt, mod, cfg)
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	fmt.Fprintf(os.Stderr, "http://%s\n", l.Addr())
+	cfg.Log.Info("ready", "url", "http://"+l.Addr().String())
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
 	select {
