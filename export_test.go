@@ -15,3 +15,6 @@ func (s *Standbys) PIDs() (pids []int) {
 	}
 	return pids
 }
+
+// ForgetTreeCount makes the next use of TreeLimits.PrivateBytes count.
+func (p *Process) ForgetTreeCount() { p.treeOf().forgetCount() }

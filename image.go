@@ -441,11 +441,7 @@ func (i *Image) fork(ctx context.Context, cfg ForkConfig) (*Process, error) {
 		p.runOnClose()
 		return nil, err
 	}
-	var budget *vm.Budget
-	if n := p.maxMemory(); n != 0 {
-		budget = vm.NewBudget(n)
-	}
-	threads, err := i.vm.Fork(vm.ForkConfig{Budget: budget, Host: func(h *vm.HostFunc) *vm.HostFunc {
+	threads, err := i.vm.Fork(vm.ForkConfig{Budget: p.newBudget(), Host: func(h *vm.HostFunc) *vm.HostFunc {
 		if n := hosts[h]; n != nil {
 			return n
 		}
@@ -456,6 +452,9 @@ func (i *Image) fork(ctx context.Context, cfg ForkConfig) (*Process, error) {
 		return nil, err
 	}
 	p.adopt(threads, i)
+	if p.budget != nil && p.tree == nil {
+		p.treeOf() // while all files of its memories are the original's
+	}
 	p.forkHooks = i.hostHooks
 	p.asleep.Store(true)
 	for _, t := range threads {

@@ -89,7 +89,12 @@ type Process struct {
 	asleep     atomic.Bool // a child that has not gone on
 	pid        uint32      // once family is set
 	family     *family
-	tree       *tree // guarded by mu
+	tree       *tree           // guarded by mu
+	budget     *vm.Budget      // if TreeLimits.PrivateBytes is set
+	startCtx   context.Context // guarded by mu; of run; nil before
+
+	counting  sync.Mutex
+	uncounted bool // guarded by counting; Close frees the memory
 
 	linking   sync.Mutex    // held while an instance is added to the main thread's store, or it is looked at
 	gone      bool          // guarded by linking: the main thread's memory goes, or has gone
@@ -133,8 +138,8 @@ func (r *Runtime) newProcess(ctx context.Context, cfg Config) (*Process, error) 
 	t.GC = p.heapConfig()
 	p.caller.p, p.caller.t = p, t
 	t.HostData = &p.caller
-	if n := p.maxMemory(); n != 0 {
-		t.Store.SetBudget(vm.NewBudget(n))
+	if b := p.newBudget(); b != nil {
+		t.Store.SetBudget(b)
 	}
 	p.newGroup()
 	if err := r.add(p); err != nil {
@@ -207,6 +212,9 @@ func (r *Runtime) Start(ctx context.Context, m *Module, cfg Config) (*Process, e
 // run runs the main thread's job on a goroutine of its own, and ends the Process with it. Wait tells how.
 func (p *Process) run(ctx context.Context, j job) {
 	p.done = make(chan struct{})
+	p.mu.Lock()
+	p.startCtx = ctx
+	p.mu.Unlock()
 	p.caller.job = j
 	unhook := context.AfterFunc(ctx, func() {
 		if p.group.Threaded() { // otherwise the main thread's own end tells more
@@ -422,6 +430,9 @@ func (p *Process) Close() error {
 	p.linking.Lock()
 	p.gone = true
 	p.linking.Unlock()
+	p.counting.Lock()
+	p.uncounted = true
+	p.counting.Unlock()
 	p.thread.Close()
 	p.group.Close()
 	var err error

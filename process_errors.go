@@ -82,6 +82,7 @@ func writeError(w *image.Encoder, err error, depth int) {
 		w.String(e.Reason)
 		w.Uint(uint64(e.Thread))
 		w.String(e.Func)
+		w.String(e.Hook)
 		cause(e.Cause)
 	case *LinkError:
 		w.Uint(wireLink)
@@ -167,7 +168,7 @@ func readError(d *image.Decoder, depth int) error {
 	case wireTrap:
 		return &TrapError{Code: vm.TrapCode(d.Below(256, "a trap")), Detail: d.String(), Thread: d.Uint32(), Frames: receiveFrames(d), Cause: cause()}
 	case wireFork:
-		return &ForkError{Reason: d.String(), Thread: d.Uint32(), Func: d.String(), Cause: cause()}
+		return &ForkError{Reason: d.String(), Thread: d.Uint32(), Func: d.String(), Hook: d.String(), Cause: cause()}
 	case wireLink:
 		return &LinkError{Module: d.String(), Name: d.String(), Msg: d.String(), Cause: cause()}
 	case wireLimit:

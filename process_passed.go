@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/spindle-wasm/spindle/internal/image"
 	"github.com/spindle-wasm/spindle/internal/mem"
@@ -62,6 +63,7 @@ type passedConfig struct {
 	NoStackCheck, Forkable, ThreadLabels bool
 	ThreadStackSize                      int
 	Tree                                 TreeLimits
+	ForkHookTimeout                      time.Duration
 	GCPlan                               string
 	GCHeap, GCMinHeap, GCNursery         int64
 	GCWorkers, GCStress                  int
@@ -71,7 +73,7 @@ type passedConfig struct {
 func passConfig(c *Config) passedConfig {
 	return passedConfig{
 		MaxMemory: c.MaxMemory, StackSize: c.StackSize, MaxThreads: c.MaxThreads, NoStackCheck: c.NoStackCheck, Forkable: c.Forkable, ThreadLabels: c.ThreadLabels,
-		ThreadStackSize: c.ThreadStackSize, Tree: c.Tree,
+		ThreadStackSize: c.ThreadStackSize, Tree: c.Tree, ForkHookTimeout: c.ForkHookTimeout,
 		GCPlan: c.GC.Plan, GCHeap: c.GC.HeapBytes, GCMinHeap: c.GC.MinHeapBytes, GCNursery: c.GC.NurseryBytes, GCWorkers: c.GC.Workers, GCStress: c.GC.Stress,
 		GCEverySafepoint: c.GC.EverySafepoint, GCSanity: c.GC.Sanity,
 	}
@@ -80,7 +82,7 @@ func passConfig(c *Config) passedConfig {
 func (p *passedConfig) config() Config {
 	return Config{
 		MaxMemory: p.MaxMemory, StackSize: p.StackSize, MaxThreads: p.MaxThreads, NoStackCheck: p.NoStackCheck, Forkable: p.Forkable, ThreadLabels: p.ThreadLabels,
-		ThreadStackSize: p.ThreadStackSize, Tree: p.Tree,
+		ThreadStackSize: p.ThreadStackSize, Tree: p.Tree, ForkHookTimeout: p.ForkHookTimeout,
 		GC: GCConfig{
 			Plan: p.GCPlan, HeapBytes: p.GCHeap, MinHeapBytes: p.GCMinHeap, NurseryBytes: p.GCNursery, Workers: p.GCWorkers, Stress: p.GCStress,
 			EverySafepoint: p.GCEverySafepoint, Sanity: p.GCSanity,

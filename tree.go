@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/spindle-wasm/spindle/internal/mem"
 	"github.com/spindle-wasm/spindle/internal/standby"
 )
 
@@ -72,6 +73,8 @@ type tree struct {
 	closing bool          // guarded by mu
 	changed chan struct{} // guarded by mu; closed, and made anew, when a node ends
 	running sync.WaitGroup
+	first   *Process // the root
+	memory  treeMemory
 }
 
 // node is a Process of a tree, or what is left of it until its parent has waited for it.
@@ -89,7 +92,16 @@ type TreeLimits struct {
 	Processes int
 	// Depth bounds generations; the default is 64.
 	Depth int
+	// PrivateBytes bounds the memory that the Processes of the tree take together, linear memories and garbage-collected heaps: pages that one has written or grown, and pages that
+	// they share among them, each once. Pages of an Image that the first one was made of are its original's and do not count. A fork beyond it fails with a *TreeLimitError, and so
+	// does memory.grow; a write to a page that is shared, or an allocation in a heap, does not: it shows at the next fork or growth. What grows counts as written until the next count. It is counted when it may matter (the
+	// memories are large enough), at most every 10 ms, which takes microseconds to a millisecond for each Process; where the system does not tell what was written, all that is
+	// accessible counts. 0 means no limit.
+	PrivateBytes uint64
 }
+
+// TreeLimitPrivate is the Limit of a TreeLimitError about TreeLimits.PrivateBytes.
+const TreeLimitPrivate = "private bytes of a tree of processes"
 
 const (
 	defaultTreeProcesses = 1024
@@ -131,7 +143,11 @@ func (p *Process) treeOf() *tree {
 			p.family = &family{}
 			p.pid = p.family.next()
 		}
-		p.tree = &tree{family: p.family, root: p.pid, nodes: map[uint32]*node{p.pid: {pid: p.pid, p: p}}, limits: l, changed: make(chan struct{})}
+		p.tree = &tree{family: p.family, root: p.pid, nodes: map[uint32]*node{p.pid: {pid: p.pid, p: p}}, limits: l, changed: make(chan struct{}), first: p}
+		if l.PrivateBytes != 0 && p.image != nil {
+			p.tree.memory.others = mem.Files{}
+			p.usage(p.tree.memory.others)
+		}
 	}
 	return p.tree
 }
@@ -167,6 +183,10 @@ func (c *Caller) Fork(all bool, answer Answer) (pid uint32, err error) {
 	if err != nil {
 		return 0, err
 	}
+	if err := t.takeMemory(0); err != nil {
+		t.forget(n)
+		return 0, err
+	}
 	img, _, err := c.Freeze(c.Context(), FreezeOptions{CallerOnly: !all}, answer)
 	if err == nil {
 		err = t.run(n, img)
@@ -177,6 +197,16 @@ func (c *Caller) Fork(all bool, answer Answer) (pid uint32, err error) {
 		return 0, err
 	}
 	return n.pid, nil
+}
+
+// startedWith returns the context that the Process was started with: when it is done, so is all that the guest has forked.
+func (p *Process) startedWith() context.Context {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.startCtx == nil {
+		return context.Background()
+	}
+	return p.startCtx
 }
 
 // reserve makes a place for a child.
@@ -200,7 +230,7 @@ func (t *tree) reserve(parent uint32) (*node, error) {
 
 // run makes the child and has it watched.
 func (t *tree) run(n *node, img *Image) error {
-	p, err := img.Fork(context.Background(), ForkConfig{tree: t, node: n})
+	p, err := img.Fork(t.first.startedWith(), ForkConfig{tree: t, node: n})
 	if err != nil {
 		return err
 	}
@@ -231,6 +261,7 @@ func (t *tree) forget(n *node) {
 
 // ended makes a zombie of a node, and orphans of its children.
 func (t *tree) end(n *node, err error) {
+	t.forgetCount() // what it had is free
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n.p, n.ended, n.err = nil, true, err

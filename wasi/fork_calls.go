@@ -49,6 +49,10 @@ func forkErrno(err error) errno {
 	var limit *spindle.LimitError
 	var fork *spindle.ForkError
 	switch {
+	case errors.As(err, &tree) && tree.Limit == spindle.TreeLimitPrivate:
+		return vfs.ENOMEM
+	case errors.As(err, &fork) && fork.Hook != "":
+		return vfs.ECANCELED
 	case errors.As(err, &tree), errors.Is(err, spindle.ErrEnding):
 		return vfs.EAGAIN
 	case errors.As(err, &limit):

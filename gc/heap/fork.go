@@ -149,6 +149,13 @@ func (m *Memory) Use() (mem.Use, error) {
 	return m.region.Use()
 }
 
+// Usage is mem.Region's.
+func (m *Memory) Usage(files mem.Files) (own int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.region.Usage(files)
+}
+
 // Each calls f for the runs of blocks that belong to spaces, in order. Nobody takes or gives blocks meanwhile.
 func (m *Memory) Each(f func(b uint32, space SpaceID)) {
 	for b := uint32(1); b < m.blocks; b++ {

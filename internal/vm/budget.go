@@ -1,8 +1,12 @@
 package vm
 
 import (
+	"maps"
+	"slices"
+	"sync"
 	"sync/atomic"
 
+	"github.com/spindle-wasm/spindle/internal/mem"
 	"github.com/spindle-wasm/spindle/internal/wasm"
 )
 
@@ -12,6 +16,12 @@ import (
 type Budget struct {
 	max  uint64 // pages
 	used atomic.Uint64
+
+	// Grow, if not nil, is asked before a memory grows by so many bytes, with no lock held; an error refuses. Set it before the budget is used.
+	Grow func(bytes uint64) error
+
+	mu      sync.Mutex
+	members map[*Memory]struct{} // guarded by mu; that count in the budget, if Grow is set
 }
 
 // NewBudget makes a budget of that many bytes, rounded down to whole pages.
@@ -40,6 +50,61 @@ func (b *Budget) refund(pages uint64) {
 	if b != nil {
 		b.used.Add(-pages)
 	}
+}
+
+// joined and left keep account of the memories.
+func (b *Budget) joined(m *Memory) {
+	if b == nil || b.Grow == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.members == nil {
+		b.members = map[*Memory]struct{}{}
+	}
+	b.members[m] = struct{}{}
+}
+
+func (b *Budget) left(m *Memory) {
+	if b == nil || b.Grow == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.members, m)
+}
+
+// Usage sums what the memories of a budget with Grow take; see mem.Region.Usage.
+func (b *Budget) Usage(files mem.Files) (own uint64) {
+	b.mu.Lock()
+	ms := slices.Collect(maps.Keys(b.members))
+	b.mu.Unlock()
+	for _, m := range ms {
+		m.mu.Lock()
+		if m.region != nil {
+			own += uint64(m.region.Usage(files))
+		}
+		m.mu.Unlock()
+	}
+	return own
+}
+
+// ask asks the budgets that want to know of a growth.
+func (m *Memory) ask(bytes uint64) error {
+	m.mu.Lock()
+	var asked []*Budget
+	for _, p := range m.payers {
+		if p.budget.Grow != nil {
+			asked = append(asked, p.budget)
+		}
+	}
+	m.mu.Unlock()
+	for _, b := range asked {
+		if err := b.Grow(bytes); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // payer is a budget that a memory counts in.

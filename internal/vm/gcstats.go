@@ -6,6 +6,7 @@ import (
 
 	"github.com/spindle-wasm/spindle/gc"
 	"github.com/spindle-wasm/spindle/gc/heap"
+	"github.com/spindle-wasm/spindle/internal/mem"
 )
 
 // HeapStats says what a heap has done so far.
@@ -63,4 +64,13 @@ func (h *Heap) Collect() error {
 	}
 	defer h.leaveWriter()
 	return h.gc.Collect(h.mutator, true)
+}
+
+// HeapUsage is mem.Region.Usage of the thread's heap, 0 without one. Any goroutine may call it while the thread is not closed.
+func (t *Thread) HeapUsage(files mem.Files) uint64 {
+	h := t.published.Load()
+	if h == nil {
+		return 0
+	}
+	return uint64(h.mem.Usage(files))
 }

@@ -90,6 +90,9 @@ func (m *Memory) Bytes() []byte { return bytesAt(m.Desc.Base, int(m.Len())) }
 // Grow adds pages and returns the old size in pages; ok is false if the memory cannot grow that far (specification: Execution, Memory
 // Instructions, memory.grow). On a shared memory it is an atomic read-modify-write of the size.
 func (m *Memory) Grow(delta uint64) (old uint64, ok bool) {
+	if delta > 0 && delta <= m.maxPages && m.ask(delta*wasm.PageSize) != nil {
+		return m.Pages(), false
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	old = m.Pages()
@@ -164,6 +167,7 @@ func (m *Memory) payLocked(b *Budget) error {
 		return err
 	}
 	m.payers = append(m.payers, payer{b, 1})
+	b.joined(m)
 	return nil
 }
 
@@ -177,6 +181,7 @@ func (m *Memory) drop(b *Budget) {
 	if p := m.payers.find(b); p != nil {
 		if p.holds--; p.holds == 0 {
 			b.refund(m.Pages())
+			b.left(m)
 			*p = m.payers[len(m.payers)-1]
 			m.payers = m.payers[:len(m.payers)-1]
 		}
@@ -199,6 +204,7 @@ func (s *Store) AddMemory(t wasm.MemoryType, lim MemoryLimits) (*Memory, error) 
 	}
 	if s.budget != nil {
 		m.payers = payers{{s.budget, 1}}
+		s.budget.joined(m)
 	}
 	if !t.Shared {
 		m.owner = s
