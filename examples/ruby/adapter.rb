@@ -2,7 +2,6 @@
 module Spindle
   # Standard output is the answer's. What programs print goes to the server's standard error.
   OUT = $stdout
-  IN = $stdin
   $stdout = $stderr
 
   class << self
@@ -26,7 +25,6 @@ module Spindle
     # warm collects what is garbage by now, makes the rest old, so that collections in children leave it alone, and moves it together.
     def warm
       OUT.binmode
-      IN.binmode
       Process.warmup
       @fillers = fillers
       nil
@@ -36,7 +34,8 @@ module Spindle
     def answer
       begun = false
       forked
-      status, headers, body = @app.call(rack(request, IN))
+      $stdin = IO.for_fd(0, "rb", autoclose: false) # with nothing in it of a request that an earlier one of this image has answered
+      status, headers, body = @app.call(rack(request, $stdin))
       head = head(status, headers)
       begun = true
       deliver(head, body, OUT)
@@ -78,8 +77,8 @@ module Spindle
 
     # request reads an SCGI request: a netstring of names and values, each with a zero behind it, and then the body.
     def request
-      head = IN.read(Integer(IN.gets(":", 12).chop, 10))
-      IN.getbyte # a comma
+      head = $stdin.read(Integer($stdin.gets(":", 12).chop, 10))
+      $stdin.getbyte # a comma
       Hash[*head.split("\0", -1).tap(&:pop)]
     end
 

@@ -53,9 +53,9 @@ func bench(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, app *A
 	}
 	fmt.Fprintf(out, "in a fork\t%v\t%v\n", forked.min(), forked.median())
 	fmt.Fprintf(out, "started / forked\t%.0f\t%.0f\n", float64(started.min())/float64(forked.min()), float64(started.median())/float64(forked.median()))
-	guests, all, err := share(ctx, rt, mod, app)
+	guests, all, use, err := share(ctx, rt, mod, app)
 	if err == nil {
-		printShare(out, guests, all)
+		printShare(out, guests, all, use)
 	}
 	return err
 }
@@ -100,13 +100,20 @@ func startAndAnswer(ctx context.Context, rt *spindle.Runtime, mod *spindle.Modul
 // holder is an Application whose children stay when they have answered, until release is closed.
 type holder struct {
 	*Application
-	answered chan error
+	answered chan held
 	release  chan struct{}
+}
+
+// held is a child of a holder.
+type held struct {
+	use spindle.MemoryUse
+	err error
 }
 
 func (h *holder) Answer(ctx context.Context, child *spindle.Process) error {
 	err := h.Application.Answer(ctx, child)
-	h.answered <- err
+	use, e := child.MemoryUse()
+	h.answered <- held{use, errors.Join(err, e)}
 	<-h.release
 	return err
 }
@@ -116,13 +123,13 @@ const concurrent = 16
 
 // share counts pages when each of several children has answered a request and is still there: then it has written all the pages that it writes. all is what the
 // program has more of than before.
-func share(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, app *Application) (guests, all pages, err error) {
-	h := &holder{app, make(chan error, concurrent), make(chan struct{})}
+func share(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, app *Application) (guests, all pages, use spindle.MemoryUse, err error) {
+	h := &holder{app, make(chan held, concurrent), make(chan struct{})}
 	cfg := config(app, slog.New(slog.DiscardHandler))
 	cfg.Guest, cfg.Concurrency = h, concurrent
 	s, err := serve.New(ctx, rt, mod, cfg)
 	if err != nil {
-		return guests, all, err
+		return guests, all, use, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	var wg sync.WaitGroup
@@ -131,7 +138,7 @@ func share(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, app *A
 	debug.FreeOSMemory() // or pages that Go's heap has kept from the start of interpreters would be taken for new ones
 	_, before, err := guestPages()
 	if err != nil {
-		return guests, all, err
+		return guests, all, use, err
 	}
 	for range concurrent {
 		wg.Go(func() {
@@ -139,22 +146,27 @@ func share(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, app *A
 		})
 	}
 	for range concurrent {
-		err = errors.Join(err, <-h.answered)
+		c := <-h.answered
+		err = errors.Join(err, c.err)
+		use.Shared += c.use.Shared
+		use.Private += c.use.Private
 	}
 	if err != nil {
-		return guests, all, err
+		return guests, all, use, err
 	}
 	guests, all, err = guestPages()
-	return guests, all.minus(before), err
+	return guests, all.minus(before), use, err
 }
 
 // printShare prints what share has counted.
-func printShare(out io.Writer, guests, all pages) {
+func printShare(out io.Writer, guests, all pages, use spindle.MemoryUse) {
 	image := guests.resident - guests.private
 	fmt.Fprintf(out, "\n%d requests at the same time\teach\n", concurrent)
 	fmt.Fprintf(out, "resident pages of their memories\t%d KiB\n", guests.resident/concurrent)
 	fmt.Fprintf(out, "private of these\t%d KiB\n", guests.private/concurrent)
 	fmt.Fprintf(out, "the image's, of all these pages\t%.1f %%\n", 100*float64(image)/float64(guests.resident))
 	fmt.Fprintf(out, "the same, with all that is private\t%.1f %%\n", 100*float64(image)/float64(image+all.private))
+	fmt.Fprintf(out, "the same, with the image's pages that were not touched\t%.1f %%\n", 100*float64(use.Shared)/float64(use.Shared+use.Private))
+	fmt.Fprintf(out, "the image\t%d KiB\n", (use.Shared+use.Private)/concurrent>>10)
 	fmt.Fprintf(out, "private, with stacks and what Go needs\t%d KiB\n", all.private/concurrent)
 }

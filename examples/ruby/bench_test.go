@@ -15,7 +15,7 @@ import (
 // Of the pages of 16 requests at least 80 of 100 are the image's.
 func TestShare(t *testing.T) {
 	rt, mod := ruby(t)
-	guests, all, err := share(t.Context(), rt, mod, &Application{File: "app.rb", Libraries: []string{"json", "erb"}})
+	guests, all, use, err := share(t.Context(), rt, mod, &Application{File: "app.rb", Libraries: []string{"json", "erb"}})
 	if errors.Is(err, errNoPages) {
 		t.Skip(err)
 	}
@@ -26,6 +26,9 @@ func TestShare(t *testing.T) {
 	image := guests.resident - guests.private
 	if image < concurrent*1024 || guests.private < concurrent*64 {
 		t.Errorf("that cannot be: memories of %d children: %v", concurrent, guests)
+	}
+	if priv := int(use.Private >> 10); priv < guests.private || use.Shared < uint64(image)<<10 {
+		t.Errorf("children tell of %d KiB shared and %d private, less than are resident of their memories: %v", use.Shared>>10, priv, guests)
 	}
 	if 100*image < 80*guests.resident {
 		t.Errorf("%d children share too little: %v; more in the program: %v", concurrent, guests, all)
@@ -59,7 +62,7 @@ func TestServerEnds(t *testing.T) {
 	ended := make(chan error, 1)
 	cfg := config(&Application{File: "testdata/streams.rb"}, slog.New(slog.DiscardHandler))
 	cfg.Timeout = time.Minute
-	go func() { ended <- answer(ctx, rt, mod, l, cfg) }()
+	go func() { ended <- answer(ctx, rt, mod, l, nil, cfg) }()
 	r, w := io.Pipe()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+l.Addr().String()+"/lines", r)
 	if err != nil {

@@ -17,10 +17,10 @@ import (
 
 // options are what the command line says.
 type options struct {
-	module, source, serve, require, rehearse string
-	show                                     bool
-	bench                                    int
-	files                                    []string
+	module, source, serve, admin, require, rehearse string
+	show                                            bool
+	bench                                           int
+	files                                           []string
 }
 
 func main() {
@@ -29,12 +29,13 @@ func main() {
 	flag.StringVar(&o.source, "e", "", "a script in place of files")
 	flag.BoolVar(&o.show, "p", false, "print each script's value")
 	flag.StringVar(&o.serve, "serve", "", "answer HTTP requests at this address, each in a fork that has loaded the file")
+	flag.StringVar(&o.admin, "admin", "", "with -serve: the status page, metrics and POST /refork at this address")
 	flag.StringVar(&o.require, "require", "", "with -serve and -bench: libraries to load before the file, with commas between")
 	flag.StringVar(&o.rehearse, "rehearse", "", "with -serve and -bench: paths to ask for before the interpreter is frozen, with commas between")
 	flag.IntVar(&o.bench, "bench", 0, "measure this many requests to the file's application")
 	flag.Usage = func() {
 		fmt.Fprintln(os.Stderr, "usage: ruby -ruby ruby+stdlib.wasm [-p] {-e SCRIPT | FILE...}\n"+
-			"       ruby -ruby ruby+stdlib.wasm {-serve ADDRESS | -bench N} [-require NAME,...] [-rehearse PATH,...] APP.rb")
+			"       ruby -ruby ruby+stdlib.wasm {-serve ADDRESS [-admin ADDRESS] | -bench N} [-require NAME,...] [-rehearse PATH,...] APP.rb")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
@@ -63,7 +64,7 @@ func (o *options) valid() bool {
 	if o.serves() {
 		return o.module != "" && o.source == "" && len(o.files) == 1 && (o.serve == "" || o.bench == 0)
 	}
-	return o.module != "" && o.require+o.rehearse == "" && (o.source == "") != (len(o.files) == 0)
+	return o.module != "" && o.require+o.rehearse+o.admin == "" && (o.source == "") != (len(o.files) == 0)
 }
 
 func (o *options) run(ctx context.Context) error {
@@ -89,7 +90,15 @@ func (o *options) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return answer(ctx, rt, mod, l, config(app, slog.New(slog.NewTextHandler(os.Stderr, nil))))
+	defer l.Close()
+	var admin net.Listener
+	if o.admin != "" {
+		if admin, err = net.Listen("tcp", o.admin); err != nil {
+			return err
+		}
+		defer admin.Close()
+	}
+	return answer(ctx, rt, mod, l, admin, config(app, slog.New(slog.NewTextHandler(os.Stderr, nil))))
 }
 
 // scripts runs scripts, one after the other in one interpreter.

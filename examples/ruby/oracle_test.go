@@ -191,7 +191,7 @@ func (o *oracle) vanish(ctx context.Context, r *rand.Rand) error {
 // Each question, with and without libraries and rehearsals.
 func TestAnswers(t *testing.T) {
 	rt, mod := ruby(t)
-	web, _ := start(t, rt, mod, &Application{File: "app.rb", Libraries: []string{"json", "erb", "set"}, Rehearse: []string{"/?from=3", "/random"}}, time.Minute)
+	_, web, _ := start(t, rt, mod, &Application{File: "app.rb", Libraries: []string{"json", "erb", "set"}, Rehearse: []string{"/?from=3", "/random"}}, time.Minute)
 	o := newOracle(web, 3)
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 5 {

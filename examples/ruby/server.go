@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"time"
 
@@ -24,13 +25,19 @@ func config(app *Application, log *slog.Logger) serve.Config {
 	}
 }
 
-// answer answers what comes in on l until ctx is done. It closes l.
-func answer(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, l net.Listener, cfg serve.Config) (err error) {
+// answer answers what comes in on l until ctx is done, and serves the status page on admin, which may be nil. It closes both.
+func answer(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, l, admin net.Listener, cfg serve.Config) (err error) {
+	defer l.Close()
 	s, err := serve.New(ctx, rt, mod, cfg)
 	if err != nil {
-		return errors.Join(err, l.Close())
+		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
+	if admin != nil {
+		page := http.Server{Handler: s.Admin(), ReadHeaderTimeout: grace}
+		defer page.Close()
+		go page.Serve(admin) //nolint:errcheck // it is closed
+	}
 	cfg.Log.Info("ready", "url", "http://"+l.Addr().String())
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -72,7 +73,7 @@ func (l *log) String() string {
 }
 
 // start serves an application.
-func start(t *testing.T, rt *spindle.Runtime, mod *spindle.Module, app *Application, timeout time.Duration) (*httptest.Server, *log) {
+func start(t *testing.T, rt *spindle.Runtime, mod *spindle.Module, app *Application, timeout time.Duration) (*serve.Server, *httptest.Server, *log) {
 	t.Helper()
 	l := &log{}
 	cfg := config(app, slog.New(slog.NewTextHandler(l, nil)))
@@ -90,7 +91,7 @@ func start(t *testing.T, rt *spindle.Runtime, mod *spindle.Module, app *Applicat
 			t.Error(err)
 		}
 	})
-	return web, l
+	return s, web, l
 }
 
 func get(t *testing.T, web *httptest.Server, path string) (*http.Response, string) {
@@ -110,7 +111,7 @@ func get(t *testing.T, web *httptest.Server, path string) (*http.Response, strin
 // What was random before the fork differs in a hundred children; what only the application knows of does not, nor does what it counts.
 func TestChildrenAreUnique(t *testing.T) {
 	rt, mod := ruby(t)
-	web, _ := start(t, rt, mod, &Application{File: filepath.Join("testdata", "unique.rb"), Rehearse: []string{"/"}}, time.Minute)
+	_, web, _ := start(t, rt, mod, &Application{File: filepath.Join("testdata", "unique.rb"), Rehearse: []string{"/"}}, time.Minute)
 	const children = 100
 	seen := map[string]string{}
 	var first map[string]json.Number
@@ -138,10 +139,46 @@ func TestChildrenAreUnique(t *testing.T) {
 	}
 }
 
+// A refork has what a request has left behind in the image, but nothing of its input; what must differ does, also from the generation before.
+func TestRefork(t *testing.T) {
+	rt, mod := ruby(t)
+	s, web, _ := start(t, rt, mod, &Application{File: "app.rb"}, time.Minute)
+	o := newOracle(web, 1)
+	r := rand.New(rand.NewPCG(3, 4))
+	for generation := range 4 {
+		for _, q := range questions {
+			if err := q.ask(o, t.Context(), r); err != nil {
+				t.Errorf("generation %d: %v", generation, err)
+			}
+		}
+		done := make(chan error, 1)
+		go func() {
+			_, err := s.Refork(t.Context())
+			done <- err
+		}()
+		for waiting := true; waiting; { // its body is not read, but for what Ruby's buffer takes
+			select {
+			case err := <-done:
+				if err != nil {
+					t.Fatal(err)
+				}
+				waiting = false
+			default:
+				resp, err := web.Client().Post(web.URL+"/nothing", "text/plain", strings.NewReader(strings.Repeat("GET", 1000)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp.Body.Close()
+			}
+		}
+		o.asked++
+	}
+}
+
 // A hook that fails is the end of the request, not only of the hook.
 func TestForkHookFails(t *testing.T) {
 	rt, mod := ruby(t)
-	web, log := start(t, rt, mod, &Application{File: filepath.Join("testdata", "hook.rb")}, time.Minute)
+	_, web, log := start(t, rt, mod, &Application{File: filepath.Join("testdata", "hook.rb")}, time.Minute)
 	if resp, body := get(t, web, "/"); resp.StatusCode != 500 || strings.Contains(body, "answered") || !strings.Contains(log.String(), "no fork of this") {
 		t.Errorf("status %d, %q\n%s", resp.StatusCode, body, log)
 	}
@@ -149,7 +186,7 @@ func TestForkHookFails(t *testing.T) {
 
 func TestStreams(t *testing.T) {
 	rt, mod := ruby(t)
-	web, log := start(t, rt, mod, &Application{File: filepath.Join("testdata", "streams.rb"), Libraries: []string{"json", "set"}}, 3*time.Second)
+	_, web, log := start(t, rt, mod, &Application{File: filepath.Join("testdata", "streams.rb"), Libraries: []string{"json", "set"}}, 3*time.Second)
 
 	t.Run("lines", func(t *testing.T) {
 		const line, lines = "0123456789\n", 5
