@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"syscall"
 
 	"github.com/spindle-wasm/spindle/internal/standby"
@@ -168,7 +169,7 @@ func (p *peer) sendImage(i *Image) error {
 // send sends a message. That the process is dead is no error: its answer will be one.
 func (p *peer) send(m *standby.Message) error {
 	err := p.proc.Send(*m)
-	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, net.ErrClosed) {
 		return nil
 	}
 	return err

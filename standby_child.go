@@ -114,7 +114,7 @@ func (c *standbyChild) detach() error {
 	if c.detached {
 		return nil
 	}
-	if err := standby.Session(); err != nil {
+	if err := c.s.session(); err != nil {
 		return err
 	}
 	c.detached = true

@@ -34,7 +34,7 @@ const endsGuest = `(module
 func TestForkProcessEnds(t *testing.T) {
 	ctx := t.Context()
 	for body, check := range map[string]func(here, there error) bool{
-		``: func(here, there error) bool { return here == nil && there == nil },
+		``:                           func(here, there error) bool { return here == nil && there == nil },
 		`(call $exit (i32.const 0))`: func(here, there error) bool { return here == nil && there == nil },
 		`(call $exit (i32.const 300))`: func(here, there error) bool {
 			var a, b *spindle.ExitError

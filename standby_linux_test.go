@@ -41,6 +41,16 @@ func newWire(to *os.File) *wire {
 				c.Block(func() { <-c.Stopped() })
 			}
 		}).Restartable(),
+		"go": spindle.Proc0(func(c *spindle.Caller) {
+			if c.Process().Generation() > 0 {
+				return
+			}
+			if err := w.tell(1); err != nil {
+				c.Fail(err)
+				return
+			}
+			c.Block(func() { <-c.Stopped() })
+		}).Restartable(),
 		"hang": spindle.Proc0(func(c *spindle.Caller) { c.Block(func() { <-c.Stopped() }) }).Restartable(),
 	}
 	return w
@@ -62,6 +72,9 @@ func (w *wire) Freeze(*spindle.Process) (spindle.FrozenModule, error) { return w
 
 func (w *wire) Fork(_ *spindle.Process, opts any) (spindle.ImportModule, error) {
 	if p, ok := opts.(*spindle.Passed); ok {
+		if len(p.Files) != 1 {
+			return nil, errors.Join(errors.New("a wire has one file"), p.Close())
+		}
 		return newWire(p.Files[0]), nil
 	}
 	return newWire(w.to), nil
@@ -139,7 +152,7 @@ func (l *listener) next(t testing.TB) uint64 {
 // frozenGuest starts a guest, which tells 1 and then calls wire.wait, and freezes it between the two.
 func frozenGuest(t testing.TB, l *listener, w *wire, rt *spindle.Runtime, src string, cfg spindle.Config, opts spindle.FreezeOptions) *spindle.Image {
 	t.Helper()
-	cfg.Forkable, cfg.Imports = true, spindle.Imports{"wire": w, "wasi": threadSpawn()}
+	cfg.Forkable, cfg.Imports = true, spindle.Imports{"wire": w, "host": w, "wasi": threadSpawn()}
 	p, err := rt.Start(context.Background(), compileText(t, rt, src), cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -61,7 +61,7 @@ func ServeStandby(host StandbyHost) {
 	if conn == nil {
 		return
 	}
-	s := &standbyServer{conn: conn, host: host, orphaned: func() { os.Exit(exitOrphaned) }}
+	s := &standbyServer{conn: conn, host: host, orphaned: func() { os.Exit(exitOrphaned) }, session: standby.Session}
 	code, err := s.serve(context.Background())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "spindle:", err)
@@ -73,7 +73,8 @@ func ServeStandby(host StandbyHost) {
 type standbyServer struct {
 	conn     *standby.Conn
 	host     StandbyHost
-	orphaned func() // called when a child's parent has gone that is not detached; it need not return
+	orphaned func()       // called when a child's parent has gone that is not detached; it need not return
+	session  func() error // standby.Session
 
 	rt   *Runtime
 	of   passedImage // rt's options
@@ -118,10 +119,18 @@ func (s *standbyServer) close() {
 	if s.img != nil {
 		s.img.Close() //nolint:errcheck // the process ends
 	}
-	if s.rt != nil {
-		s.rt.Close() //nolint:errcheck // likewise
-	}
+	s.closeRuntime()
 	s.conn.Close() //nolint:errcheck // likewise
+}
+
+func (s *standbyServer) closeRuntime() {
+	if s.rt == nil {
+		return
+	}
+	s.rt.Close() //nolint:errcheck // nothing of it is left
+	for _, m := range s.mods {
+		standby.Unmap(m.m.Bytes) //nolint:errcheck // address space is lost, no more
+	}
 }
 
 // answer sends an answer, which begins with an error.
@@ -140,9 +149,7 @@ func (s *standbyServer) runtime(p *passedImage) *Runtime {
 	if s.rt != nil && s.of.Features == of.Features && s.of.StackSize == of.StackSize && s.of.MaxMemory == of.MaxMemory && s.of.NoStackCheck == of.NoStackCheck {
 		return s.rt
 	}
-	if s.rt != nil {
-		s.rt.Close() //nolint:errcheck // nothing of it is left
-	}
+	s.closeRuntime()
 	opts := []Option{WithFeatures(of.Features), WithMaxMemory(of.MaxMemory), WithStackSize(of.StackSize)}
 	if of.NoStackCheck {
 		opts = append(opts, WithoutStackCheck())
@@ -151,17 +158,20 @@ func (s *standbyServer) runtime(p *passedImage) *Runtime {
 	return s.rt
 }
 
-// compile returns a module, which is compiled once: images of the same guest have the same.
-func (s *standbyServer) compile(ctx context.Context, b []byte) (*Module, error) {
+// compile returns the module in a file, which is compiled once: images of the same guest have the same.
+func (s *standbyServer) compile(ctx context.Context, f *os.File) (m *Module, err error) {
+	b, err := standby.MapFile(f, passedLimit)
+	if err != nil {
+		return nil, err
+	}
 	sum := sha256.Sum256(b)
-	if m := s.mods[sum]; m != nil {
-		return m, nil
+	if m = s.mods[sum]; m == nil {
+		if m, err = s.rt.Compile(ctx, b); err == nil {
+			s.mods[sum] = m
+			return m, nil
+		}
 	}
-	m, err := s.rt.Compile(ctx, b)
-	if err == nil {
-		s.mods[sum] = m
-	}
-	return m, err
+	return m, errors.Join(err, standby.Unmap(b))
 }
 
 func (s *standbyServer) imports(name string, mods []*Module) (Imports, error) {
@@ -214,11 +224,7 @@ func (s *standbyServer) openPassed(ctx context.Context, m *standby.Message) (img
 	r := s.runtime(&p)
 	var mods []*Module
 	for _, f := range take(p.Modules) {
-		b, err := standby.MapFile(f, passedLimit)
-		if err != nil {
-			return nil, err
-		}
-		mod, err := s.compile(ctx, b)
+		mod, err := s.compile(ctx, f)
 		if err != nil {
 			return nil, err
 		}
@@ -301,7 +307,7 @@ func (s *standbyServer) fork(ctx context.Context, m *standby.Message) (done bool
 		rest = rest[o.Files:]
 	}
 	if f.Detach {
-		if err := standby.Session(); err != nil {
+		if err := s.session(); err != nil {
 			return false, 0, err
 		}
 	}

@@ -232,7 +232,7 @@ func ReadFile(f *os.File, most int64) ([]byte, error) {
 	return b, nil
 }
 
-// MapFile returns what is in a file that NewFile made, mapped for the rest of the process's life. It must be sealed: bytes that change, or go, below who reads them are
+// MapFile returns what is in a file that NewFile made, mapped until Unmap. It must be sealed: bytes that change, or go, below who reads them are
 // refused.
 func MapFile(f *os.File, most int64) ([]byte, error) {
 	n, err := size(f, most)
@@ -245,4 +245,12 @@ func MapFile(f *os.File, most int64) ([]byte, error) {
 	}
 	b, err := unix.Mmap(int(f.Fd()), 0, n, unix.PROT_READ, unix.MAP_PRIVATE)
 	return b, os.NewSyscallError("mmap", err)
+}
+
+// Unmap gives back what MapFile returned.
+func Unmap(b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	return os.NewSyscallError("munmap", unix.Munmap(b))
 }

@@ -32,6 +32,9 @@ func ReadFile(*os.File, int64) ([]byte, error) { return nil, errors.ErrUnsupport
 // MapFile returns what is in a file.
 func MapFile(*os.File, int64) ([]byte, error) { return nil, errors.ErrUnsupported }
 
+// Unmap gives back what MapFile returned.
+func Unmap([]byte) error { return nil }
+
 // Config says how a process is started.
 type Config struct{ Stderr *os.File }
 
