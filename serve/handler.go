@@ -38,11 +38,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	id, err := s.begin()
 	if err != nil {
+		w.Header().Set("Retry-After", "1") // another server may be there by then
 		http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
 		return
 	}
 	defer s.live.Done()
-	o := s.answer(w, r, begin)
+	o := s.answer(w, r, id, begin)
 	s.report(r, id, time.Since(begin), &o)
 	switch {
 	case o.err == nil:
@@ -73,7 +74,7 @@ func (s *Server) report(r *http.Request, id uint64, took time.Duration, o *outco
 }
 
 // answer answers a request, or leaves that to the caller if the outcome has an error and nothing has begun.
-func (s *Server) answer(w http.ResponseWriter, r *http.Request, begin time.Time) (o outcome) {
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, id uint64, begin time.Time) (o outcome) {
 	if s.cfg.MaxRequest >= 0 && r.ContentLength > s.cfg.MaxRequest {
 		return outcome{status: http.StatusRequestEntityTooLarge, err: errTooLarge}
 	}
@@ -114,16 +115,15 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, begin time.Time)
 	}
 	o.pid = c.p.PID()
 	var late *time.Timer
-	o = s.relay(w, r, x, in, c.of.heir, o, func() { late = c.release(begin.Add(s.limit())) })
-	if late != nil && (!c.of.heir || o.err != nil) {
-		defer late.Stop()
-	}
+	o = s.relay(w, r, x, in, o, func() { late = c.release(begin.Add(s.limit())) })
 	if o.err == nil {
 		s.counted()
-	}
-	if c.of.heir && o.err == nil {
-		s.handDown(c, x, in, late)
-		return o
+		if c.of.heir || in.complete() {
+			s.handDown(id, c, x, in, late)
+			return o
+		}
+		_, o.err = io.Copy(io.Discard, x) // the client has all; the guest may have something to finish, and to read
+		late.Stop()
 	}
 	defer s.slots.put()
 	defer func() {
@@ -153,8 +153,8 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, begin time.Time)
 	return o
 }
 
-// handDown lets an heir that has answered come back to its point. The request is over; its slot is not free before the child has gone.
-func (s *Server) handDown(c *child, x *exchange, in *input, late *time.Timer) {
+// handDown lets a child that has answered end, or an heir come back to its point. The request is over; its slot is not free before the child has gone.
+func (s *Server) handDown(id uint64, c *child, x *exchange, in *input, late *time.Timer) {
 	if x.back != nil && !in.all() {
 		c.cancel(errUnread) // it would begin with what is left
 	}
@@ -166,6 +166,11 @@ func (s *Server) handDown(c *child, x *exchange, in *input, late *time.Timer) {
 		_, _ = io.Copy(io.Discard, x) // how it ends, the child tells
 		<-c.ended
 		late.Stop()
+		if c.err != nil && !c.of.heir {
+			o := outcome{pid: c.p.PID(), begun: true, err: c.err}
+			s.metrics.errors[o.kind()].Add(1)
+			s.cfg.Log.Warn("the guest failed after its answer", "id", id, "error", c.err)
+		}
 	}()
 }
 
@@ -180,8 +185,8 @@ func (s *Server) head(r *http.Request) ([]byte, error) {
 	return header(r), nil
 }
 
-// relay passes a guest's answer on, and waits for the guest's end unless it is an heir.
-func (s *Server) relay(w http.ResponseWriter, r *http.Request, out *exchange, in *input, heir bool, o outcome, whole func()) outcome {
+// relay passes a guest's answer on. It calls whole when the client has all of it.
+func (s *Server) relay(w http.ResponseWriter, r *http.Request, out *exchange, in *input, o outcome, whole func()) outcome {
 	resp, err := readAnswer(out, r, func(early *http.Response) {
 		before := maps.Clone(w.Header())
 		copyHeader(w, early.Header)
@@ -200,6 +205,9 @@ func (s *Server) relay(w http.ResponseWriter, r *http.Request, out *exchange, in
 	if !in.complete() {
 		w.Header().Set("Connection", "close") // what is left of the request is not read
 	}
+	if in.refused() {
+		in.stop() // who gets an answer instead does not send it (RFC 9110, section 10.1.1)
+	}
 	o.status, o.begun = resp.StatusCode, true
 	w.WriteHeader(resp.StatusCode)
 	to := &sender{control: http.NewResponseController(w), w: w}
@@ -207,10 +215,8 @@ func (s *Server) relay(w http.ResponseWriter, r *http.Request, out *exchange, in
 	_, err = io.Copy(to, resp.Body)
 	to.flush() // also what comes before an error: the client is to see that something is missing
 	if err == nil {
-		whole() // the client has all, and may go; the guest may have something to finish
-		if out.complete(); !heir {
-			_, err = io.Copy(io.Discard, out)
-		}
+		whole()
+		out.complete()
 	}
 	o.bytes, o.err = to.n, err
 	return o

@@ -19,24 +19,32 @@ var hopByHop = []string{
 	"Connection", "Expect", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
 }
 
-// header makes the head of the message that a guest gets: HTTP/1.1, with the length of the body or chunks, and of this one request only.
-func header(r *http.Request) []byte {
-	var b bytes.Buffer
-	b.WriteString(r.Method + " " + r.RequestURI + " HTTP/1.1\r\nHost: " + r.Host + "\r\n")
+// endToEnd returns the names of the headers that are not about the connection, sorted.
+func endToEnd(h http.Header) []string {
 	skip := slices.Clone(hopByHop)
-	for _, line := range r.Header["Connection"] {
+	for _, line := range h["Connection"] {
 		for name := range strings.SplitSeq(line, ",") {
 			skip = append(skip, http.CanonicalHeaderKey(strings.TrimSpace(name)))
 		}
 	}
 	var names []string
-	for name := range r.Header {
-		if !slices.Contains(skip, name) && name != "Content-Length" && name != "X-Forwarded-For" {
+	for name := range h {
+		if !slices.Contains(skip, name) {
 			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
-	for _, name := range names {
+	return names
+}
+
+// header makes the head of the message that a guest gets: HTTP/1.1, with the length of the body or chunks, and of this one request only.
+func header(r *http.Request) []byte {
+	var b bytes.Buffer
+	b.WriteString(r.Method + " " + r.RequestURI + " HTTP/1.1\r\nHost: " + r.Host + "\r\n")
+	for _, name := range endToEnd(r.Header) {
+		if name == "Content-Length" || name == "X-Forwarded-For" {
+			continue
+		}
 		for _, v := range r.Header[name] {
 			b.WriteString(name + ": " + v + "\r\n")
 		}
@@ -64,7 +72,8 @@ var errTooLarge = errors.New("the request is larger than the server takes")
 
 // input is a child's standard input. A Read waits for the client at most until stop.
 type input struct {
-	src     io.Reader
+	src     *request
+	expects bool // the client waits to be asked for the body
 	control *http.ResponseController
 	fail    func(error) // ends the child
 
@@ -78,7 +87,7 @@ type input struct {
 
 // newInput makes the standard input for a request: its head, and its body.
 func newInput(w http.ResponseWriter, r *http.Request, head []byte, limit int64, fail func(error)) *input {
-	i := &input{control: http.NewResponseController(w), fail: fail}
+	i := &input{control: http.NewResponseController(w), fail: fail, expects: r.Header.Get("Expect") != ""}
 	i.idle.L = &i.mu
 	body := io.Reader(r.Body)
 	if limit >= 0 {
@@ -90,7 +99,7 @@ func newInput(w http.ResponseWriter, r *http.Request, head []byte, limit int64, 
 	if r.ContentLength == 0 {
 		body = http.NoBody
 	}
-	i.src = &request{head, body}
+	i.src = &request{head: head, body: body}
 	return i
 }
 
@@ -101,6 +110,7 @@ func (i *input) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	i.reading = true
+	i.src.asked = len(i.src.head) == 0
 	i.mu.Unlock()
 	n, err := i.src.Read(p)
 	if errors.Is(err, errTooLarge) {
@@ -124,8 +134,9 @@ func (i *input) waiting() bool {
 
 // request is a head and a body. The end comes with the last bytes if the body has it so.
 type request struct {
-	head []byte
-	body io.Reader
+	head  []byte
+	body  io.Reader
+	asked bool // guarded by input.mu: for the body
 }
 
 func (r *request) Read(p []byte) (int, error) {
@@ -151,6 +162,13 @@ func (i *input) complete() bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return i.ended
+}
+
+// refused reports whether the client waits to be asked for the body, and the guest has not asked.
+func (i *input) refused() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.expects && !i.src.asked
 }
 
 // stop returns when no Read is under way, and none will be: the body is the HTTP server's again. If something of it is left the client is not waited for.

@@ -163,9 +163,12 @@ func (e *exactly) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// checkHeader refuses what would not be the header that the guest meant. (Names that are no tokens do not come through the parsers.)
+// checkHeader refuses what would not be the header that the guest meant: net/http would leave it out, or change it.
 func checkHeader(h http.Header) error {
 	for name, vs := range h {
+		if strings.ContainsFunc(name, func(r rune) bool { return !isToken(r) }) || name == "" {
+			return fmt.Errorf("%q is not a header's name", name)
+		}
 		for _, v := range vs {
 			if strings.ContainsFunc(v, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
 				return fmt.Errorf("the header %s has a control character in it", name)
@@ -173,6 +176,11 @@ func checkHeader(h http.Header) error {
 		}
 	}
 	return nil
+}
+
+// isToken reports whether a header's name may have the character (RFC 9110, section 5.6.2).
+func isToken(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("!#$%&'*+-.^_`|~", r)
 }
 
 // copyHeader makes the answer's headers w's, but for those about a connection.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -62,16 +61,11 @@ func scgi(r *http.Request) ([]byte, error) {
 		put("CONTENT_TYPE", v[0])
 	}
 	put("HTTP_HOST", r.Host)
-	var names []string
-	for name := range r.Header {
+	for _, name := range endToEnd(r.Header) {
 		// Proxy would become HTTP_PROXY, which programs take for a setting; an underscore could stand for a hyphen that a proxy has checked.
-		if slices.Contains(hopByHop, name) || name == "Content-Length" || name == "Content-Type" || name == "Proxy" || strings.Contains(name, "_") {
+		if name == "Content-Length" || name == "Content-Type" || name == "Proxy" || strings.Contains(name, "_") {
 			continue
 		}
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
 		sep := ", "
 		if name == "Cookie" {
 			sep = "; "

@@ -15,6 +15,9 @@ import (
 // headerTimeout bounds how long a client may take for the head of a request.
 const headerTimeout = 10 * time.Second
 
+// maxRequestHead bounds the head of a request; net/http lets a little more pass.
+const maxRequestHead = 64 << 10
+
 // Server answers requests in forks of a warm guest. It is an http.Handler, for whatever server; Serve and Shutdown are one. It is safe for concurrent use.
 type Server struct {
 	cfg     Config
@@ -56,7 +59,7 @@ func New(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, cfg Conf
 	cfg.Log.Info("warm", "point", string(cfg.At), "took", time.Since(s.begun))
 	s.accepting, s.stopAccepting = context.WithCancel(context.Background())
 	s.serving, s.stopServing = context.WithCancelCause(context.Background())
-	s.web = http.Server{Handler: s, ReadHeaderTimeout: headerTimeout, IdleTimeout: time.Minute}
+	s.web = http.Server{Handler: s, ReadHeaderTimeout: headerTimeout, IdleTimeout: time.Minute, MaxHeaderBytes: maxRequestHead}
 	return s, nil
 }
 
