@@ -189,10 +189,11 @@ func (s *Server) ServeConn(conn net.Conn) {
 		}
 	}
 	pid, err := s.converse(ctx, conn.RemoteAddr().String(), v)
-	s.metrics.served(err)
+	took := time.Since(begin)
+	s.metrics.served(err, took)
 	log, attrs := s.cfg.Log, []slog.Attr{
 		slog.Uint64("id", id), slog.String("client", conn.RemoteAddr().String()), slog.Int64("received", w.in.Load()), slog.Int64("sent", w.out.Load()),
-		slog.Duration("took", time.Since(begin)), slog.Uint64("pid", uint64(pid)),
+		slog.Duration("took", took), slog.Uint64("pid", uint64(pid)),
 	}
 	log.LogAttrs(context.Background(), slog.LevelInfo, "connection", attrs...)
 	if err != nil {

@@ -102,6 +102,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, id uint64, begin
 	}
 	_ = control.EnableFullDuplex() // a guest may answer before it has read all
 	in := newInput(w, r, head, s.cfg.MaxRequest, cancel)
+	defer watchGone(r.Context(), in, cancel)()
 	var x *exchange
 	c, err := s.fork(ctx, r.Method+" "+r.URL.Path, func(heir bool) streams {
 		x = newExchange(in, heir && s.cfg.At == PointStdin)

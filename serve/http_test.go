@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -148,6 +149,19 @@ func TestExpect(t *testing.T) {
 	if got := exchangeRaw(t, web, "POST /e HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nConnection: close\r\nExpect: the-unexpected\r\n\r\nabc"); !strings.HasPrefix(got, "HTTP/1.1 417") {
 		t.Errorf("another expectation: %q", got)
 	}
+}
+
+// A client that goes before its request was read ends its child, where the system tells (Linux); the time of a request does it elsewhere.
+func TestGone(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the system does not tell")
+	}
+	s, addr := listen(t, read(t, "testdata/app.wat"), Config{})
+	conn := call(t, addr)
+	fmt.Fprintf(conn, "POST /l HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n%s", strings.Repeat("x", 20_000))
+	waitFor(t, "the child", func() bool { return s.metrics.live.Load() == 1 })
+	conn.Close()
+	waitFor(t, "the child to go", func() bool { return s.metrics.live.Load() == 0 && s.metrics.errors[kindGone].Load() == 1 })
 }
 
 // Requests that are too large, and old ones.

@@ -27,7 +27,8 @@ type metrics struct {
 // endNames are how connections end: the guest has closed them or ended; nothing has moved for too long; there were too many; the guest has trapped, or the like.
 var endNames = [...]string{"done", "idle", "busy", "failed"}
 
-func (m *metrics) served(err error) {
+func (m *metrics) served(err error, took time.Duration) {
+	m.latency.add(took.Seconds(), latencyBuckets)
 	n := 3
 	switch {
 	case err == nil:
@@ -141,7 +142,7 @@ func (s *Server) writeMetrics(w io.Writer) {
 	for n, name := range endNames {
 		fmt.Fprintf(w, "spindle_serve_connections_total{end=%q} %d\n", name, m.ends[n].Load())
 	}
-	distribution("request_seconds", "Time from a request's head to the end of its child.", &m.latency, latencyBuckets)
+	distribution("request_seconds", "Time from a request's head to the end of its answer, or of a connection.", &m.latency, latencyBuckets)
 	distribution("fork_seconds", "Time that a fork took.", &m.forks, forkBuckets)
 	labelled := func(name, kind, help string, each func(put func(labels string, v float64))) {
 		head(name, kind, help)

@@ -59,7 +59,7 @@ func New(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, cfg Conf
 	cfg.Log.Info("warm", "point", string(cfg.At), "took", time.Since(s.begun))
 	s.accepting, s.stopAccepting = context.WithCancel(context.Background())
 	s.serving, s.stopServing = context.WithCancelCause(context.Background())
-	s.web = http.Server{Handler: s, ReadHeaderTimeout: headerTimeout, IdleTimeout: time.Minute, MaxHeaderBytes: maxRequestHead}
+	s.web = http.Server{Handler: s, ReadHeaderTimeout: headerTimeout, IdleTimeout: time.Minute, MaxHeaderBytes: maxRequestHead, ConnContext: withConn}
 	return s, nil
 }
 
