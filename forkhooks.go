@@ -30,7 +30,8 @@ const (
 	HookPrepare = "spindle_fork_prepare"
 	// HookParent, of type () -> i32, is called after a freeze; also if that has failed, or another hook has refused it, once the instance's HookPrepare has agreed.
 	HookParent = "spindle_fork_parent"
-	// HookChild, of type (i64) -> i32, is called in a child with its generation (Process.Generation): here a guest makes its seeds and identities anew.
+	// HookChild, of type (i64, i32) -> i32, is called in a child with its generation (Process.Generation) and the number of its threads: here a guest makes its seeds and identities
+	// anew, and forgets the threads that it does not have any more.
 	HookChild = "spindle_fork_child"
 )
 
@@ -63,7 +64,7 @@ type guestHook struct{ inst, fn uint32 }
 func guestHooks(n int, mod func(k int) *Module, name string) (hooks []guestHook, err error) {
 	var params []wasm.ValType
 	if name == HookChild {
-		params = []wasm.ValType{wasm.I64}
+		params = []wasm.ValType{wasm.I64, wasm.I32}
 	}
 	for k := range n {
 		m := mod(k)
@@ -173,7 +174,7 @@ func (p *Process) callParentHook(ctx context.Context, caller *vm.Thread, h guest
 		failed := c.fail
 		c.inHook = true
 		leave := caller.Nested(ctx)
-		err := p.callHook(caller, h, name)
+		err := p.callHook(caller, h, name, 0)
 		leave()
 		c.fail, c.inHook = failed, false
 		if err != nil && isExit(err) {
@@ -187,7 +188,7 @@ func (p *Process) callParentHook(ctx context.Context, caller *vm.Thread, h guest
 			defer leave()
 			p.caller.inHook = true
 			defer func() { p.caller.inHook = false }()
-			return typed(p.callHook(p.thread, h, name))
+			return typed(p.callHook(p.thread, h, name, 0))
 		}
 		if !errors.Is(err, vm.ErrThreadBusy) {
 			return refused(name, 0, p.wrapError(err))
@@ -210,8 +211,8 @@ func (p *Process) callParentHook(ctx context.Context, caller *vm.Thread, h guest
 }
 
 // callHook calls a hook on a thread that the caller owns.
-func (p *Process) callHook(t *vm.Thread, h guestHook, name string) *ForkError {
-	slots := []uint64{p.generation}
+func (p *Process) callHook(t *vm.Thread, h guestHook, name string, threads int) *ForkError {
+	slots := []uint64{p.generation, uint64(threads)} // only HookChild has parameters
 	err := p.callIn(t, t.Store.Instances[h.inst], h.fn, slots)
 	if err == nil {
 		err = acknowledged(slots[0])
@@ -272,7 +273,7 @@ func (i *Image) callChildHooks(ctx context.Context, p *Process, threads []*vm.Th
 		return err
 	}
 	for _, h := range hooks {
-		if err := i.callChildHook(ctx, p, threads[i.forker], h); err != nil {
+		if err := i.callChildHook(ctx, p, threads[i.forker], h, len(threads)); err != nil {
 			return err
 		}
 	}
@@ -282,14 +283,14 @@ func (i *Image) callChildHooks(ctx context.Context, p *Process, threads []*vm.Th
 	return nil
 }
 
-func (i *Image) callChildHook(ctx context.Context, p *Process, t *vm.Thread, h guestHook) error {
+func (i *Image) callChildHook(ctx context.Context, p *Process, t *vm.Thread, h guestHook, threads int) error {
 	c := t.HostData.(*Caller)
 	ctx, cancel := p.hookContext(ctx)
 	defer cancel()
 	var refusal *ForkError
 	c.inHook = true
 	err := t.Aside(ctx, func() error {
-		refusal = p.callHook(t, h, HookChild)
+		refusal = p.callHook(t, h, HookChild, threads)
 		return nil
 	})
 	c.inHook, c.fail = false, nil

@@ -55,7 +55,7 @@ const hookedInstance = `(module
 	(import "host" "say" (func $say (param i32 i64)))
 	(func (export "spindle_fork_prepare") (result i32) (call $say (i32.const 0) (i64.const %[1]d)) (i32.const 0))
 	(func (export "spindle_fork_parent") (result i32) (call $say (i32.const 1) (i64.const %[1]d)) (i32.const 0))
-	(func (export "spindle_fork_child") (param i64) (result i32)
+	(func (export "spindle_fork_child") (param i64 i32) (result i32)
 		(call $say (i32.const 2) (i64.add (i64.mul (local.get 0) (i64.const 100)) (i64.const %[1]d))) (i32.const 0)))`
 
 // Hooks are called in POSIX's order, the guest's inside of the host's, in a Process and in the children of its children.
@@ -143,7 +143,7 @@ func TestForkHooksRefuse(t *testing.T) {
 				rt := checkedRuntime(t)
 				param := ""
 				if (hook == spindle.HookChild) != (name == "is mistyped") {
-					param = "(param i64)"
+					param = "(param i64 i32)"
 				}
 				mod := compileText(t, rt, `(module
 					(import "host" "exit" (func $exit))
@@ -266,7 +266,7 @@ const stackGuest = `(module
 		(if (local.get $n) (then (call $scribble (i32.sub (local.get $n) (i32.const 1)))))
 		(drop (call $mix (i64.const 1)))
 		(global.set $sp (i32.add (global.get $sp) (i32.const 256))))
-	(func (export "spindle_fork_child") (param i64) (result i32)
+	(func (export "spindle_fork_child") (param i64 i32) (result i32)
 		(call $scribble (i32.const 20))
 		(memory.fill (i32.sub (global.get $sp) (i32.const 128)) (i32.const 0x77) (i32.const 128))
 		(i64.store (i32.const 70000) (local.get 0))
@@ -348,7 +348,7 @@ func TestForkHookWithoutRoom(t *testing.T) {
 	inst, err := rt.Instantiate(ctx, compileText(t, rt, `(module (memory 1)
 		(global $sp (export "__stack_pointer") (mut i32) (i32.const 4096))
 		(func (export "set") (param i32) (global.set $sp (local.get 0)))
-		(func (export "spindle_fork_child") (param i64) (result i32) (i32.const 0)))`), spindle.Config{})
+		(func (export "spindle_fork_child") (param i64 i32) (result i32) (i32.const 0)))`), spindle.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -371,7 +371,7 @@ func TestForkHookAboveAWait(t *testing.T) {
 	mod := compileText(t, rt, `(module
 		(import "host" "nap" (func $nap (param i32) (result i32)))
 		(memory (export "m") 1 1 shared)
-		(func (export "spindle_fork_child") (param i64) (result i32)
+		(func (export "spindle_fork_child") (param i64 i32) (result i32)
 			(if (i32.ne (call $nap (i32.const 1)) (i32.const 2)) (then unreachable))
 			;; at the address where the thread itself waits
 			(if (i32.ne (memory.atomic.wait32 (i32.const 8) (i32.const 0) (i64.const 1000000)) (i32.const 2)) (then unreachable))
@@ -490,7 +490,7 @@ const lockGuest = `(module
 	(func $unlock (i32.atomic.store (i32.const 0) (i32.const 0)) (drop (memory.atomic.notify (i32.const 0) (i32.const 1))))
 	(func (export "spindle_fork_prepare") (result i32) (call $lock) (call $note (i32.const 1)) (i32.const 0))
 	(func (export "spindle_fork_parent") (result i32) (call $note (i32.const 2)) (call $unlock) (i32.const 0))
-	(func (export "spindle_fork_child") (param i64) (result i32) (call $note (i32.const 3)) (call $unlock) (i32.const 0))
+	(func (export "spindle_fork_child") (param i64 i32) (result i32) (call $note (i32.const 3)) (call $unlock) (i32.const 0))
 	;; Within the lock the two numbers differ.
 	(func $work
 		(call $lock)
@@ -712,7 +712,7 @@ func TestForkHookOfASnapshot(t *testing.T) {
 	ctx := t.Context()
 	rt := checkedRuntime(t)
 	inst, err := rt.Instantiate(ctx, compileText(t, rt, `(module (memory 1)
-		(func (export "spindle_fork_child") (param i64) (result i32) (i64.store (i32.const 0) (local.get 0)) (i32.const 0))
+		(func (export "spindle_fork_child") (param i64 i32) (result i32) (i64.store (i32.const 0) (local.get 0)) (i32.const 0))
 		(func (export "generation") (result i64) (i64.load (i32.const 0))))`), spindle.Config{Name: "a"})
 	if err != nil {
 		t.Fatal(err)
@@ -754,7 +754,7 @@ func TestForkHookCollects(t *testing.T) {
 			(if (local.get $d) (then
 				(if (i64.eqz (call $deep (i32.sub (local.get $d) (i32.const 1)))) (then unreachable))))
 			(call $sum (local.get $l)))
-		(func (export "spindle_fork_child") (param i64) (result i32)
+		(func (export "spindle_fork_child") (param i64 i32) (result i32)
 			(i64.ne (call $sum (call $list (i32.const 300))) (i64.const 45150)))
 		(func (export "_start") (local $i i32) (local $s i64)
 			(loop $l

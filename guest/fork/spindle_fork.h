@@ -46,4 +46,22 @@ SPINDLE_IMPORT("generation") uint64_t spindle_generation(void);
  * there, at any later time. */
 SPINDLE_IMPORT("snapshot") int32_t spindle_snapshot(void);
 
+/* Hooks: functions that a guest may define, as many of them as it has a use for, to be called around a fork, whoever asks for it. Each returns 0 to acknowledge; after
+ * anything else, a trap, or too long a time there is no fork. A prototype below makes the definition an export:
+ *
+ *	int32_t spindle_fork_child(uint64_t generation, int32_t threads) { return reseed(); }
+ *
+ * prepare is called before, in the guest that is forked, while its other threads run; parent after it. child is called in the child before anything else of it,
+ * with its generation and how many threads it has. If the guest has forked itself, they run on the thread that did. If the host does it, prepare and parent run on the
+ * main thread if nobody is in it, otherwise on a thread of their own, for which the module exports malloc and free (guest/pthread: host.cfg); and child
+ * runs on the main thread, wherever that stands, as a signal handler would: it should call only what is async-signal-safe, and not wait for a lock. No hook
+ * can fork, and child can start no thread.
+ *
+ * Programs built with guest/pthread register handlers with pthread_atfork instead, which has these hooks. */
+#define SPINDLE_HOOK(name) __attribute__((export_name(name)))
+
+SPINDLE_HOOK("spindle_fork_prepare") int32_t spindle_fork_prepare(void);
+SPINDLE_HOOK("spindle_fork_parent") int32_t spindle_fork_parent(void);
+SPINDLE_HOOK("spindle_fork_child") int32_t spindle_fork_child(uint64_t generation, int32_t threads);
+
 #endif

@@ -3,8 +3,11 @@ package pthread_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"math/rand/v2"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -40,7 +43,7 @@ func TestForksOfPrograms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	elsewhere := []string{"ends", "everywhere", "overrun", "guard", "stack", "stdio", "host", "hostlib", "limit"}
+	elsewhere := []string{"ends", "everywhere", "overrun", "guard", "stack", "stdio", "host", "hostlib", "hostfork", "limit"}
 	forks := 0
 	for _, source := range sources {
 		name := strings.TrimSuffix(filepath.Base(source), filepath.Ext(source))
@@ -105,4 +108,76 @@ func forkProgram(t *testing.T, name string) (forks int) {
 		}
 	}
 	return forks
+}
+
+// A program with handlers (pthread_atfork) is forked by the host with its main thread only, while others allocate and hold locks: each child can use all that they shared, or there
+// is no child. A generator that is seeded in a handler differs in all.
+func TestForksWithHandlers(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	rt, mod := compile(t, ctx, nil, "hostfork")
+	in, feed := io.Pipe()
+	out := &buffer{}
+	p, err := wasi.Start(ctx, rt, mod, wasi.Config{Args: []string{"hostfork", "host"}, Stdin: in, Stdout: out, Stderr: out}, spindle.Config{Forkable: true, ForkHookTimeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		dump, err := p.ThreadDump(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		early := func(th spindle.ThreadInfo) bool { return len(th.Frames) == 0 } // it has not begun
+		if len(dump.Threads) == 4 && dump.Threads[0].State == spindle.ThreadInHost && !slices.ContainsFunc(dump.Threads, early) {
+			break
+		}
+		runtime.Gosched()
+	}
+	seeds := map[string]bool{}
+	ends := func(p *spindle.Process, out *buffer, who string) {
+		t.Helper()
+		err := p.Wait(ctx)
+		var kind, seed string
+		if n, _ := fmt.Sscan(out.String(), &kind, &seed); err != nil || n != 2 || kind != who || seeds[seed] {
+			t.Fatalf("it ended with %v and printed %q", err, out.String())
+		}
+		seeds[seed] = true
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	children := 0
+	for children < 30 {
+		img, stats, err := p.Freeze(ctx, spindle.FreezeOptions{CallerOnly: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(stats.Gone) != 3 {
+			t.Errorf("%d threads are gone", len(stats.Gone))
+		}
+		for _, gone := range stats.Gone {
+			if len(gone.Frames) == 0 {
+				t.Errorf("nobody knows where thread %d stood", gone.ID)
+			}
+		}
+		for range 2 {
+			out := &buffer{}
+			c, err := img.Fork(ctx, spindle.ForkConfig{Options: map[string]any{wasi.ModuleName: &wasi.ForkOptions{Stdin: strings.NewReader("c"), Stdout: out, Stderr: out}}})
+			if fe := (*spindle.ForkError)(nil); errors.As(err, &fe) && fe.Hook == spindle.HookChild && strings.Contains(err.Error(), "it returned 10") {
+				continue // EBUSY: a thread that is gone held the allocator's lock
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			children++
+			ends(c, out, "c")
+		}
+		if err := img.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := feed.Write([]byte("p")); err != nil {
+		t.Fatal(err)
+	}
+	ends(p, out, "p")
 }

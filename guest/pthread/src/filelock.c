@@ -4,7 +4,8 @@
 
 enum { BUCKETS = 64 };
 
-static word guard; // of the lists' heads; their links never change once they are in
+HIDDEN word __spt_fork_files; // guards the lists' heads; their links never change once they are in
+#define guard __spt_fork_files
 static struct filelock *volatile lists[BUCKETS];
 
 static struct filelock *find(struct filelock *l, FILE *f) {

@@ -108,6 +108,9 @@ HIDDEN _Noreturn void __spt_die(const char *message); // writes it to standard e
 WEAK HIDDEN void __spt_run_cxx_destructors(void);
 WEAK HIDDEN void __spt_run_key_destructors(void);
 
+// The locks that are held over a fork, of the files that the program has.
+extern WEAK HIDDEN word __spt_fork_registry, __spt_fork_files, __spt_fork_list, __spt_fork_heap;
+
 HIDDEN void __spt_init_attr(const pthread_attr_t *a, size_t *size, void **stack, int *detached);
 
 #define MIN_STACK 2048

@@ -12,7 +12,8 @@
 		return got;                                                                                                             \
 	}
 
-static word heap;
+HIDDEN word __spt_fork_heap;
+#define heap __spt_fork_heap
 static _Thread_local int inside; // of the allocator
 
 // Before the first thread is made nobody competes; a program that never makes one does not pay.

@@ -97,7 +97,8 @@ int __wrap_fflush(FILE *f) {
 }
 
 // The libc's list of open files. Lock order: a file's, then the list's.
-static word list;
+HIDDEN word __spt_fork_list;
+#define list __spt_fork_list
 FILE **__real___ofl_lock(void);
 FILE **__wrap___ofl_lock(void) {
 	lock(&list);

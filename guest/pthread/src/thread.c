@@ -29,7 +29,8 @@ HIDDEN struct __pthread __spt_main = {
 HIDDEN _Thread_local struct __pthread *__spt_self = &__spt_main;
 HIDDEN word __spt_live;
 
-static word registry; // guards what follows
+HIDDEN word __spt_fork_registry; // guards what follows
+#define registry __spt_fork_registry
 static struct __pthread *unused, *volatile detached;
 static int kept; // blocks that unused descriptors have kept, for threads of the same size to come
 enum { KEEP = 8 };
