@@ -8,7 +8,8 @@ import "sync"
 //
 // Untouched pages cost nothing, so slots can be generous. Safe for concurrent use; so is Region.Release of its regions.
 type Slots struct {
-	size int
+	size  int
+	least int // slots of a mapping
 
 	mu     sync.Mutex
 	chunks []*chunk // guarded by mu; those with room
@@ -25,17 +26,29 @@ type chunk struct {
 func (c *chunk) full() bool { return c.fresh == c.slots && len(c.free) == 0 }
 
 // NewSlots makes Slots of size bytes each, rounded up to whole pages.
-func NewSlots(size int) *Slots { return &Slots{size: roundUp(size, PageSize())} }
+func NewSlots(size int) *Slots { return NewSlotsBy(size, 1) }
 
-// Get returns a region of which nothing is known but that it may be read and written.
+// NewSlotsBy is NewSlots with that many to a mapping, or more.
+func NewSlotsBy(size, least int) *Slots { return &Slots{size: roundUp(size, PageSize()), least: least} }
+
+// Get returns a region, which is zero. It has a mapping of its own where the system does not give so much at once.
 func (s *Slots) Get() (*Region, error) {
+	r, err := s.Together()
+	if err != nil {
+		return s.single()
+	}
+	return r, nil
+}
+
+// Together is Get for a region that others share the mapping with.
+func (s *Slots) Together() (*Region, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.chunks) == 0 {
-		n := max(chunkSize/s.size, 1)
+		n := max(chunkSize/s.size, s.least)
 		base, err := reserveCommitted(n * s.size)
 		if err != nil {
-			return s.single()
+			return nil, err
 		}
 		s.chunks = append(s.chunks, &chunk{base: base, slots: n})
 	}
@@ -54,7 +67,10 @@ func (s *Slots) Get() (*Region, error) {
 	return r, nil
 }
 
-// single makes a mapping for one region, where the system does not give so much at once.
+// Together reports whether the region is one of Slots, and shares their mapping.
+func (r *Region) Together() bool { return r.slots != nil }
+
+// single makes a mapping for one region.
 func (s *Slots) single() (*Region, error) {
 	r, err := Reserve(s.size)
 	if err != nil {
@@ -69,7 +85,9 @@ func (s *Slots) single() (*Region, error) {
 
 // put takes a slot back; a chunk whose slots are all back goes.
 func (s *Slots) put(r *Region) error {
-	err := discard(r, 0, r.size)
+	if err := discard(r, 0, r.size); err != nil {
+		return err // what it has nobody is to see: it is lost
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := r.chunk
@@ -78,7 +96,7 @@ func (s *Slots) put(r *Region) error {
 	}
 	c.free = append(c.free, r.base)
 	if len(c.free) < c.fresh {
-		return err
+		return nil
 	}
 	for i := range s.chunks {
 		if s.chunks[i] == c {

@@ -4,7 +4,8 @@ package vm
 
 // On systems with 32-bit addresses, address space is what runs out first: see the 64-bit values for what these are.
 const (
-	maxAddressable = 1 << 30
-	maxReserve     = 32 << 20
-	regionSize     = 4 << 20
+	maxAddressable  = 1 << 30
+	maxReserve      = 32 << 20
+	regionSize      = 4 << 20
+	regionsTogether = 0
 )

@@ -10,4 +10,6 @@ const (
 	maxReserve = 8 << 30
 	// regionSize is address space for globals and exceptions of a thread's store; it is committed as it fills.
 	regionSize = 64 << 20
+	// regionsTogether is how many of them share a mapping, where what is not touched costs nothing; 0 is one for each.
+	regionsTogether = 16
 )

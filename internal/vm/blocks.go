@@ -34,7 +34,7 @@ func (s *blocks) alloc(slots int) (uintptr, error) {
 		return a, nil
 	}
 	if s.arena == nil {
-		r, err := s.pools.get(regionSize, commitStep)
+		r, err := s.pools.getArena(commitStep)
 		if err != nil {
 			return 0, fmt.Errorf("thread region: %w", err)
 		}
@@ -87,7 +87,7 @@ func (s *blocks) clone(from *blocks, m *movedRange) error {
 		return nil
 	}
 	used := int(from.used())
-	arena, err := s.pools.get(from.arena.Size(), used)
+	arena, err := s.pools.getArena(used)
 	if err != nil {
 		return fmt.Errorf("thread region: %w", err)
 	}

@@ -11,17 +11,21 @@ type Pools struct {
 	mu     sync.Mutex
 	free   map[poolKey][]*mem.Region // guarded by mu
 	slots  map[int]*mem.Slots        // guarded by mu; of stacks, by size
+	arenas *mem.Slots                // of threads' regions; nil if each has a mapping of its own
 	idle   int                       // guarded by mu; bytes of memory that idle regions may hold
 	closed bool                      // guarded by mu
 	// Live counts the regions handed out and not yet returned; tests check that it falls to zero.
 	live int // guarded by mu
+
+	mappings mappings // guarded by mu
 }
 
 // poolKey tells regions apart that can serve in place of each other: stacks come back with what guests left in them, so they must
 // never become anything else.
 type poolKey struct {
-	size  int // reserved
-	stack bool
+	size     int // reserved
+	stack    bool
+	together bool // a thread's region that shares a mapping with others, which cannot be frozen
 }
 
 // maxIdle bounds the memory that a Runtime keeps for reuse, and maxKeep the regions of one size.
@@ -34,7 +38,11 @@ const (
 
 // NewPools makes empty pools.
 func NewPools() *Pools {
-	return &Pools{free: map[poolKey][]*mem.Region{}, slots: map[int]*mem.Slots{}}
+	p := &Pools{free: map[poolKey][]*mem.Region{}, slots: map[int]*mem.Slots{}}
+	if regionsTogether > 0 {
+		p.arenas = mem.NewSlotsBy(regionSize, regionsTogether)
+	}
+	return p
 }
 
 // get returns a zeroed region of exactly size reserved bytes (rounded to pages) with at least commit bytes accessible.
@@ -45,7 +53,7 @@ func (p *Pools) getStack(size int) (*mem.Region, error) { return p.take(size, si
 
 func (p *Pools) take(size, commit int, stack bool) (*mem.Region, error) {
 	size = (size + mem.PageSize() - 1) / mem.PageSize() * mem.PageSize()
-	key := poolKey{size, stack}
+	key := poolKey{size: size, stack: stack}
 	p.mu.Lock()
 	p.live++
 	if l := p.free[key]; len(l) > 0 {
@@ -58,6 +66,13 @@ func (p *Pools) take(size, commit int, stack bool) (*mem.Region, error) {
 			return nil, err
 		}
 		return r, nil
+	}
+	if !stack {
+		if err := p.mappings.admit(p.live); err != nil {
+			p.live--
+			p.mu.Unlock()
+			return nil, err
+		}
 	}
 	slots := p.slots[size]
 	if stack && slots == nil {
@@ -83,33 +98,68 @@ func (p *Pools) take(size, commit int, stack bool) (*mem.Region, error) {
 	return r, nil
 }
 
-// getForkable is get for memory that will be frozen (mem.ReserveForkable). It is not kept for reuse.
-func (p *Pools) getForkable(size, commit int) (*mem.Region, error) {
-	r, err := mem.ReserveForkable(size)
+// getArena is get for a thread's region.
+func (p *Pools) getArena(commit int) (*mem.Region, error) {
+	if p.arenas == nil {
+		return p.get(regionSize, commit)
+	}
+	key := poolKey{size: regionSize, together: true}
+	p.mu.Lock()
+	if l := p.free[key]; len(l) > 0 {
+		r := l[len(l)-1]
+		p.free[key] = l[:len(l)-1]
+		p.idle -= held(r, false)
+		p.live++
+		p.mu.Unlock()
+		return r, nil
+	}
+	p.mu.Unlock()
+	r, err := p.arenas.Together()
 	if err != nil {
-		return nil, err
+		return p.get(regionSize, commit) // the system does not give so much at once
 	}
-	if err := r.Commit(commit); err != nil {
-		r.Release() //nolint:errcheck // the commit's error is the one to report
-		return nil, err
-	}
-	p.count(1)
+	p.mu.Lock()
+	p.live++
+	p.mu.Unlock()
 	return r, nil
 }
 
-// fromImage makes a region of an image.
-func (p *Pools) fromImage(img *mem.Image) (*mem.Region, error) {
-	r, err := img.Map()
-	if err == nil {
-		p.count(1)
-	}
-	return r, err
+// getForkable is get for memory that will be frozen (mem.ReserveForkable). It is not kept for reuse.
+func (p *Pools) getForkable(size, commit int) (*mem.Region, error) {
+	return p.count(func() (*mem.Region, error) {
+		r, err := mem.ReserveForkable(size)
+		if err != nil {
+			return nil, err
+		}
+		if err := r.Commit(commit); err != nil {
+			r.Release() //nolint:errcheck // the commit's error is the one to report
+			return nil, err
+		}
+		return r, nil
+	})
 }
 
-func (p *Pools) count(n int) {
+// fromImage makes a region of an image.
+func (p *Pools) fromImage(img *mem.Image) (*mem.Region, error) { return p.count(img.Map) }
+
+// count makes a region, and counts it.
+func (p *Pools) count(make func() (*mem.Region, error)) (*mem.Region, error) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.live += n
+	err := p.mappings.admit(p.live)
+	if err == nil {
+		p.live++
+	}
+	p.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	r, err := make()
+	if err != nil {
+		p.mu.Lock()
+		p.live--
+		p.mu.Unlock()
+	}
+	return r, err
 }
 
 // put takes a region back. Bytes from used on are known to be zero.
@@ -145,7 +195,7 @@ func (p *Pools) putStack(r *mem.Region, deep bool) {
 }
 
 func (p *Pools) keep(r *mem.Region, stack bool) {
-	key := poolKey{r.Size(), stack}
+	key := poolKey{r.Size(), stack, !stack && r.Together()}
 	p.mu.Lock()
 	cost := held(r, stack)
 	if p.closed || len(p.free[key]) >= maxKeep || p.idle+cost > maxIdle {
@@ -163,6 +213,9 @@ func (p *Pools) keep(r *mem.Region, stack bool) {
 func held(r *mem.Region, stack bool) int {
 	if stack {
 		return nearStack
+	}
+	if r.Together() {
+		return commitStep
 	}
 	return min(r.Committed(), keepCommitted)
 }

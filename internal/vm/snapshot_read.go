@@ -364,7 +364,7 @@ func (x *snapshotReader) arena(b *blocks) (from, size uintptr) {
 	if !x.ok() {
 		return 0, 0
 	}
-	r, err := x.Pools.get(int(n), up(max(len(content), commitStep), commitStep))
+	r, err := x.Pools.getArena(up(max(len(content), commitStep), commitStep))
 	if err != nil {
 		x.Failf("a region of %d bytes: %v", n, err)
 		return 0, 0

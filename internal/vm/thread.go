@@ -120,7 +120,7 @@ func NewThread(e Engine, pools *Pools, cfg ThreadConfig) (*Thread, error) {
 	if err != nil {
 		return nil, fmt.Errorf("guest stack: %w", err)
 	}
-	arena, err := pools.get(regionSize, contextSize)
+	arena, err := pools.getArena(contextSize)
 	if err != nil {
 		pools.putStack(stack, false)
 		return nil, fmt.Errorf("thread region: %w", err)
