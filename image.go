@@ -110,6 +110,7 @@ type FreezeOptions struct {
 	// Warmup collects the garbage-collected heap, moves its objects together if the plan can, and makes what is alive an image that collections in
 	// children leave alone. It pays before the first freeze of a Process that many children will be made of; each takes as long as a collection of the whole
 	// heap, and what is alive then is never given back.
+	// It also gives memory back that holds zeros only, 64 KiB or more at a place: for that it reads what the guest has written.
 	Warmup bool
 	// NoGuestHooks leaves out HookPrepare and HookParent, for the freeze of a guest whose only thread is busy. HookChild is called all the same.
 	NoGuestHooks bool

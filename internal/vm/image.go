@@ -16,12 +16,17 @@ type Image struct {
 }
 
 // Freeze makes an Image of threads that stand at safepoints, the one that asks among them perhaps: it is in a host function. main is the store of their
-// Process's main thread. With warm set, what lives in its GC heap is made an image that children's collections do not write to.
+// Process's main thread. With warm set, what lives in its GC heap is made an image that children's collections do not write to, and memory that was
+// cleared is given back.
 func Freeze(pools *Pools, threads []*Thread, main *Store, warm bool) (*Image, error) {
 	img := &Image{pools: pools}
 	img.refs.Store(1)
+	freeze := (*Memory).freeze
+	if warm {
+		freeze = (*Memory).freezeTrimmed
+	}
 	c := cloner{
-		pools: pools, host: func(f *HostFunc) *HostFunc { return f }, memory: (*Memory).freeze,
+		pools: pools, host: func(f *HostFunc) *HostFunc { return f }, memory: freeze,
 		memories: map[*Memory]*Memory{}, threads: map[*waiter]*Thread{}, main: main,
 	}
 	var err error

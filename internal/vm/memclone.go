@@ -2,6 +2,17 @@ package vm
 
 import "fmt"
 
+// freezeTrimmed is freeze for an image without memory for zeros.
+func (m *Memory) freezeTrimmed() (*Memory, error) {
+	m.mu.Lock()
+	err := m.region.Trim()
+	m.mu.Unlock()
+	if err != nil {
+		return nil, fmt.Errorf("linear memory: %w", err)
+	}
+	return m.freeze()
+}
+
 // freeze makes the memory of an image out of one whose threads stand.
 func (m *Memory) freeze() (*Memory, error) {
 	m.mu.Lock()
