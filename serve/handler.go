@@ -213,6 +213,7 @@ func (s *Server) relay(w http.ResponseWriter, r *http.Request, out *exchange, in
 	w.WriteHeader(resp.StatusCode)
 	to := &sender{control: http.NewResponseController(w), w: w}
 	defer to.close()
+	to.soon() // the head: the body may take its time
 	_, err = io.Copy(to, resp.Body)
 	to.flush() // also what comes before an error: the client is to see that something is missing
 	if err == nil {

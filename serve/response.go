@@ -206,7 +206,7 @@ type sender struct {
 	mu      sync.Mutex
 	w       http.ResponseWriter
 	n       int64
-	timer   *time.Timer // guarded by mu; nil before the first write
+	timer   *time.Timer // guarded by mu; nil before the first flush is due
 	pending bool        // guarded by mu: timer runs
 	closed  bool        // guarded by mu
 }
@@ -219,6 +219,18 @@ func (s *sender) Write(p []byte) (int, error) {
 		err = fmt.Errorf("%w: %w", errGone, err)
 	}
 	s.n += int64(n)
+	s.soonLocked()
+	return n, err
+}
+
+// soon has what there is, the head perhaps, flushed before long.
+func (s *sender) soon() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.soonLocked()
+}
+
+func (s *sender) soonLocked() {
 	switch {
 	case s.pending:
 	case s.timer == nil:
@@ -228,7 +240,6 @@ func (s *sender) Write(p []byte) (int, error) {
 		s.timer.Reset(flushDelay)
 		s.pending = true
 	}
-	return n, err
 }
 
 func (s *sender) flush() {

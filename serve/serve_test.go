@@ -230,6 +230,25 @@ func TestStreams(t *testing.T) {
 	}
 }
 
+// The head of an answer comes before the first part of its body does.
+func TestHeadFirst(t *testing.T) {
+	_, web := start(t, Config{Timeout: -1})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, web.URL+"/L", nil) // a head, and then a loop without end
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := web.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != 200 {
+		t.Error(resp.Status)
+	}
+}
+
 // A body of unknown length comes in chunks.
 func TestChunkedRequest(t *testing.T) {
 	_, web := start(t, Config{MaxRequest: 1000})
