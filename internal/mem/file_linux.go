@@ -163,6 +163,21 @@ func mapPrivate(r *Region, f *file, used int) error {
 	return mapFile(r, f, 0, used, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE)
 }
 
+// mapReadable makes the first used bytes a view of the file that cannot be written to.
+func mapReadable(r *Region, f *file, used int) error {
+	return mapFile(r, f, 0, used, unix.PROT_READ, unix.MAP_SHARED)
+}
+
+// collapsePages uses MADV_COLLAPSE (Linux 6.1, madvise(2)), which does not ask for what /sys/kernel/mm/transparent_hugepage/shmem_enabled says. A part that cannot be
+// had now (EAGAIN, EBUSY) is left as it is; other errors are the system's refusal.
+func collapsePages(r *Region, off int) error {
+	err := unix.Madvise(r.bytes(off, hugePage), unix.MADV_COLLAPSE)
+	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EBUSY) {
+		return nil
+	}
+	return err
+}
+
 // mapAnonymous maps fresh memory over n bytes of the region.
 func mapAnonymous(r *Region, off, n int, accessible bool) error {
 	prot := unix.PROT_NONE

@@ -34,6 +34,10 @@ func mapShared(*Region, *file) error { return errors.ErrUnsupported }
 
 func mapPrivate(*Region, *file, int) error { return errors.ErrUnsupported }
 
+func mapReadable(*Region, *file, int) error { return errors.ErrUnsupported }
+
+func collapsePages(*Region, int) error { return errors.ErrUnsupported }
+
 func mapAnonymous(*Region, int, int, bool) error { return errors.ErrUnsupported }
 
 func (r *Region) populate(int, int) {}

@@ -26,6 +26,7 @@ type Image struct {
 
 	idle []idleRegion // guarded by mu; of this base
 	own  int          // guarded by mu; the sum of theirs
+	huge collapser    // guarded by mu
 }
 
 // delta is pages that differ from the base: spans of the region, and their content in their order.
@@ -116,6 +117,9 @@ func (i *Image) MapInto(r *Region) error {
 		i.adoptLocked(r) //nolint:errcheck // then they are copied again
 	}
 	i.users--
+	if err == nil {
+		i.usedLocked()
+	}
 	return errors.Join(err, i.settleLocked())
 }
 
@@ -129,7 +133,7 @@ func (i *Image) adoptLocked(r *Region) error {
 		return err
 	}
 	i.base.drop()
-	i.base, i.used = r.file.retain(), r.backed
+	i.base, i.used, i.huge.made = r.file.retain(), r.backed, 0
 	for _, old := range i.idleLocked() {
 		old.r.from = nil
 		old.r.Release() //nolint:errcheck // address space is lost, no more
@@ -182,6 +186,7 @@ func (i *Image) Close() error {
 	idle := i.idleLocked()
 	err := i.settleLocked() // or the last user does
 	i.mu.Unlock()
+	i.huge.run.Wait()
 	for k := range idle {
 		idle[k].r.from = nil
 		err = errors.Join(err, idle[k].r.Release())
