@@ -538,6 +538,9 @@ func (p *Process) adopt(threads []*vm.Thread, i *Image) {
 	p.caller.p, p.caller.t = p, p.thread
 	p.thread.HostData = &p.caller
 	p.newGroup()
+	for _, t := range threads {
+		t.SetSafepoint(p.atSafepoint())
+	}
 	for _, t := range threads[1:] {
 		t.HostData = &Caller{p: p, t: t}
 	}

@@ -43,6 +43,9 @@ type Config struct {
 	ForkHookTimeout time.Duration
 	// GC configures the garbage-collected heap, of modules that have struct or array types.
 	GC GCConfig
+	// AtSafepoint, for finding bugs, is called by each guest thread at each of its safepoints that is not below a host function, which makes guests many times slower. The thread counts as
+	// stopped meanwhile, so that the function may freeze the Process, and may take as long as it likes. Children call it, too.
+	AtSafepoint func(p *Process)
 }
 
 // DefaultMaxThreads is used if Config.MaxThreads is 0.
@@ -138,6 +141,7 @@ func (r *Runtime) newProcess(ctx context.Context, cfg Config) (*Process, error) 
 	t.GC = p.heapConfig()
 	p.caller.p, p.caller.t = p, t
 	t.HostData = &p.caller
+	t.SetSafepoint(p.atSafepoint())
 	if b := p.newBudget(); b != nil {
 		t.Store.SetBudget(b)
 	}
@@ -160,10 +164,21 @@ func (r *Runtime) bareProcess(ctx context.Context, cfg Config) *Process {
 func (p *Process) newGroup() {
 	p.group = process.New(p.thread, process.Config{
 		MaxThreads: p.cfg.MaxThreads, StackSize: p.cfg.ThreadStackSize, Limits: p.memoryLimits(),
-		Adopt:     func(t *vm.Thread) { t.HostData = &Caller{p: p, t: t} },
+		Adopt: func(t *vm.Thread) {
+			t.HostData = &Caller{p: p, t: t}
+			t.SetSafepoint(p.atSafepoint())
+		},
 		Begin:     p.labels.begin,
 		Instances: &p.linking,
 	})
+}
+
+// atSafepoint returns what the Process's threads call at safepoints, nil for nothing.
+func (p *Process) atSafepoint() func() {
+	if p.cfg.AtSafepoint == nil {
+		return nil
+	}
+	return func() { p.cfg.AtSafepoint(p) }
 }
 
 // Instantiate makes a Process with one instance of m: for modules used as libraries. It runs the start function and, if the module exports it,

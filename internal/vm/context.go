@@ -54,7 +54,7 @@ const (
 	FlagTerminate uint32 = 1 << iota // unwind with the thread's stop cause
 	FlagPause                        // park until resumed (freeze, GC, dump)
 	FlagYield                        // let other goroutines run
-	FlagCollect                      // collect the heap, at each safepoint; see HeapConfig.EverySafepoint
+	FlagEvery                        // do something at each safepoint; see Thread.every
 )
 
 // Flag reads the safepoint word.

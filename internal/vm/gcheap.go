@@ -119,7 +119,7 @@ func (h *Heap) adopt(t *Thread, m *gc.Mutator, supers uintptr) {
 	if h.every {
 		c.AllocMax = 0
 		t.mu.Lock()
-		t.setFlagLocked(FlagCollect)
+		t.setFlagLocked(FlagEvery)
 		t.mu.Unlock()
 	}
 }

@@ -251,7 +251,7 @@ func (x *snapshotWriter) thread(t *Thread) {
 	}
 	x.Blob(stack)
 	x.Bool(t.deep())
-	x.Uint(uint64(t.Top - t.Ctx.StackBase))
+	x.Uint(uint64(min(t.Top, top) - t.Ctx.StackBase)) // one that waits in the middle of an instruction may have an older, higher one; it is set anew before it is used
 	x.Uint(uint64(len(t.Activations)))
 	if len(t.Activations) > 0 {
 		a := t.Activations[0]

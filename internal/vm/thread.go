@@ -76,13 +76,15 @@ type Thread struct {
 	waiter   waiter
 	inner    *waiter // of guest code that Aside runs; written by the owner under mu
 
-	heap       *Heap                // nil without one
-	published  atomic.Pointer[Heap] // the same, for other goroutines
-	mutator    *gc.Mutator          // likewise
-	locals     localSet
-	eval       *evaluation // of a constant expression that is under way
-	collecting bool        // answering FlagCollect
-	turn       bool        // of those answers
+	heap      *Heap                // nil without one
+	published atomic.Pointer[Heap] // the same, for other goroutines
+	mutator   *gc.Mutator          // likewise
+	locals    localSet
+	eval      *evaluation // of a constant expression that is under way
+
+	atSafepoint func() // of SetSafepoint
+	inEvery     bool   // answering FlagEvery
+	turn        bool   // of those answers
 
 	mu        sync.Mutex
 	stopCause error         // guarded by mu; set while FlagTerminate is
@@ -380,8 +382,8 @@ func (t *Thread) Poll() error {
 	if f == 0 {
 		return nil
 	}
-	if f&FlagCollect != 0 {
-		t.collectHere()
+	if f&FlagEvery != 0 {
+		t.every()
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
