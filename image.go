@@ -575,7 +575,7 @@ func (p *Process) adopt(threads []*vm.Thread, i *Image) {
 
 // goOn has the threads of a new child run.
 func (p *Process) goOn(ctx context.Context, threads []*vm.Thread, i *Image) {
-	p.group.Restore(i.lastTID, i.threaded)
+	p.group.Restore(process.TIDsOf(p.pid), i.threaded)
 	for k, t := range threads {
 		f := &i.jobs[k]
 		if k > 0 {

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/spindle-wasm/spindle/internal/image"
+	"github.com/spindle-wasm/spindle/internal/process"
 	"github.com/spindle-wasm/spindle/internal/vm"
 	"github.com/spindle-wasm/spindle/internal/wasm"
 )
@@ -228,6 +229,7 @@ func (r *Runtime) openImage(ctx context.Context, file *image.File, cfg OpenConfi
 	if err := img.read(d, mods, state); err != nil {
 		return nil, errors.Join(err, img.release())
 	}
+	img.family.depart()
 	return img, nil
 }
 
@@ -290,8 +292,8 @@ func (i *Image) read(d *image.Decoder, mods []*Module, state func(i *Image, d *i
 	threads := i.vm.Threads()
 	for _, t := range threads {
 		i.tids = append(i.tids, t.ID)
-		if d.Err() == nil && t.ID > i.lastTID {
-			d.Failf("a thread with identifier %d after %d", t.ID, i.lastTID)
+		if d.Err() == nil && t.ID > process.MaxTID {
+			d.Failf("a thread with identifier %d", t.ID)
 		}
 	}
 	instances := threads[0].Store.Instances

@@ -169,6 +169,7 @@ func (p *Process) newGroup() {
 			t.SetSafepoint(p.atSafepoint())
 		},
 		Begin:     p.labels.begin,
+		TIDs:      func() uint32 { return p.treeOf().family.next() }, // identifiers of Processes are not used again, and so neither are these
 		Instances: &p.linking,
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"sync"
 	"time"
@@ -17,6 +18,15 @@ type family struct {
 	mu      sync.Mutex
 	last    uint32   // guarded by mu; the last one, while there is no counter
 	counter *os.File // guarded by mu; a standby counter, once some of them are in another OS process
+}
+
+// depart goes on from somewhere else: a snapshot may be opened any number of times, and Processes of one opening most likely have other identifiers than those of another one. They
+// are positive as an int32.
+func (f *family) depart() {
+	const most = 1 << 30
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.last = uint32((uint64(f.last) + 1 + rand.Uint64N(most-1)) % most)
 }
 
 func (f *family) next() uint32 {

@@ -11,6 +11,12 @@ import (
 // MaxTID is the largest thread identifier (wasi-threads: the top three bits of a tid are zero).
 const MaxTID = 0x1FFFFFFF
 
+// TIDRange is how many identifiers a group takes at a time (Config.TIDs); the first one of each is not used.
+const TIDRange = 4096
+
+// TIDsOf returns what comes before the identifiers of range n. Ranges go round.
+func TIDsOf(n uint32) uint32 { return n % (MaxTID / TIDRange) * TIDRange }
+
 // Config configures a Group.
 type Config struct {
 	// MaxThreads bounds the threads beside the main one that live at the same time.
@@ -23,6 +29,8 @@ type Config struct {
 	Adopt func(*vm.Thread)
 	// Begin is called on the goroutine that is about to run a thread; fresh says that this is its first. May be nil.
 	Begin func(tid uint32, fresh bool)
+	// TIDs, if not nil, returns a number that no other group gets that it shares identifiers with: the next TIDRange of them are this group's.
+	TIDs func() uint32
 	// Instances, if not nil, is held while the plan is made: it keeps the main thread's set of instances as it is.
 	Instances sync.Locker
 }
@@ -101,6 +109,9 @@ func (g *Group) reserve() (uint32, *worker, error) {
 	for {
 		if g.lastTID++; g.lastTID > MaxTID {
 			g.lastTID = 1
+		}
+		if g.lastTID%TIDRange == 0 && g.cfg.TIDs != nil {
+			g.lastTID = TIDsOf(g.cfg.TIDs()) + 1
 		}
 		if _, live := g.threads[g.lastTID]; !live {
 			break

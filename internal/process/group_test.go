@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/spindle-wasm/spindle/internal/interp"
@@ -265,5 +266,33 @@ func TestUnsharableImport(t *testing.T) {
 	var plan *vm.PlanError
 	if _, err := g.Spawn(context.Background(), untilStopped); !errors.As(err, &plan) || plan.Module != "env" || plan.Name != "memory" {
 		t.Errorf("%v", err)
+	}
+}
+
+// Groups that share identifiers take ranges of them: no two threads of theirs have the same one.
+func TestTIDsOfSeveralGroups(t *testing.T) {
+	var ranges atomic.Uint32
+	seen := map[uint32]bool{}
+	for k := range 3 {
+		g, _ := newGroup(t, `(module)`, Config{TIDs: func() uint32 { return ranges.Add(1) }})
+		if k > 0 {
+			g.Restore(TIDsOf(ranges.Add(1)), false)
+		}
+		for range TIDRange + TIDRange/2 {
+			tid, w, err := g.reserve()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if seen[tid] || tid == 0 || tid > MaxTID {
+				t.Fatalf("group %d: tid %d", k, tid)
+			}
+			seen[tid] = true
+			g.dismiss(w, tid)
+		}
+	}
+	for _, n := range []uint32{0, 1, MaxTID / TIDRange, 1 << 31, 1<<32 - 1} {
+		if tid := TIDsOf(n); tid%TIDRange != 0 || tid+TIDRange-1 > MaxTID {
+			t.Errorf("range %d begins at %d", n, tid)
+		}
 	}
 }
