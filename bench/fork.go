@@ -54,7 +54,7 @@ func runFork(ctx context.Context, sizes forkSizes, runs int, filter string, prog
 	for _, part := range []struct {
 		name string
 		rows func(context.Context) ([]*Row, error)
-	}{{"first instruction", b.first}, {"threads", b.threads}, {"freeze", b.freeze}, {"live", b.live}, {"snapshot", b.restore}, {"throughput", b.throughput}, {"idle children", b.children}} {
+	}{{"first instruction", b.first}, {"threads", b.threads}, {"freeze", b.freeze}, {"live", b.live}, {"processes", b.processes}, {"snapshot", b.restore}, {"throughput", b.throughput}, {"idle children", b.children}} {
 		if !matches(filter, part.name) {
 			continue
 		}

@@ -35,6 +35,7 @@ type options struct {
 }
 
 func main() {
+	serveStandby()
 	var o options
 	flag.StringVar(&o.kernelDir, "kernels", "", "read the kernels' .wasm files from this directory (default: the built-in ones)")
 	flag.IntVar(&o.runs, "runs", 7, "counted runs of each kernel on each engine")
