@@ -44,3 +44,14 @@ func ReadWireError(b []byte) (err, bad error) {
 	d.End()
 	return err, d.Err()
 }
+
+// StandbyFork is the body of a message that asks for a child, with options for "wire" or none.
+func StandbyFork(name string, options bool) []byte {
+	f := passedFork{name: name, call: "_start", args: []uint64{1}}
+	if options {
+		f.options = []passedOptions{{module: "wire"}}
+	}
+	var w image.Encoder
+	f.write(&w)
+	return w.Bytes()
+}

@@ -2,12 +2,12 @@ package spindle
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"syscall"
 
+	"github.com/spindle-wasm/spindle/internal/image"
 	"github.com/spindle-wasm/spindle/internal/standby"
 )
 
@@ -95,12 +95,12 @@ func (i *Image) forkProcess(ctx context.Context, cfg *ProcessForkConfig) (*Child
 
 // passFork makes the message of a fork.
 func (i *Image) passFork(cfg *ProcessForkConfig) (_ *standby.Message, err error) {
-	f := passedFork{Name: cfg.Name, Detach: cfg.Detach, Options: map[string]passedOptions{}}
+	f := passedFork{name: cfg.Name, detach: cfg.Detach}
 	if i.idle() {
-		if f.Call, f.Args = cfg.Call, cfg.Args; f.Call == "" {
-			f.Call = i.Entry()
+		if f.call, f.args = cfg.Call, cfg.Args; f.call == "" {
+			f.call = i.Entry()
 		}
-		if f.Call == "" {
+		if f.call == "" {
 			return nil, &ForkError{Reason: "the guest stands nowhere: which export is to be called?"}
 		}
 	}
@@ -119,11 +119,13 @@ func (i *Image) passFork(cfg *ProcessForkConfig) (_ *standby.Message, err error)
 		if err != nil {
 			return nil, &ForkError{Reason: fmt.Sprintf("the options for import module %q", name), Cause: err}
 		}
-		f.Options[name] = passedOptions{p.State, len(p.Files)}
+		f.options = append(f.options, passedOptions{name, p.State, len(p.Files)})
 		m.Files = append(m.Files, p.Files...)
 	}
-	m.Body, err = json.Marshal(&f)
-	return m, err
+	var w image.Encoder
+	f.write(&w)
+	m.Body = w.Bytes()
+	return m, nil
 }
 
 // fork has a process make a child, and returns the identifier of its Process.

@@ -30,7 +30,7 @@ func (c *standbyChild) run(ctx context.Context, p *Process, err error, f *passed
 		err = p.Wait(context.Background()) // the guest itself ends when ctx does
 		results = p.Results()
 	default:
-		results, err = p.first().Call(ctx, f.Call, f.Args...)
+		results, err = p.first().Call(ctx, f.call, f.args...)
 		var exit *ExitError
 		if errors.As(err, &exit) && exit.Code == 0 {
 			err = nil

@@ -125,7 +125,7 @@ func serveScript(t testing.TB, body []byte, files [][]byte, s *script) {
 		return near.Send(m) == nil
 	}
 	for ok := true; ok && len(s.b) > 0; {
-		switch s.byte() % 6 {
+		switch s.byte() % 7 {
 		case 0:
 			var fs [][]byte
 			for range s.byte() % 4 {
@@ -144,14 +144,13 @@ func serveScript(t testing.TB, body []byte, files [][]byte, s *script) {
 		case 4: // some files too few
 			ok = send(1, body, files[:int(s.byte())%len(files)])
 		case 5:
-			fork := []byte(`{"Name":"child","Detach":false,"Call":"_start","Args":[1],"Options":{"wire":{"State":"","Files":0}}}`)
-			if s.byte()%2 == 0 {
-				fork = []byte(`{}`)
-			}
+			fork := spindle.StandbyFork("child", s.byte()%2 == 0)
 			if s.byte()%2 == 0 {
 				fork = s.change(fork)
 			}
 			ok = send(2, fork, nil)
+		case 6: // a rehearsal
+			ok = send(5, nil, nil)
 		}
 	}
 	near.Close()
@@ -176,6 +175,7 @@ func FuzzStandby(f *testing.F) {
 	f.Add([]byte{2, 2, 0, 10, 255, 5, 0, 1})
 	f.Add([]byte{3, 0, 10, 4, 4, 3, 1, 1, 5, 0, 0, 0, 4, 9})
 	f.Add([]byte{5, 0, 1, 0, 0, 3, 0})
+	f.Add([]byte{6, 1, 6, 6, 5, 1, 1})
 	f.Fuzz(func(t *testing.T, b []byte) { serveScript(t, body, files, &script{b}) })
 }
 

@@ -17,16 +17,18 @@ import (
 // The messages between a process and its standbys. Requests are answered in their order.
 const (
 	// To the standby.
-	msgImage  = iota + 1 // open an image, in the place of the one before; answered by msgOpened
-	msgFork              // make a child of the image; answered by msgStarted before its first instruction
-	msgStop              // end the guest
-	msgDetach            // go on without the parent; answered by msgDetached
+	msgImage    = iota + 1 // open an image, in the place of the one before; answered by msgOpened
+	msgFork                // make a child of the image; answered by msgStarted before its first instruction
+	msgStop                // end the guest
+	msgDetach              // go on without the parent; answered by msgDetached
+	msgRehearse            // do what a fork will do; answered by msgRehearsed
 	// To the parent. All but the first have an error first.
-	msgHello    // the standby is there; the body is standbyVersion
-	msgOpened   //
-	msgStarted  // with the Process's identifier
-	msgDetached //
-	msgEnded    // how the guest ended, and its results
+	msgHello     // the standby is there; the body is standbyVersion
+	msgOpened    //
+	msgStarted   // with the Process's identifier
+	msgDetached  //
+	msgRehearsed //
+	msgEnded     // how the guest ended, and its results
 )
 
 // standbyVersion is compared by the parent: a binary that was replaced has another one, perhaps.
@@ -105,6 +107,8 @@ func (s *standbyServer) serve(ctx context.Context) (code int, err error) {
 				return code, ferr
 			}
 			err = errors.Join(s.answer(msgStarted, ferr, nil), m.Close())
+		case msgRehearse:
+			err = errors.Join(s.answer(msgRehearsed, s.rehearse(ctx), nil), m.Close())
 		default:
 			m.Close() //nolint:errcheck // the other error is the one to report
 			return exitProtocol, &standby.ProtocolError{Msg: fmt.Sprintf("message %d to a standby without a guest", m.Kind)}
@@ -274,44 +278,65 @@ func hand(files []*os.File) []*os.File {
 
 // passedFork is the body of msgFork.
 type passedFork struct {
-	Name    string
-	Detach  bool
-	Call    string   // an export to call, of an image that stands nowhere
-	Args    []uint64 // in slot form
-	Options map[string]passedOptions
+	name    string
+	detach  bool
+	call    string   // an export to call, of an image that stands nowhere
+	args    []uint64 // in slot form
+	options []passedOptions
 }
 
-// passedOptions is a value of ForkConfig.Options: its state, and how many of the message's files follow in the order of names.
+// passedOptions is a value of ForkConfig.Options: its state, and how many of the message's files, in their order, go with it.
 type passedOptions struct {
-	State []byte
-	Files int
+	module string
+	state  []byte
+	files  int
+}
+
+func (f *passedFork) write(w *image.Encoder) {
+	w.String(f.name)
+	w.Bool(f.detach)
+	w.String(f.call)
+	w.Words(f.args)
+	w.Uint(uint64(len(f.options)))
+	for _, o := range f.options {
+		w.String(o.module)
+		w.Blob(o.state)
+		w.Uint(uint64(o.files))
+	}
+}
+
+func (f *passedFork) read(d *image.Decoder, files int) {
+	f.name, f.detach, f.call, f.args = d.String(), d.Bool(), d.String(), d.Words()
+	for range d.Len(3) {
+		o := passedOptions{d.String(), d.Blob(), int(d.Below(uint64(files)+1, "files"))}
+		files -= o.files
+		f.options = append(f.options, o)
+	}
+	d.End()
 }
 
 // fork makes the child. If it has begun, done is set and code is what to exit with.
 func (s *standbyServer) fork(ctx context.Context, m *standby.Message) (done bool, code int, err error) {
 	var f passedFork
-	if err := json.Unmarshal(m.Body, &f); err != nil {
-		return false, 0, &StandbyError{Reason: "a fork that cannot be read", Cause: err}
+	d := image.NewDecoder(m.Body, 0)
+	if f.read(d, len(m.Files)); d.Err() != nil {
+		return false, 0, &StandbyError{Reason: "a fork that cannot be read", Cause: d.Err()}
 	}
 	if s.img == nil {
 		return false, 0, &StandbyError{Reason: "a fork of no image"}
 	}
-	cfg := ForkConfig{Name: f.Name, Options: map[string]any{}}
+	cfg := ForkConfig{Name: f.name, Options: map[string]any{}}
 	rest := m.Files
-	for _, name := range sortedKeys(f.Options) {
-		o := f.Options[name]
-		if o.Files < 0 || o.Files > len(rest) {
-			return false, 0, &StandbyError{Reason: fmt.Sprintf("options for import module %q with %d files of %d", name, o.Files, len(rest))}
-		}
-		cfg.Options[name] = &Passed{State: o.State, Files: hand(rest[:o.Files])}
-		rest = rest[o.Files:]
+	for _, o := range f.options {
+		cfg.Options[o.module] = &Passed{State: o.state, Files: hand(rest[:o.files])}
+		rest = rest[o.files:]
 	}
-	if f.Detach {
+	if f.detach {
 		if err := s.session(); err != nil {
 			return false, 0, err
 		}
 	}
-	c := &standbyChild{s: s, detached: f.Detach}
+	c := &standbyChild{s: s, detached: f.detach}
 	ctx, c.cancel = context.WithCancelCause(ctx)
 	defer c.cancel(nil)
 	started := false
@@ -320,7 +345,7 @@ func (s *standbyServer) fork(ctx context.Context, m *standby.Message) (done bool
 		if s.img.idle() {
 			if inst := p.first(); inst == nil {
 				return &ForkError{Reason: "the guest has no instance to call"}
-			} else if _, err := inst.Func(f.Call); err != nil {
+			} else if _, err := inst.Func(f.call); err != nil {
 				return &ForkError{Reason: "the guest stands nowhere", Cause: err}
 			}
 		}

@@ -220,6 +220,12 @@ func (s *Standbys) ready(p *peer, img *Image) (*peer, error) {
 	if err == nil {
 		err = p.answer(s.ctx, msgOpened)
 	}
+	if err == nil {
+		err = p.send(&standby.Message{Kind: msgRehearse})
+	}
+	if err == nil {
+		err = p.answer(s.ctx, msgRehearsed)
+	}
 	if err != nil {
 		p.kill()
 		return nil, err

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"slices"
 	"sync/atomic"
 
 	"github.com/spindle-wasm/spindle/gc"
@@ -100,6 +101,19 @@ func (img *Image) Fork(cfg ForkConfig) (threads []*Thread, err error) {
 	}
 	img.refs.Add(1)
 	return threads, nil
+}
+
+// Rehearse makes threads of the image, and gives them back: the next Fork finds what it needs in pools, and its code in memory.
+func (img *Image) Rehearse() error {
+	threads, err := img.Fork(ForkConfig{})
+	if err != nil {
+		return err
+	}
+	for _, t := range slices.Backward(threads) { // the main thread's heap goes last
+		t.Close()
+	}
+	img.Done()
+	return nil
 }
 
 // Close takes back the use of whoever made the image. Done takes back that of one Fork.
