@@ -26,12 +26,17 @@ type gcFlags struct {
 }
 
 func (f *gcFlags) add(cmd *cobra.Command, flags *pflag.FlagSet) {
+	f.addHeap(cmd, flags)
+	flags.BoolVar(&f.stats, "gc-stats", false, "print to standard error, at the end, what the collector did")
+	flags.StringVar(&f.trace, "gc-trace", "", "write each collection to `FILE`, for ui.perfetto.dev")
+}
+
+// addHeap adds those that say what heap there is.
+func (f *gcFlags) addHeap(cmd *cobra.Command, flags *pflag.FlagSet) {
 	f.flags = flags
 	flags.StringVar(&f.plan, "gc", spindle.DefaultGCPlan, "collect garbage by this `PLAN`: "+strings.Join(spindle.GCPlans(), ", "))
 	flags.Var(&f.heap, "gc-heap", "largest `SIZE` of the garbage-collected heap, up to 4GiB (256MiB if not given)")
 	flags.IntVar(&f.workers, "gc-workers", 0, "collect with `N` threads of execution (0: one for each processor)")
-	flags.BoolVar(&f.stats, "gc-stats", false, "print to standard error, at the end, what the collector did")
-	flags.StringVar(&f.trace, "gc-trace", "", "write each collection to `FILE`, for ui.perfetto.dev")
 	_ = cmd.RegisterFlagCompletionFunc("gc", cobra.FixedCompletions(spindle.GCPlans(), cobra.ShellCompDirectiveNoFileComp))
 	for _, name := range []string{"gc-heap", "gc-workers"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
@@ -65,10 +70,14 @@ func (f *gcFlags) checkSnapshot() error {
 	return nil
 }
 
+func (f *gcFlags) heapConfig() spindle.GCConfig {
+	return spindle.GCConfig{Plan: f.plan, HeapBytes: int64(f.heap), Workers: f.workers}
+}
+
 // config opens the trace's file. done ends the Process, writes what was asked for to w, and reports what of that failed; it must be called
 // when the guest has ended. Until then p is to be set, if there is a Process.
 func (f *gcFlags) config(w io.Writer, p **spindle.Process) (cfg spindle.GCConfig, done func() error, err error) {
-	cfg = spindle.GCConfig{Plan: f.plan, HeapBytes: int64(f.heap), Workers: f.workers}
+	cfg = f.heapConfig()
 	var file *os.File
 	if f.trace != "" {
 		if file, err = os.Create(f.trace); err != nil {

@@ -28,6 +28,7 @@ type runFlags struct {
 	maxStack   sizeFlag
 	maxThreads int
 	noCheck    bool
+	check      bool
 	gc         gcFlags
 }
 
@@ -77,6 +78,7 @@ The exit code is the guest's. Others: 134 the guest trapped (its backtrace is sh
 	flags.Var(&f.maxStack, "max-stack", "`SIZE` of the guest's stack (8MiB if not given)")
 	flags.IntVar(&f.maxThreads, "max-threads", spindle.DefaultMaxThreads, "at most `N` guest threads beside the main one")
 	flags.BoolVar(&f.noCheck, "no-stack-check", false, "let C functions overrun their stack in linear memory")
+	flags.BoolVar(&f.check, "check", false, "before a snapshot goes on, read all of it and refuse it if it is damaged or made up")
 	f.gc.add(cmd, flags)
 	f.features.add(cmd)
 	_ = cmd.MarkFlagDirname("dir")
@@ -125,6 +127,9 @@ func (a *app) run(ctx context.Context, f *runFlags, features spindle.Features, n
 	defer rt.Close()
 	if isSnapshot(name) {
 		return a.runSnapshot(ctx, f, rt, name, args, dump)
+	}
+	if f.check {
+		return usagef("--check is for a snapshot")
 	}
 	mod, file, err := a.compile(ctx, rt, name)
 	if err != nil {

@@ -62,6 +62,7 @@ The file is as secret as the program's memory.`,
 	flags.StringArrayVar(&f.guest.listen, "tcplisten", nil, "give the guest a socket that listens on `ADDRESS`: descriptors after the directories")
 	flags.Var(&f.guest.maxMemory, "max-memory", "largest `SIZE` of all linear memories together, such as 64MiB")
 	flags.Var(&f.guest.maxStack, "max-stack", "`SIZE` of the guest's stack (8MiB if not given)")
+	f.guest.gc.addHeap(cmd, flags)
 	f.features.add(cmd)
 	_ = cmd.MarkFlagFilename("output", "snap")
 	_ = cmd.MarkFlagDirname("dir")
@@ -109,6 +110,9 @@ func (a *app) snapshot(ctx context.Context, f *snapshotFlags, features spindle.F
 	case f.guest.maxStack > math.MaxInt:
 		return usagef("--max-stack %v is more than this system can address", &f.guest.maxStack)
 	}
+	if err := f.guest.gc.check(); err != nil {
+		return err
+	}
 	ctx, stop := interruptible(ctx)
 	defer stop(nil)
 	opts := []spindle.Option{spindle.WithFeatures(features)}
@@ -131,7 +135,7 @@ func (a *app) snapshot(ctx context.Context, f *snapshotFlags, features spindle.F
 	if wc.Listeners, err = listen(f.guest.listen); err != nil {
 		return err
 	}
-	img, end, err := freezeAt(ctx, rt, mod, wc, at)
+	img, end, err := freezeAt(ctx, rt, mod, wc, f.guest.gc.heapConfig(), at)
 	if err != nil {
 		closeAll(wc.Listeners)
 		return file.wrapGuest(err)
@@ -165,8 +169,8 @@ type frozen struct {
 }
 
 // freezeAt runs a program up to a point. end gives the image and the program up.
-func freezeAt(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, wc wasi.Config, at point) (img *spindle.Image, end func(), err error) {
-	cfg := spindle.Config{Name: "main", Forkable: true}
+func freezeAt(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, wc wasi.Config, gc spindle.GCConfig, at point) (img *spindle.Image, end func(), err error) {
+	cfg := spindle.Config{Name: "main", Forkable: true, GC: gc}
 	if at.export != "" {
 		return freezeBefore(ctx, rt, mod, wc, cfg, at.export)
 	}
@@ -327,7 +331,7 @@ func (a *app) runSnapshot(ctx context.Context, f *runFlags, rt *spindle.Runtime,
 	if cfg.MaxThreads == 0 {
 		cfg.MaxThreads = -1
 	}
-	img, err := rt.OpenImage(ctx, from, spindle.OpenConfig{Config: cfg})
+	img, err := rt.OpenImage(ctx, from, spindle.OpenConfig{Config: cfg, Check: f.check})
 	if err != nil {
 		return in.wrap(err)
 	}

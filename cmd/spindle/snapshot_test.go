@@ -9,14 +9,7 @@ import (
 
 // A program is written to a file at each kind of point, and goes on from there in another process, as often as one likes.
 func TestSnapshot(t *testing.T) {
-	dir := t.TempDir()
-	src, err := os.ReadFile("testdata/files/echo.wat")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "echo.wat"), src, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	dir := copyFiles(t, "echo.wat")
 	for at, want := range map[string]string{
 		"stdin":       "0, 1 directories, generation 1\n",
 		"fork-point":  "1, 1 directories, generation 1\n",
