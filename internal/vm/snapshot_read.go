@@ -44,6 +44,7 @@ type snapshotReader struct {
 	tags     []*Tag
 	memories []*Memory
 	threads  []*Thread
+	globals  map[uintptr]wasm.GlobalType // of the thread that is read
 
 	heapReader
 }
@@ -204,8 +205,30 @@ func (x *snapshotReader) memory() {
 	x.memories = append(x.memories, &Memory{Type: t, Desc: &MemDesc{Len: n}, pools: x.Pools, maxPages: maxPages, image: img})
 }
 
-// readBlocks finds the places that a blockMap tells.
-type readBlocks [3]struct{ from, size uintptr }
+// readBlocks finds the places that a blockMap tells. No word has two uses: one could forge references by the other.
+type readBlocks [3]struct {
+	from, size uintptr
+	used       []uint64 // a bit for each word
+}
+
+// claim takes slots of 8 bytes at a place, and returns their address; ok is false if they are not there, or in use.
+func (at *readBlocks) claim(p uint64, slots uint64) (addr uintptr, ok bool) {
+	k, off := int(p&3)-1, p>>2
+	if k < 0 || off%8 != 0 || off > uint64(at[k].size) || (uint64(at[k].size)-off)/8 < slots {
+		return 0, false
+	}
+	b := &at[k]
+	if b.used == nil {
+		b.used = make([]uint64, b.size/512+1)
+	}
+	for i := off / 8; i < off/8+slots; i++ {
+		if b.used[i/64]&(1<<(i%64)) != 0 {
+			return 0, false
+		}
+		b.used[i/64] |= 1 << (i % 64)
+	}
+	return b.from + uintptr(off), true
+}
 
 // addr reads the place of slots of 8 bytes.
 func (x *snapshotReader) addr(at *readBlocks, slots int) uintptr {
@@ -213,12 +236,11 @@ func (x *snapshotReader) addr(at *readBlocks, slots int) uintptr {
 	if !x.ok() {
 		return 0
 	}
-	k, off := int(p&3)-1, p>>2
-	if k < 0 || off%8 != 0 || off > uint64(at[k].size) || uint64(at[k].size)-off < uint64(slots)*8 {
-		x.Failf("no %d words at place %#x", slots, p)
-		return 0
+	addr, ok := at.claim(p, uint64(slots))
+	if !ok {
+		x.Failf("no %d words at place %#x, or they are something else", slots, p)
 	}
-	return at[k].from + uintptr(off)
+	return addr
 }
 
 func (x *snapshotReader) thread() {
@@ -262,19 +284,19 @@ func (x *snapshotReader) thread() {
 	var at readBlocks
 	at[0].from, at[0].size = stack.Base(), uintptr(len(block))
 	at[1].from, at[1].size = x.arena(&s.blocks)
+	ctx, found := at.claim(ctxPlace, contextSize/8)
+	if x.ok() && (!found || ctxPlace>>2%64 != 0) {
+		x.Failf("no context at place %#x", ctxPlace)
+	}
 	x.freeBlocks(&s.blocks, &at)
 	if x.refTables == nil {
 		x.refs(refs)
-	}
-	k, off := int(ctxPlace&3)-1, ctxPlace>>2
-	if x.ok() && (k < 0 || k > 1 || off%64 != 0 || off > uint64(at[k].size) || uint64(at[k].size)-off < contextSize) {
-		x.Failf("no context at place %#x", ctxPlace)
 	}
 	if !x.ok() {
 		return
 	}
 	base := stack.Base() + uintptr(len(block))
-	t.Ctx = contextAt(at[k].from + uintptr(off))
+	t.Ctx = contextAt(ctx)
 	*t.Ctx = Context{StackBase: base, stackTop: stack.Base() + uintptr(size) - stackReserve}
 	t.Ctx.stackNear = min(t.Ctx.stackTop, stack.Base()+nearStack)
 	frames := x.Blob()

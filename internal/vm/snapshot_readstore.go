@@ -48,9 +48,11 @@ func (x *snapshotReader) store(s *Store, at *readBlocks) {
 		}
 		s.hostRefs[x.hosts[k]] = Ref(r)
 	}
+	x.globals = map[uintptr]wasm.GlobalType{}
 	for range x.Len(3) {
 		g := &Global{Type: wasm.GlobalType{Type: x.valType(), Mutable: x.Bool()}, addr: x.addr(at, GlobalSize/8)}
 		s.globals = append(s.globals, g)
+		x.globals[g.addr] = g.Type
 	}
 	for range x.Len(2) {
 		k, owned := x.index(len(x.memories), "a memory"), x.Bool()
@@ -152,14 +154,14 @@ func (x *snapshotReader) table(s *Store, at *readBlocks) {
 	switch {
 	case p != 0:
 		storage := x.Below(limit+2, "a table's storage")
-		k, off := int(p&3)-1, p>>2
-		if x.ok() && (k < 0 || off%8 != 0 || storage < n || off > uint64(at[k].size) || uint64(at[k].size)-off < storage*4) {
-			x.Failf("no table of %d elements at place %#x", n, p)
+		addr, ok := at.claim(p, (storage+1)/2)
+		if x.ok() && (!ok || storage < n) {
+			x.Failf("no table of %d elements at place %#x, or it is something else", n, p)
 		}
 		if !x.ok() {
 			return
 		}
-		tb.storage, tb.Desc.Base = storage, at[k].from+uintptr(off)
+		tb.storage, tb.Desc.Base = storage, addr
 	default:
 		elems := x.Blob()
 		if uint64(len(elems)) != n*4 {
@@ -265,12 +267,39 @@ func (x *snapshotReader) instance(i *Instance, at *readBlocks) {
 		i.view.globals = x.addr(at, n*GlobalSize/8)
 	}
 	i.impGlobals = make([]uintptr, m.NumImportedGlobals)
-	for k := range i.impGlobals {
-		i.impGlobals[k] = x.addr(at, GlobalSize/8)
+	for k := range i.Module.Globals {
+		typ := m.Globals[k].Type
+		typ.Type = m.Canon(typ.Type)
+		if k < len(i.impGlobals) {
+			i.impGlobals[k] = x.importedGlobal(at, typ)
+		} else {
+			x.globals[i.globalAddr(uint32(k))] = typ
+		}
 	}
 	i.view.impGlobals = addrOf(i.impGlobals)
 	x.segments(i, at)
 	i.view.aux.floor, i.view.aux.top = x.Int(), x.Word()
+}
+
+// importedGlobal reads the place of a global that is another instance's or the host's, or, of a further thread, the thread's copy of the host's.
+func (x *snapshotReader) importedGlobal(at *readBlocks, want wasm.GlobalType) uintptr {
+	p := x.Uint()
+	if k := int(p&3) - 1; k >= 0 {
+		addr := at[k].from + uintptr(p>>2)
+		if got, ok := x.globals[addr]; ok {
+			if got.Mutable != want.Mutable || !x.Types.Matches(got.Type, want.Type) || want.Mutable && !x.Types.Matches(want.Type, got.Type) {
+				x.Failf("the global at place %#x is of another type", p)
+			}
+			return addr
+		}
+	}
+	addr, ok := at.claim(p, GlobalSize/8)
+	if !ok {
+		x.Failf("no global at place %#x", p)
+		return 0
+	}
+	x.globals[addr] = want
+	return addr
 }
 
 func (x *snapshotReader) segments(i *Instance, at *readBlocks) {
