@@ -9,34 +9,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/spindle-wasm/spindle/internal/warm"
 	"github.com/spindle-wasm/spindle/wasi"
 )
 
-// door is the listener of a guest that is being warmed up: nobody comes, and it tells when somebody waits. Package wasi calls Accept when the guest does, or polls,
-// and not before.
-type door struct {
-	asked, closed chan struct{}
-	ask, shut     sync.Once
-}
-
-func newDoor() *door { return &door{asked: make(chan struct{}), closed: make(chan struct{})} }
-
-func (d *door) Accept() (net.Conn, error) {
-	d.ask.Do(func() { close(d.asked) })
-	<-d.closed
-	return nil, net.ErrClosed
-}
-
-func (d *door) Close() error {
-	d.shut.Do(func() { close(d.closed) })
-	return nil
-}
-
-func (d *door) Addr() net.Addr { return &net.TCPAddr{} }
-
 // visit is the listener of a child: it has one connection, and then nobody comes.
 type visit struct {
-	door
+	*warm.Door
 	conn chan net.Conn
 
 	mu    sync.Mutex
@@ -48,7 +27,7 @@ type visit struct {
 }
 
 func newVisit() *visit {
-	return &visit{door: *newDoor(), conn: make(chan net.Conn, 1), done: make(chan struct{}), back: make(chan struct{})}
+	return &visit{Door: warm.NewDoor(), conn: make(chan net.Conn, 1), done: make(chan struct{}), back: make(chan struct{})}
 }
 
 func (v *visit) Accept() (net.Conn, error) {
@@ -58,7 +37,7 @@ func (v *visit) Accept() (net.Conn, error) {
 	default:
 	}
 	v.tell(func() { v.again = true })
-	return v.door.Accept()
+	return v.Door.Accept()
 }
 
 // tell notes something.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	spindle "github.com/spindle-wasm/spindle"
+	"github.com/spindle-wasm/spindle/internal/warm"
 	"github.com/spindle-wasm/spindle/wasi"
 )
 
@@ -20,9 +21,9 @@ type child struct {
 	what  string // the request, for people
 	begun time.Time
 
-	back   <-chan struct{} // of an heir that comes back to a wait: closed when it is there
-	frozen chan frozen     // of an heir that says snapshot()
-	output func(error)     // ends what it prints
+	back   <-chan struct{}  // of an heir that comes back to a wait: closed when it is there
+	frozen chan warm.Frozen // of an heir that says snapshot()
+	output func(error)      // ends what it prints
 
 	ctx    context.Context // ends the guest
 	cancel context.CancelCauseFunc
@@ -31,7 +32,7 @@ type child struct {
 
 	ended chan struct{} // closed when the Process is closed
 	err   error         // how it ended; read after ended
-	image frozen        // of an heir; read after ended
+	image warm.Frozen   // of an heir; read after ended
 }
 
 // errLate ends an heir that does not come back.
@@ -75,11 +76,11 @@ func (s *Server) fork(ctx context.Context, what string, connect func(heir bool) 
 	c.back, c.output = to.back, to.output
 	cfg := spindle.ForkConfig{Options: map[string]any{wasi.ModuleName: to.options}}
 	if of.heir && s.cfg.At == PointFork {
-		c.frozen = make(chan frozen, 1)
+		c.frozen = make(chan warm.Frozen, 1)
 		cfg.Before = func(p *spindle.Process) error {
 			s.points.set(p, func(call *spindle.Caller) {
 				c.output(nil) // what it has printed is the answer
-				snapshot(c.ctx, call, c.frozen)
+				warm.Snapshot(c.ctx, call, c.frozen)
 			})
 			return nil
 		}
@@ -90,7 +91,7 @@ func (s *Server) fork(ctx context.Context, what string, connect func(heir bool) 
 		unhookServer()
 		c.cancel(err)
 		if of.heir {
-			s.settle(frozen{err: errPassed})
+			s.settle(warm.Frozen{Err: errPassed})
 		}
 		s.leave(of.gen)
 		return nil, err
@@ -109,7 +110,7 @@ func (s *Server) fork(ctx context.Context, what string, connect func(heir bool) 
 		unhook()
 		unhookServer()
 		if of.heir {
-			c.image.err = c.blame()
+			c.image.Err = c.blame()
 			s.settle(c.image)
 		}
 		c.cancel(errDone)
@@ -130,29 +131,29 @@ func (c *child) run() error {
 			return err
 		}
 		c.output(nil)
-		c.image = freeze(c.ctx, c.p)
-		return c.image.err
+		c.image = warm.Freeze(c.ctx, c.p)
+		return c.image.Err
 	}
 	select {
 	case <-c.p.Done():
 		select {
 		case c.image = <-c.frozen: // before that
-			return c.image.err
+			return c.image.Err
 		default:
 		}
 		return c.p.Wait(context.Background())
 	case <-c.back:
-		c.image = freeze(c.ctx, c.p)
+		c.image = warm.Freeze(c.ctx, c.p)
 	case c.image = <-c.frozen:
-		c.image.measure(c.p)
+		c.image.Measure(c.p)
 	}
-	return c.image.err
+	return c.image.Err
 }
 
 // blame says why there is no image of an heir, nil if there is one.
 func (c *child) blame() error {
 	switch {
-	case c.image.img != nil:
+	case c.image.Image != nil:
 		return nil
 	case c.passed.Load():
 		return errPassed

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	spindle "github.com/spindle-wasm/spindle"
+	"github.com/spindle-wasm/spindle/internal/warm"
 )
 
 // generation is an image that children are forked of, or were: it goes when the last of them has gone.
@@ -33,10 +34,10 @@ func (g *generation) info() Generation { return Generation{g.number, g.made, g.s
 
 // reforks is what a Server knows of its next image. Guarded by Server.mu.
 type reforks struct {
-	since   int    // requests answered since the last image, or since a failure
-	running bool   // an heir is out
-	served  int    // by the heirs up to mold, since the last image
-	mold    frozen // the last heir's; empty if there is none
+	since   int         // requests answered since the last image, or since a failure
+	running bool        // an heir is out
+	served  int         // by the heirs up to mold, since the last image
+	mold    warm.Frozen // the last heir's; empty if there is none
 	waiting map[chan reforked]struct{}
 
 	done, failed, retired uint64
@@ -101,8 +102,8 @@ func (s *Server) source() (lineage, error) {
 	r := &s.refork
 	if !r.running && (len(r.waiting) > 0 || s.cfg.ReforkAfter > 0 && r.since >= s.cfg.ReforkAfter) {
 		l.heir, r.running = true, true
-		if r.mold.img != nil {
-			l.img = r.mold.img
+		if r.mold.Image != nil {
+			l.img = r.mold.Image
 		}
 	}
 	l.gen.live.Add(1) // the image stays until leave
@@ -135,23 +136,23 @@ func (s *Server) retireLocked(g *generation) {
 var errPassed = errors.New("the request did not end well, which is not the guest's fault")
 
 // settle takes what became of an heir: an image, or why there is none.
-func (s *Server) settle(f frozen) {
+func (s *Server) settle(f warm.Frozen) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := &s.refork
 	r.running = false
 	switch {
 	case s.gen == nil: // closed meanwhile
-		if f.img != nil {
-			_ = f.img.Close()
+		if f.Image != nil {
+			_ = f.Image.Close()
 		}
-	case errors.Is(f.err, errPassed):
-	case f.err != nil:
+	case errors.Is(f.Err, errPassed):
+	case f.Err != nil:
 		r.failed++
-		r.lastErr = f.err
-		s.cfg.Log.Warn("refork failed", "generation", s.gen.number, "error", f.err)
+		r.lastErr = f.Err
+		s.cfg.Log.Warn("refork failed", "generation", s.gen.number, "error", f.Err)
 		s.dropMoldLocked()
-		s.tellLocked(reforked{s.gen.info(), fmt.Errorf("%w: %w", ErrReforkFailed, f.err)})
+		s.tellLocked(reforked{s.gen.info(), fmt.Errorf("%w: %w", ErrReforkFailed, f.Err)})
 	default:
 		served := r.served + 1
 		s.dropMoldLocked()
@@ -165,12 +166,12 @@ func (s *Server) settle(f frozen) {
 // advanceLocked makes the mold the image of a new generation.
 func (s *Server) advanceLocked() {
 	r, was := &s.refork, s.gen
-	s.gen = &generation{number: was.number + 1, img: r.mold.img, made: time.Now(), served: was.served + r.served, size: r.mold.size}
+	s.gen = &generation{number: was.number + 1, img: r.mold.Image, made: time.Now(), served: was.served + r.served, size: r.mold.Size}
 	s.old = append(s.old, was)
 	if was.live.Load() == 0 {
 		s.retireLocked(was)
 	}
-	r.mold = frozen{}
+	r.mold = warm.Frozen{}
 	s.dropMoldLocked()
 	r.done++
 	s.cfg.Log.Info("reforked", "generation", s.gen.number, "served", s.gen.served)
@@ -179,9 +180,9 @@ func (s *Server) advanceLocked() {
 
 // dropMoldLocked begins to count anew.
 func (s *Server) dropMoldLocked() {
-	if r := &s.refork; r.mold.img != nil {
-		_ = r.mold.img.Close()
-		r.mold = frozen{}
+	if r := &s.refork; r.mold.Image != nil {
+		_ = r.mold.Image.Close()
+		r.mold = warm.Frozen{}
 	}
 	s.refork.served, s.refork.since = 0, 0
 }

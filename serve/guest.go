@@ -2,7 +2,6 @@ package serve
 
 import (
 	"context"
-	"errors"
 
 	spindle "github.com/spindle-wasm/spindle"
 	"github.com/spindle-wasm/spindle/wasi"
@@ -16,13 +15,4 @@ type Guest interface {
 	// Answer has a child answer the request on its standard input. ctx ends with the request, or when the client has gone. It is called by many goroutines
 	// at a time, each with a child of its own, which the server closes. Unless it is an ExitError with code 0, an error means 502.
 	Answer(ctx context.Context, child *spindle.Process) error
-}
-
-// done is nil for a guest that has ended of its own accord and says that all is well.
-func done(err error) error {
-	var exit *spindle.ExitError
-	if errors.As(err, &exit) && exit.Code == 0 {
-		return nil
-	}
-	return err
 }

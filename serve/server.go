@@ -55,7 +55,7 @@ func New(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, cfg Conf
 	if err != nil {
 		return nil, fmt.Errorf("serve: %w", err)
 	}
-	s.gen = &generation{img: f.img, made: time.Now(), size: f.size}
+	s.gen = &generation{img: f.Image, made: time.Now(), size: f.Size}
 	cfg.Log.Info("warm", "point", string(cfg.At), "took", time.Since(s.begun))
 	s.accepting, s.stopAccepting = context.WithCancel(context.Background())
 	s.serving, s.stopServing = context.WithCancelCause(context.Background())

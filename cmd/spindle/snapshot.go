@@ -3,18 +3,17 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"math"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/spindle-wasm/spindle"
+	"github.com/spindle-wasm/spindle/internal/warm"
 	"github.com/spindle-wasm/spindle/wasi"
 )
 
@@ -77,27 +76,21 @@ The file is as secret as the program's memory.`,
 	return cmd
 }
 
-// point is where a snapshot is made: at one of two names, or when an export is to be called, or after a time.
-type point struct {
-	name   string
-	export string
-	after  time.Duration
-}
-
-func parsePoint(s string) (p point, err error) {
+// parsePoint reads where a snapshot is made.
+func parsePoint(s string) (at warm.Config, err error) {
 	name, arg, has := strings.Cut(s, ":")
-	switch p.name = name; {
-	case !has && (name == "stdin" || name == "fork-point"):
-		return p, nil
-	case has && name == "export" && arg != "":
-		p.export = arg
-		return p, nil
-	case has && name == "after":
-		if p.after, err = time.ParseDuration(arg); err == nil && p.after >= 0 {
-			return p, nil
+	switch at.At = warm.Kind(name); {
+	case !has && (at.At == warm.Stdin || at.At == warm.ForkPoint):
+		return at, nil
+	case has && at.At == warm.Export && arg != "":
+		at.Export = arg
+		return at, nil
+	case has && at.At == warm.After:
+		if at.After, err = time.ParseDuration(arg); err == nil && at.After >= 0 {
+			return at, nil
 		}
 	}
-	return p, usagef("--at %q: want stdin, fork-point, export:NAME or after:TIME", s)
+	return at, usagef("--at %q: want stdin, fork-point, export:NAME or after:TIME", s)
 }
 
 func (a *app) snapshot(ctx context.Context, f *snapshotFlags, features spindle.Features, name string, args []string) error {
@@ -135,127 +128,17 @@ func (a *app) snapshot(ctx context.Context, f *snapshotFlags, features spindle.F
 	if wc.Listeners, err = listen(f.guest.listen); err != nil {
 		return err
 	}
-	img, end, err := freezeAt(ctx, rt, mod, wc, f.guest.gc.heapConfig(), at)
+	at.WASI, at.Process = wc, spindle.Config{Name: "main", GC: f.guest.gc.heapConfig()}
+	made, err := warm.Up(ctx, rt, mod, at)
 	if err != nil {
 		closeAll(wc.Listeners)
 		return file.wrapGuest(err)
 	}
-	defer end()
+	defer made.Image.Close()
 	return a.writeFile(f.out, func(w io.Writer) error {
-		_, err := img.WriteTo(w)
+		_, err := made.Image.WriteTo(w)
 		return err
 	})
-}
-
-// gate is a standard input that has nothing, and tells when somebody wants to read it.
-type gate struct {
-	asked, closed chan struct{}
-	once          sync.Once
-}
-
-func (g *gate) Read([]byte) (int, error) {
-	g.once.Do(func() { close(g.asked) })
-	<-g.closed
-	return 0, io.EOF
-}
-
-// freezing is for what goes into files: what lives in a garbage-collected heap is the image anyway.
-var freezing = spindle.FreezeOptions{Warmup: true}
-
-// frozen is an image that was made by a guest's call.
-type frozen struct {
-	img *spindle.Image
-	err error
-}
-
-// freezeAt runs a program up to a point. end gives the image and the program up.
-func freezeAt(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, wc wasi.Config, gc spindle.GCConfig, at point) (img *spindle.Image, end func(), err error) {
-	cfg := spindle.Config{Name: "main", Forkable: true, GC: gc}
-	if at.export != "" {
-		return freezeBefore(ctx, rt, mod, wc, cfg, at.export)
-	}
-	var reached <-chan struct{}
-	made := make(chan frozen, 1)
-	closed := func() {}
-	switch at.name {
-	case "stdin":
-		g := &gate{asked: make(chan struct{}), closed: make(chan struct{})}
-		closed = sync.OnceFunc(func() { close(g.closed) })
-		wc.Stdin, reached = g, g.asked
-	case "fork-point":
-		cfg.Imports = spindle.Imports{wasi.ForkModule: wasi.Forks(func(c *spindle.Caller) int32 {
-			at, _, err := c.Freeze(ctx, freezing, spindle.Answer{Results: []uint64{1}})
-			select {
-			case made <- frozen{at, err}:
-			default: // by another thread, a second time
-				if err == nil {
-					_ = at.Close()
-				}
-			}
-			stopped := c.Stopped()
-			_ = c.Block(func() { <-stopped })
-			return 0
-		})}
-	default:
-		there := make(chan struct{})
-		reached = there
-		defer time.AfterFunc(at.after, func() { close(there) }).Stop()
-	}
-	p, err := wasi.Start(ctx, rt, mod, wc, cfg)
-	if err != nil {
-		closed()
-		return nil, nil, err
-	}
-	select {
-	case <-reached:
-		img, _, err = p.Freeze(ctx, freezing)
-	case f := <-made:
-		img, err = f.img, f.err
-	case <-p.Done():
-		if err = p.Wait(ctx); err == nil {
-			err = errors.New("it has ended")
-		}
-		err = fmt.Errorf("the program did not come to the point %q: %w", at.name, err)
-	case <-ctx.Done():
-		err = context.Cause(ctx)
-	}
-	end = func() {
-		if img != nil {
-			img.Close()
-		}
-		closed()
-		p.Close()
-	}
-	if err != nil {
-		end()
-		return nil, nil, err
-	}
-	return img, end, nil
-}
-
-func freezeBefore(ctx context.Context, rt *spindle.Runtime, mod *spindle.Module, wc wasi.Config, cfg spindle.Config, name string) (*spindle.Image, func(), error) {
-	if e, ok := mod.Export(name); !ok || e.Kind != spindle.KindFunc || len(e.Func.Params) > 0 {
-		return nil, nil, fmt.Errorf("the module exports no function %q without parameters", name)
-	}
-	cfg.Entry = name
-	inst, err := wasi.Instantiate(ctx, rt, mod, wc, cfg)
-	if err != nil {
-		return nil, nil, err
-	}
-	if _, reactor := mod.Export("_initialize"); !reactor && name != "_start" {
-		if e, ok := mod.Export("_start"); ok && e.Kind == spindle.KindFunc {
-			if _, err := inst.Call(ctx, "_start"); err != nil {
-				inst.Close()
-				return nil, nil, fmt.Errorf("_start did not return: %w", err)
-			}
-		}
-	}
-	img, _, err := inst.Process().Freeze(ctx, freezing)
-	if err != nil {
-		inst.Close()
-		return nil, nil, err
-	}
-	return img, func() { img.Close(); inst.Close() }, nil
 }
 
 // isSnapshot tells a snapshot by its first bytes.
@@ -347,13 +230,5 @@ func (a *app) runSnapshot(ctx context.Context, f *runFlags, rt *spindle.Runtime,
 	if inst == nil {
 		return in.wrap(errors.New("nothing to run: the guest stands nowhere"))
 	}
-	res, err := inst.Call(ctx, img.Entry())
-	var exit *spindle.ExitError
-	if errors.As(err, &exit) && exit.Code == 0 {
-		return nil
-	}
-	if err == nil && len(res) == 1 && uint32(res[0]) != 0 {
-		return &spindle.ExitError{Code: uint32(res[0])}
-	}
-	return in.wrapGuest(err)
+	return in.wrapGuest(warm.Call(ctx, inst, img.Entry()))
 }
