@@ -3,10 +3,11 @@ package wasi_test
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
+	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -123,38 +124,154 @@ func TestWasixFork(t *testing.T) {
 	}
 }
 
-// A thousand children: no two have the same random bytes or identifier; generations count, clocks go on.
-func TestChildrenAreUnique(t *testing.T) {
-	var out output
-	err := runFork(t, `
+// unique is a guest whose children each write a record of 32 bytes: 16 random ones, a number of a generator that the hook has seeded, the identifiers of the Process and of a thread
+// that it starts. It forks any number of times, or waits at its snapshot to be forked by others.
+const unique = `
+		(global $seed (mut i64) (i64.const 42))
+		(func (export "wasi_thread_start") (param $tid i32) (param i32)
+			(i32.atomic.store (i32.const 28) (local.get $tid))
+			(drop (memory.atomic.notify (i32.const 28) (i32.const 1))))
+		(func (export "spindle_fork_child") (param i64 i32) (result i32)
+			(if (call $random (i32.const 80) (i32.const 8)) (then (return (i32.const 1))))
+			(global.set $seed (i64.load (i32.const 80)))
+			(i32.const 0))
+		(func $record
+			(call $ok (call $random (i32.const 0) (i32.const 16)))
+			(i64.store (i32.const 16) (i64.mul (global.get $seed) (i64.const 0x9E3779B97F4A7C15)))
+			(i32.store (i32.const 24) (call $pid))
+			(i32.atomic.store (i32.const 28) (i32.const 0))
+			(call $ok (i32.lt_s (call $spawn (i32.const 0)) (i32.const 1)))
+			(drop (memory.atomic.wait32 (i32.const 28) (i32.const 0) (i64.const -1)))
+			(call $out (i32.const 1) (i32.const 0) (i32.const 32)))
 		(func (export "_start") (local $i i32)
+			(if (call $snapshot) (then (call $record) (return)))
 			(call $check (i64.eqz (call $generation)))
-			(call $ok (call $random (i32.const 0) (i32.const 16))) ;; the parent's, before
-			(call $out (i32.const 1) (i32.const 0) (i32.const 24))
+			(call $record) ;; the parent's, before
 			(call $ok (call $clock (i32.const 1) (i64.const 1) (i32.const 32)))
 			(loop $l
 				(if (i32.eqz (call $fork (i32.const 0))) (then
 					(call $check (i64.eq (call $generation) (i64.const 1)))
 					(call $ok (call $clock (i32.const 1) (i64.const 1) (i32.const 40)))
 					(call $check (i64.ge_u (i64.load (i32.const 40)) (i64.load (i32.const 32))))
-					(call $ok (call $random (i32.const 0) (i32.const 16)))
-					(call $ok (call $proc_id (i32.const 16)))
-					(call $out (i32.const 1) (i32.const 0) (i32.const 24))
+					(call $record)
 					(return)))
 				(call $ok (i32.lt_s (call $wait (i32.const 0) (i32.const 0) (i32.const 48)) (i32.const 1)))
 				(call $check (i64.eqz (i64.load (i32.const 48))))
-				(br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 1000)))))`, wasi.Config{Stdout: &out})
+				(br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 1000)))))`
+
+// checkUnique looks for anything that two records have in common.
+func checkUnique(t *testing.T, records string, n int) {
+	t.Helper()
+	if len(records) != n*32 {
+		t.Fatalf("%d bytes of records, want %d", len(records), n*32)
+	}
+	for what, field := range map[string][2]int{"random bytes": {0, 16}, "number of the generator": {16, 24}, "identifier of a Process": {24, 28}, "identifier of a thread": {28, 32}} {
+		seen := map[string]int{}
+		for k := range n {
+			v := records[k*32:][field[0]:field[1]]
+			if of, ok := seen[v]; ok {
+				t.Fatalf("records %d and %d have the same %s: %x", of, k, what, v)
+			}
+			seen[v] = k
+		}
+	}
+}
+
+// openSnapshot opens an image with a System of its own.
+func openSnapshot(ctx context.Context, rt *spindle.Runtime, f *os.File) (img *spindle.Image, closeSystem func() error, err error) {
+	sys, err := wasi.New(wasi.Config{Stdout: io.Discard})
+	if err != nil {
+		return nil, nil, err
+	}
+	img, err = rt.OpenImage(ctx, f, spindle.OpenConfig{Config: spindle.Config{Imports: spindle.Imports{
+		wasi.ModuleName: sys, wasi.ThreadModule: wasi.Threads(), wasi.WasixModule: wasi.Wasix(sys), wasi.ForkModule: wasi.Forks(nil),
+	}}})
+	if err != nil {
+		return nil, nil, errors.Join(err, sys.Close())
+	}
+	return img, sys.Close, nil
+}
+
+// A thousand children of a guest's, then as many of the host's, and of a snapshot that is opened twice: no two have the same random bytes, generator, or identifiers of Processes
+// and threads; generations count, clocks go on.
+func TestChildrenAreUnique(t *testing.T) {
+	src := strings.Replace(forkImports, `(memory (export "memory") 1)`, `
+		(import "wasi" "thread-spawn" (func $spawn (param i32) (result i32)))
+		(import "spindle" "pid" (func $pid (result i32)))
+		(import "env" "memory" (memory 1 1 shared))
+		(export "memory" (memory 0))`, 1) + unique + ")"
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	rt := spindle.NewRuntime()
+	defer rt.Close()
+	mod, err := rt.CompileText(ctx, []byte(src))
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := []byte(out.String())
-	random, pids := map[[16]byte]bool{}, map[uint32]bool{}
-	for ; len(b) >= 24; b = b[24:] {
-		random[[16]byte(b)] = true
-		pids[binary.LittleEndian.Uint32(b[16:])] = true
+	var out output
+	p, err := wasi.Start(ctx, rt, mod, wasi.Config{Stdout: &out}, spindle.Config{Forkable: true})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if len(random) != 1001 || len(pids) != 1001 {
-		t.Errorf("%d different random values and %d identifiers, want 1001", len(random), len(pids))
+	if err := errors.Join(p.Wait(ctx), p.Close()); err != nil {
+		t.Fatal(err)
+	}
+	checkUnique(t, out.String(), 1001)
+
+	// At the snapshot, by the host.
+	img := make(chan *spindle.Image, 1)
+	point := wasi.Forks(func(c *spindle.Caller) int32 {
+		i, _, err := c.Freeze(c.Context(), spindle.FreezeOptions{}, spindle.Answer{Results: []uint64{1}})
+		if err != nil {
+			c.Fail(err)
+		}
+		img <- i
+		c.Fail(&spindle.ExitError{})
+		return 0
+	})
+	p, err = wasi.Start(ctx, rt, mod, wasi.Config{}, spindle.Config{Forkable: true, Imports: spindle.Imports{wasi.ForkModule: point}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Wait(ctx); err != nil {
+		t.Fatal(err)
+	}
+	at := <-img
+	records := &output{}
+	children := func(img *spindle.Image, n int) {
+		t.Helper()
+		for range n {
+			c, err := img.Fork(ctx, spindle.ForkConfig{Options: map[string]any{wasi.ModuleName: &wasi.ForkOptions{Stdout: records}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(c.Wait(ctx), c.Close()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	children(at, 400)
+	f, err := os.Create(filepath.Join(t.TempDir(), "app.snap"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := at.WriteTo(f); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		opened, closeSystem, err := openSnapshot(ctx, rt, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		children(opened, 300)
+		if err := errors.Join(opened.Close(), closeSystem()); err != nil {
+			t.Error(err)
+		}
+	}
+	checkUnique(t, records.String(), 1000)
+	if err := errors.Join(at.Close(), p.Close()); err != nil {
+		t.Error(err)
 	}
 }
 
