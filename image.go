@@ -118,10 +118,11 @@ type FreezeOptions struct {
 
 // ForkStats tells what a freeze or a fork took.
 type ForkStats struct {
-	Stop  time.Duration // until all threads stood
-	Copy  time.Duration // to make the image, with the threads standing
-	Gone  []VanishedThread
-	Layer bool // pages that were written since the last freeze lie on top of an older file
+	Stop   time.Duration // until all threads stood
+	Copy   time.Duration // to make the image, with the threads standing
+	Gone   []VanishedThread
+	Layer  bool // pages that were written since the last freeze lie on top of an older file, which others use as well
+	Copied int  // bytes of these: each child copies them
 }
 
 // VanishedThread is a thread that an image does not have.
@@ -366,6 +367,8 @@ func (p *Process) capture(threads []*vm.Thread, caller *vm.Thread, answer *Answe
 		img.release() //nolint:errcheck // likewise
 		return nil, &ForkError{Reason: "the guest's state cannot be captured", Cause: err}
 	}
+	stats.Copied = img.vm.Copied()
+	stats.Layer = stats.Copied > 0
 	for k, t := range kept {
 		if t == caller {
 			img.vm.Threads()[k].SetAnswer(answer)

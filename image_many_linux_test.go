@@ -2,7 +2,9 @@ package spindle_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"math/rand/v2"
 	"os"
 	"runtime"
 	"strings"
@@ -160,6 +162,100 @@ func TestTenThousandChildren(t *testing.T) {
 	}
 	if n := after.mappings - before.mappings; n > 50 { // Go's
 		t.Errorf("%d more mappings than before", n)
+	}
+}
+
+// A hundred generations, each forked from the one before when that has written some pages, and all alive: each has what its line wrote and nothing else, and the
+// mappings and files that they take do not grow with the depth.
+func TestHundredGenerations(t *testing.T) {
+	const generations, mib, writes = 100, 4, 10
+	ctx := t.Context()
+	rt := spindle.NewRuntime()
+	defer rt.Close()
+	mod := compileText(t, rt, `(module (memory (export "m") 64)
+		(func (export "put") (param $at i32) (param $x i32) (i32.store (local.get $at) (local.get $x)))
+		(func (export "fill") (local $i i32)
+			(loop $l
+				(i32.store (local.get $i) (i32.const 1))
+				(br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 4096))) (i32.const 0x400000))))))`)
+	inst, err := rt.Instantiate(ctx, mod, spindle.Config{Name: "line", Forkable: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := inst.Call(ctx, "fill"); err != nil {
+		t.Fatal(err)
+	}
+	before := holds(t)
+	line := []*spindle.Process{inst.Process()}
+	rng := rand.New(rand.NewPCG(100, 1))
+	type write struct{ at, x uint32 }
+	var wrote [][]write // by generation, before its child
+	layers := 0
+	for g := range generations {
+		p := line[g]
+		var own []write
+		for k := range writes {
+			w := write{rng.Uint32N(mib<<20/4096) * 4096, uint32(1000*(g+1) + k)}
+			own = append(own, w)
+			if _, err := p.Instance("line").Call(ctx, "put", uint64(w.at), uint64(w.x)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wrote = append(wrote, own)
+		c, stats, err := p.Fork(ctx, spindle.FreezeOptions{}, spindle.ForkConfig{})
+		if err != nil {
+			t.Fatalf("generation %d: %v", g+1, err)
+		}
+		if stats.Layer != (stats.Copied > 0) || stats.Copied > mib<<20/2 {
+			t.Errorf("generation %d: %d bytes beside the file, a layer: %v", g+1, stats.Copied, stats.Layer)
+		}
+		if stats.Layer {
+			layers++
+		}
+		if c.Generation() != uint64(g+1) {
+			t.Errorf("generation %d says it is %d", g+1, c.Generation())
+		}
+		line = append(line, c)
+	}
+	now := holds(t)
+	if n := now.mappings - before.mappings; n > 4*generations+20 {
+		t.Errorf("%d generations have %d mappings", generations, n)
+	}
+	if n := now.files - before.files; n > generations {
+		t.Errorf("%d generations have %d files", generations, n)
+	}
+	if layers == 0 || layers == generations {
+		t.Errorf("%d of %d generations lay beside a file", layers, generations)
+	}
+	want := make([]byte, mib<<20)
+	for at := 0; at < len(want); at += 4096 {
+		want[at] = 1
+	}
+	for g, p := range line {
+		if g < len(wrote) { // it went on after its fork with nothing
+			for _, w := range wrote[g] {
+				binary.LittleEndian.PutUint32(want[w.at:], w.x)
+			}
+		}
+		m, err := p.Instance("line").Memory("m")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := m.View(0, uint64(len(want))); !ok || !bytes.Equal(got, want) {
+			t.Fatalf("generation %d has other content", g)
+		}
+	}
+	for i := range line {
+		if err := line[i*37%len(line)].Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := rt.Close(); err != nil {
+		t.Fatal(err)
+	}
+	after := holds(t)
+	if after.files >= before.files || after.mappings > before.mappings+20 {
+		t.Errorf("left: %+v, were %+v", after, before)
 	}
 }
 

@@ -32,15 +32,20 @@ const (
 
 // scan returns the pages of a range that are the process's own: written to since they were mapped, in memory or swapped out. The system's page of
 // zeros and pages of a file are not.
-func scan(r *Region, off, n int) ([]Span, error) {
+func scan(r *Region, off, n int) ([]Span, error) { return scanBy(r, off, n, scanSlow) }
+
+// scanQuick is scan where the system goes through the pages itself; otherwise that takes longer than to do without.
+func scanQuick(r *Region, off, n int) ([]Span, error) { return scanBy(r, off, n, nil) }
+
+func scanBy(r *Region, off, n int, fallback func(fd int, r *Region, off, n int) ([]Span, error)) ([]Span, error) {
 	fd, err := unix.Open("/proc/self/pagemap", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, os.NewSyscallError("open", err)
 	}
 	defer unix.Close(fd)
 	spans, err := scanFast(fd, r, off, n, scanBatch)
-	if err != nil {
-		spans, err = scanSlow(fd, r, off, n)
+	if err != nil && fallback != nil {
+		spans, err = fallback(fd, r, off, n)
 	}
 	return spans, err
 }

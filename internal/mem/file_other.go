@@ -46,3 +46,5 @@ func revert(*Region, int, int) error { return errors.ErrUnsupported }
 
 // scan cannot tell here which pages have been written.
 func scan(*Region, int, int) ([]Span, error) { return nil, errors.ErrUnsupported }
+
+func scanQuick(*Region, int, int) ([]Span, error) { return nil, errors.ErrUnsupported }

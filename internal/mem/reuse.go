@@ -66,7 +66,7 @@ func (r *Region) restore(committed, room int) (own int, err error) {
 	if committed == 0 {
 		return 0, nil
 	}
-	dirty, err := scan(r, 0, committed)
+	dirty, err := scanQuick(r, 0, committed)
 	if own = Pages(dirty) * PageSize(); err != nil || own > room || len(dirty) > manyRuns {
 		return 0, revert(r, 0, committed)
 	}

@@ -53,6 +53,23 @@ func Freeze(pools *Pools, threads []*Thread, main *Store, warm bool) (*Image, er
 	return img, nil
 }
 
+// Copied is how many bytes lie on top of the image's files: each Fork copies them.
+func (img *Image) Copied() (bytes int) {
+	seen := map[*Memory]bool{}
+	for _, t := range img.threads {
+		for _, m := range t.Store.memories {
+			if !seen[m] {
+				seen[m] = true
+				bytes += m.image.Copied()
+			}
+		}
+	}
+	if img.heap != nil {
+		bytes += img.heap.ticket.Image().Copied()
+	}
+	return bytes
+}
+
 // Threads returns the image's threads, which never run, in the order of Freeze.
 func (img *Image) Threads() []*Thread { return img.threads }
 
