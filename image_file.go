@@ -41,6 +41,8 @@ type OpenState interface {
 // WriteTo implements io.WriterTo: it writes the image to a file, which Runtime.OpenImage opens, also in another process on another day. The modules are in it. It is as secret as the
 // guest's memory, and for whoever opens it as trusted as the guest's own code. If w is an *os.File, zeros in memories become holes in it.
 //
+// On an error w may have a part of it, which OpenImage refuses.
+//
 // A garbage-collected heap is in it with its plan. All that lives in it becomes its image there (FreezeOptions.Warmup): if the image was made without, WriteTo makes a copy that
 // is warmed up, and keeps it until Close.
 //

@@ -3,6 +3,7 @@ package vm
 import (
 	"fmt"
 	"math"
+	"math/bits"
 	"strings"
 
 	"github.com/spindle-wasm/spindle/gc"
@@ -15,12 +16,23 @@ import (
 
 // heapReader is what a snapshotReader has of a GC heap.
 type heapReader struct {
-	heap      *heapImage // nil if the file has none
-	refTables *refTables // all threads'
-	ids       map[uint32]wasm.TypeID
-	same      bool // the types have here the numbers that headers have
+	heap      *heapImage    // nil if the file has none
+	refTables *refTables    // all threads'
+	ids       []wasm.TypeID // by the numbers that headers have, noType between them
+	same      bool          // the types have here the numbers that headers have
 	roots     []heapRoot
 	state     gc.State
+}
+
+// noType is for what is no number of a type.
+const noType = ^wasm.TypeID(0)
+
+// typeOf returns what a header's number means here.
+func (x *heapReader) typeOf(header uint32) wasm.TypeID {
+	if int64(header) < int64(len(x.ids)) {
+		return x.ids[header]
+	}
+	return noType
 }
 
 // heapRoot is a reference that was read, to be looked at when all is there.
@@ -87,7 +99,7 @@ func (x *snapshotReader) readHeap() {
 
 // types reads the numbers that headers name types by.
 func (x *snapshotReader) types() {
-	x.ids, x.same = map[uint32]wasm.TypeID{}, true
+	x.same = true
 	of := map[wasm.TypeID]uint32{}
 	var mods []*wasm.Module
 	n := x.Len(1)
@@ -103,9 +115,12 @@ func (x *snapshotReader) types() {
 			return
 		}
 		for _, id := range m.TypeIDs {
-			there := x.Uint32()
-			here, known := x.ids[there]
-			if back, ok := of[id]; ok != known || known && (here != id || back != there) {
+			there := uint32(x.Below(maxDisplay/DisplayStride, "a type"))
+			for int64(there) >= int64(len(x.ids)) {
+				x.ids = append(x.ids, noType)
+			}
+			known := x.ids[there] != noType
+			if back, ok := of[id]; ok != known || known && (x.ids[there] != id || back != there) {
 				x.Failf("type %d of the file is two types, or two are one", there)
 				return
 			}
@@ -191,11 +206,14 @@ type heapCheck struct {
 	m   *heap.Memory
 	top uint64 // beyond all blocks that were ever used
 
-	covered, starts map[uint32]*[heap.BlockSize / 512]uint64 // by block: a bit for each 8 bytes that belong to an object; that one begins at
+	covered, starts []*blockBits // by block: which 8 bytes belong to an object; at which one begins
 	remembered      map[gc.Ref]bool
 	foreign         map[image.Foreign]bool
 	work            []gc.Ref
 }
+
+// blockBits has a bit for each 8 bytes of a block.
+type blockBits [heap.BlockSize / 512]uint64
 
 func (c *heapCheck) run() (changed bool, err error) {
 	x := c.x
@@ -218,7 +236,7 @@ func (c *heapCheck) run() (changed bool, err error) {
 			return false, err
 		}
 	}
-	c.covered, c.starts = map[uint32]*[heap.BlockSize / 512]uint64{}, map[uint32]*[heap.BlockSize / 512]uint64{}
+	c.covered, c.starts = make([]*blockBits, c.top>>heap.LogBlock), make([]*blockBits, c.top>>heap.LogBlock)
 	c.remembered, c.foreign = map[gc.Ref]bool{}, map[image.Foreign]bool{}
 	for _, r := range append(x.state.Written, x.state.Remembered.Objects...) {
 		c.remembered[r] = true
@@ -241,10 +259,13 @@ func (c *heapCheck) run() (changed bool, err error) {
 	if x.same {
 		return false, nil
 	}
-	for b, bits := range c.starts {
-		for i := range uint32(heap.BlockSize / 8) {
-			if bits[i/64]&(1<<(i%64)) != 0 {
-				h := c.m.Slot(b<<heap.LogBlock + i*8)
+	for b, starts := range c.starts {
+		if starts == nil {
+			continue
+		}
+		for i, w := range starts {
+			for ; w != 0; w &= w - 1 {
+				h := c.m.Slot(uint32(b)<<heap.LogBlock + uint32(i*64+bits.TrailingZeros64(w))*8)
 				*h = uint32(x.ids[*h])
 			}
 		}
@@ -257,9 +278,9 @@ func (c *heapCheck) object(r gc.Ref, typ wasm.ValType) string {
 	if r%8 != 0 || r < heap.BlockSize || uint64(r)+heap.HeaderSize > c.top || c.m.SpaceOf(r) == 0 {
 		return fmt.Sprintf("%#x is no place of an object", r)
 	}
-	id, ok := c.x.ids[*c.m.Slot(r)]
+	id := c.x.typeOf(*c.m.Slot(r))
 	switch {
-	case !ok || c.x.Types.Def(id).Kind == wasm.CompFunc:
+	case id == noType || c.x.Types.Def(id).Kind == wasm.CompFunc:
 		return fmt.Sprintf("the header of the object at %#x has type %#x, which the modules do not have", r, *c.m.Slot(r))
 	case typ != 0 && typ.Heap() != wasm.HeapExtern && !c.x.Types.Matches(wasm.RefTo(wasm.HeapType(id), false), typ):
 		return fmt.Sprintf("the object at %#x is of type %d, not %v", r, id, typ)
@@ -268,14 +289,19 @@ func (c *heapCheck) object(r gc.Ref, typ wasm.ValType) string {
 }
 
 func (c *heapCheck) layout(r gc.Ref) (l *Layout, n uint32) {
-	return LayoutOf(c.x.Types, c.x.ids[*c.m.Slot(r)]), c.m.Length(r)
+	return LayoutOf(c.x.Types, c.x.typeOf(*c.m.Slot(r))), c.m.Length(r)
 }
 
 // reach is met with each reference to an object; see object. The first one notes the object's extent.
 func (c *heapCheck) reach(r gc.Ref) error {
-	if bits := c.starts[r>>heap.LogBlock]; bits != nil && bits[r%heap.BlockSize/512]&(1<<(r/8%64)) != 0 {
+	b, w, mask := r>>heap.LogBlock, r%heap.BlockSize/512, uint64(1)<<(r/8%64)
+	if c.starts[b] == nil {
+		c.starts[b] = new(blockBits)
+	}
+	if c.starts[b][w]&mask != 0 {
 		return nil
 	}
+	c.starts[b][w] |= mask
 	l, n := c.layout(r)
 	size := uint64(l.Size)
 	if l.Kind == wasm.CompArray {
@@ -284,27 +310,9 @@ func (c *heapCheck) reach(r gc.Ref) error {
 	if size > heap.MaxSize || uint64(r)+size > c.top {
 		return fmt.Errorf("the object at %#x has %d bytes, which are not there", r, size)
 	}
-	for at := uint64(r); at < uint64(r)+size; at += 8 {
-		b := uint32(at >> heap.LogBlock)
-		bits := c.covered[b]
-		if bits == nil {
-			if *c.m.Spaces.At(b) == 0 {
-				return fmt.Errorf("the object at %#x reaches into a free block", r)
-			}
-			bits = new([heap.BlockSize / 512]uint64)
-			c.covered[b] = bits
-		}
-		w, mask := at%heap.BlockSize/512, uint64(1)<<(at/8%64)
-		if bits[w]&mask != 0 {
-			return fmt.Errorf("two objects lie at %#x", at)
-		}
-		bits[w] |= mask
+	if err := c.cover(r, size); err != nil {
+		return err
 	}
-	b := r >> heap.LogBlock
-	if c.starts[b] == nil {
-		c.starts[b] = new([heap.BlockSize / 512]uint64)
-	}
-	c.starts[b][r%heap.BlockSize/512] |= 1 << (r / 8 % 64)
 	if !c.m.Mark.Test(r) {
 		return fmt.Errorf("the object at %#x is not marked", r)
 	}
@@ -312,6 +320,31 @@ func (c *heapCheck) reach(r gc.Ref) error {
 		return fmt.Errorf("a write to the object at %#x has not been remembered", r)
 	}
 	c.work = append(c.work, r)
+	return nil
+}
+
+// cover notes that the bytes are an object's, which no other one may have.
+func (c *heapCheck) cover(r gc.Ref, size uint64) error {
+	for at, end := uint64(r), uint64(r)+size; at < end; {
+		b := uint32(at >> heap.LogBlock)
+		covered := c.covered[b]
+		if covered == nil {
+			if *c.m.Spaces.At(b) == 0 {
+				return fmt.Errorf("the object at %#x reaches into a free block", r)
+			}
+			covered = new(blockBits)
+			c.covered[b] = covered
+		}
+		// The bits of one word at a time: 512 bytes.
+		n := min(end, (at+512)&^511) - at
+		mask := ^uint64(0) >> (64 - n/8) << (at / 8 % 64)
+		w := &covered[at%heap.BlockSize/512]
+		if *w&mask != 0 {
+			return fmt.Errorf("two objects lie at %#x", at)
+		}
+		*w |= mask
+		at += n
+	}
 	return nil
 }
 
