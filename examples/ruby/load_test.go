@@ -99,13 +99,13 @@ func TestLoad(t *testing.T) {
 	settle(t, web, s, idle)
 	after := hold()
 
+	if rest.gone == 0 || len(rest.took) == 0 {
+		t.Fatalf("%d clients are gone, %d had their answer", rest.gone, len(rest.took))
+	}
 	t.Logf("%v by %d clients: %d answers right, %d clients gone; median %v, 99 %% %v", took, clients, len(first.took)+len(rest.took), first.gone+rest.gone,
 		rest.took[len(rest.took)/2].Round(time.Microsecond), rest.took[len(rest.took)*99/100].Round(time.Microsecond))
 	t.Logf("after a tenth: %v", before)
 	t.Logf("at the end:    %v", after)
-	if rest.gone == 0 || len(rest.took) < killed {
-		t.Error("hardly anything was asked")
-	}
 	if after.goroutines > before.goroutines || after.descriptors > before.descriptors || after.mappings > most || after.private.private > before.private.private+slack {
 		t.Error("something was not given back")
 	}
@@ -128,8 +128,8 @@ func ask(t *testing.T, o *oracle, long time.Duration) asked {
 	for c := range clients {
 		wg.Go(func() {
 			r := rand.New(rand.NewPCG(uint64(c), uint64(long)))
-			for ctx.Err() == nil && wrong.Load() < 10 {
-				if r.IntN(killed) == 0 {
+			for n := c * killed / clients; ctx.Err() == nil && wrong.Load() < 10; n++ {
+				if n%killed == 0 { // so the first request of the first client, too
 					if err := o.vanish(t.Context(), r); err != nil && !errors.Is(err, net.ErrClosed) {
 						t.Errorf("a client that was to vanish: %v", err)
 						wrong.Add(1)
