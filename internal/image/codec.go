@@ -2,6 +2,7 @@ package image
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 )
@@ -54,6 +55,7 @@ func (e *Encoder) Words(s []uint64) {
 type FormatError struct {
 	Offset int64
 	Msg    string
+	Cause  error // if the system, and not the file, is why
 }
 
 func (e *FormatError) Error() string {
@@ -62,6 +64,9 @@ func (e *FormatError) Error() string {
 	}
 	return fmt.Sprintf("snapshot: at %#x: %s", e.Offset, e.Msg)
 }
+
+// Unwrap returns the cause.
+func (e *FormatError) Unwrap() error { return e.Cause }
 
 // Decoder reads what an Encoder wrote. After the first error, which it keeps, all it returns is zero.
 type Decoder struct {
@@ -86,7 +91,8 @@ func (d *Decoder) Pos() int64 { return d.off + int64(d.at) }
 // FailAt notes an error at a place of Pos.
 func (d *Decoder) FailAt(pos int64, format string, args ...any) {
 	if d.err == nil {
-		d.err = &FormatError{pos, fmt.Sprintf(format, args...)}
+		err := fmt.Errorf(format, args...)
+		d.err = &FormatError{pos, err.Error(), errors.Unwrap(err)}
 	}
 }
 

@@ -187,7 +187,7 @@ type File struct {
 // Open reads a file's header and description and checks them. It does not read the pages. The error is a *FormatError, or one of reading.
 func Open(f *os.File) (*File, error) {
 	fail := func(off int64, format string, args ...any) (*File, error) {
-		return nil, &FormatError{off, fmt.Sprintf(format, args...)}
+		return nil, &FormatError{Offset: off, Msg: fmt.Sprintf(format, args...)}
 	}
 	info, err := f.Stat()
 	if err != nil {
@@ -272,7 +272,7 @@ func (s *File) Decoder() *Decoder { return NewDecoder(s.desc, headerSize) }
 // Pages makes an image of the pages with that number. It keeps the file's content in use, but not the file open.
 func (s *File) Pages(n uint64) (*mem.Image, error) {
 	if n >= uint64(len(s.sections)) {
-		return nil, &FormatError{-1, fmt.Sprintf("there are no pages %d", n)}
+		return nil, &FormatError{Offset: -1, Msg: fmt.Sprintf("there are no pages %d", n)}
 	}
 	c := &s.sections[n]
 	return mem.FromFile(c.f, c.off, c.layout)
@@ -292,7 +292,7 @@ func (s *File) Check() error {
 			return err
 		}
 		if sum.Sum32() != c.sum {
-			return &FormatError{c.off, fmt.Sprintf("the checksum of %d bytes of pages is wrong: the file is damaged", c.layout.Used)}
+			return &FormatError{Offset: c.off, Msg: fmt.Sprintf("the checksum of %d bytes of pages is wrong: the file is damaged", c.layout.Used)}
 		}
 	}
 	return nil

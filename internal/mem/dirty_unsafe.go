@@ -38,12 +38,20 @@ func scan(r *Region, off, n int) ([]Span, error) { return scanBy(r, off, n, scan
 func scanQuick(r *Region, off, n int) ([]Span, error) { return scanBy(r, off, n, nil) }
 
 func scanBy(r *Region, off, n int, fallback func(fd int, r *Region, off, n int) ([]Span, error)) ([]Span, error) {
+	if missing(func(f *Faults) bool { return f.NoPagemap }) {
+		return nil, errors.ErrUnsupported
+	}
 	fd, err := unix.Open("/proc/self/pagemap", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, os.NewSyscallError("open", err)
 	}
 	defer unix.Close(fd)
-	spans, err := scanFast(fd, r, off, n, scanBatch)
+	var spans []Span
+	if missing(func(f *Faults) bool { return f.NoScan }) {
+		err = errors.ErrUnsupported
+	} else {
+		spans, err = scanFast(fd, r, off, n, scanBatch)
+	}
 	if err != nil && fallback != nil {
 		spans, err = fallback(fd, r, off, n)
 	}

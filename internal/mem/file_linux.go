@@ -10,6 +10,12 @@ import (
 // newFile makes a file that is size bytes long and takes no memory. The error is errors.ErrUnsupported where there are none (a filter of
 // system calls may refuse them).
 func newFile(size int) (*file, error) {
+	if missing(func(f *Faults) bool { return f.NoFiles }) {
+		return nil, errors.ErrUnsupported
+	}
+	if err := fault(); err != nil {
+		return nil, err
+	}
 	const flags = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
 	fd, err := unix.MemfdCreate("spindle", flags|unix.MFD_NOEXEC_SEAL)
 	if errors.Is(err, unix.EINVAL) { // before Linux 6.3
@@ -34,6 +40,9 @@ func (f *file) close() { unix.Close(f.fd) } //nolint:errcheck // nothing was wri
 
 // duplicate makes another descriptor of what one refers to.
 func duplicate(fd uintptr) (int, error) {
+	if err := fault(); err != nil {
+		return 0, err
+	}
 	n, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
 	return n, os.NewSyscallError("fcntl", err)
 }
@@ -111,6 +120,9 @@ func (f *file) extents(n int) []Span {
 
 // write puts bytes into a file that is not sealed.
 func (f *file) write(b []byte, off int) error {
+	if err := fault(); err != nil {
+		return err
+	}
 	for len(b) > 0 {
 		n, err := unix.Pwrite(f.fd, b, f.start+int64(off))
 		if errors.Is(err, unix.EINTR) {
@@ -149,6 +161,9 @@ func (f *file) punch(off, n int) error {
 
 // mapFile maps n bytes of the file over the same place of the region.
 func mapFile(r *Region, f *file, off, n, prot, flags int) error {
+	if err := fault(); err != nil {
+		return err
+	}
 	_, err := unix.MmapPtr(f.fd, f.start+int64(off), ptr(r.base+uintptr(off)), uintptr(n), prot, flags|unix.MAP_FIXED|unix.MAP_NORESERVE)
 	return os.NewSyscallError("mmap", err)
 }
@@ -183,6 +198,9 @@ func mapAnonymous(r *Region, off, n int, accessible bool) error {
 	prot := unix.PROT_NONE
 	if accessible {
 		prot = unix.PROT_READ | unix.PROT_WRITE
+	}
+	if err := fault(); err != nil {
+		return err
 	}
 	_, err := unix.MmapPtr(-1, 0, ptr(r.base+uintptr(off)), uintptr(n), prot, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_FIXED|unix.MAP_NORESERVE)
 	return os.NewSyscallError("mmap", err)

@@ -12,6 +12,9 @@ import (
 func PageSize() int { return os.Getpagesize() }
 
 func reserve(size int) (*Region, error) {
+	if err := fault(); err != nil {
+		return nil, err
+	}
 	p, err := unix.MmapPtr(-1, 0, nil, uintptr(size), unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON|mapNoReserve)
 	if err != nil {
 		return nil, os.NewSyscallError("mmap", err)
@@ -21,6 +24,9 @@ func reserve(size int) (*Region, error) {
 
 // reserveCommitted maps size bytes, all accessible.
 func reserveCommitted(size int) (uintptr, error) {
+	if err := fault(); err != nil {
+		return 0, err
+	}
 	p, err := unix.MmapPtr(-1, 0, nil, uintptr(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|mapNoReserve)
 	if err != nil {
 		return 0, os.NewSyscallError("mmap", err)
@@ -30,6 +36,9 @@ func reserveCommitted(size int) (uintptr, error) {
 }
 
 func commit(r *Region, off, n int) error {
+	if err := fault(); err != nil {
+		return err
+	}
 	return os.NewSyscallError("mprotect", unix.Mprotect(r.bytes(off, n), unix.PROT_READ|unix.PROT_WRITE))
 }
 

@@ -199,7 +199,7 @@ func (x *snapshotReader) memory() {
 	}
 	img, err := x.file.Pages(pages)
 	if err != nil {
-		x.Failf("pages %d: %v", pages, err)
+		x.Failf("pages %d: %w", pages, err)
 		return
 	}
 	x.memories = append(x.memories, &Memory{Type: t, Desc: &MemDesc{Len: n}, pools: x.Pools, maxPages: maxPages, image: img})

@@ -48,7 +48,7 @@ func (x *snapshotReader) readHeap() {
 	x.refTables.shared = true
 	h := &heapImage{types: g, pools: x.Pools, every: x.GC.EverySafepoint, refs: x.refTables}
 	if _, err := g.hold(x.Pools, false); err != nil {
-		x.Failf("the heap: %v", err)
+		x.Failf("the heap: %w", err)
 		return
 	}
 	x.heap = h // from here on it is closed with the reader
@@ -91,7 +91,7 @@ func (x *snapshotReader) readHeap() {
 		}
 	}
 	if err != nil {
-		x.Failf("the heap: %v", err)
+		x.Failf("the heap: %w", err)
 		return
 	}
 	x.state = s
@@ -147,7 +147,7 @@ func (x *snapshotReader) heapState() (s gc.State) {
 	for range x.Len(2) {
 		f := image.Foreign{Class: uint8(x.Below(2, "a class of words")), Word: x.Uint32()}
 		s.Foreign = append(s.Foreign, f)
-		if x.ok() && f.Class == foreignExn && int(f.Word) >= len(x.refTables.exns.recs) {
+		if x.ok() && f.Class == foreignExn && f.Word != 0 && int(f.Word) >= len(x.refTables.exns.recs) {
 			x.Failf("no exception %d", f.Word)
 		}
 	}
@@ -196,7 +196,7 @@ func (x *snapshotReader) checkHeap() {
 		return (&heapCheck{x: x, m: m, top: uint64(m.Top()) << heap.LogBlock}).run()
 	})
 	if err != nil {
-		x.Failf("the heap: %v", err)
+		x.Failf("the heap: %w", err)
 	}
 }
 

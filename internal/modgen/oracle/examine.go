@@ -61,14 +61,21 @@ func variations(n int) []variation {
 		{"small stack", Options{Tables: true, StackSize: 256 << 10}},
 		{"large stack", Options{Tables: true, StackSize: 64 << 20}},
 		{"paused", Options{Tables: true, During: pauses(uint64(n))}},
+		{"forked", Options{Tables: true, Forks: &Forks{Seed: uint64(n), Max: 12}}},
+		{"snapshot", Options{Tables: true, Forks: &Forks{Seed: uint64(n) + 1, Max: 4, Files: true}}},
 	}
 }
 
-// heaps are variations of modules with objects: each plan, with a collection at every few allocations or at every safepoint. A module
-// gets two of them, that of a plan that moves objects whenever it collects, and another.
+// heaps are variations of modules with objects: each plan, with a collection at every few allocations or at every safepoint, or forked. A module
+// gets three of them, that of a plan that moves objects whenever it collects, another, and one that is forked.
 func heaps(n int) []variation {
 	var list []variation
+	var forkedHeaps []variation
 	for i, plan := range spindle.GCPlans() {
+		gc := spindle.GCConfig{Plan: plan, Stress: 1 + (n+i)%11, Sanity: true, Workers: 1 + n%2}
+		forkedHeaps = append(forkedHeaps,
+			variation{plan + ", forked", Options{Tables: true, GC: gc, Forks: &Forks{Seed: uint64(n), Max: 12}}},
+			variation{plan + ", snapshot", Options{Tables: true, GC: gc, Forks: &Forks{Seed: uint64(n), Max: 4, Files: true}}})
 		if plan == "nogc" {
 			continue // never collects
 		}
@@ -79,6 +86,7 @@ func heaps(n int) []variation {
 	return []variation{
 		{"semispace", Options{Tables: true, GC: spindle.GCConfig{Plan: "semispace", Stress: 1, Workers: 1}}},
 		list[n%len(list)],
+		forkedHeaps[n%len(forkedHeaps)],
 	}
 }
 

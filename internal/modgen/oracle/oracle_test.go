@@ -1,6 +1,7 @@
 package oracle
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"hash/crc32"
@@ -9,15 +10,17 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spindle-wasm/spindle"
 	"github.com/spindle-wasm/spindle/internal/modgen"
 	"github.com/spindle-wasm/spindle/internal/wasm"
 	"github.com/spindle-wasm/spindle/internal/wat"
 )
 
 var (
-	seeds  = flag.Int("seeds", 300, "modules to run")
-	first  = flag.Int("first", 0, "first seed")
-	reduce = flag.String("reduce", "", "module to reduce for as long as its runs differ, or fail")
+	seeds     = flag.Int("seeds", 300, "modules to run")
+	first     = flag.Int("first", 0, "first seed")
+	forkCount = flag.Int("forks", 300, "forks of random modules")
+	reduce    = flag.String("reduce", "", "module to reduce for as long as its runs differ, or fail")
 )
 
 // config varies with the choices, so that the fuzzer can choose too.
@@ -189,4 +192,43 @@ func TestReduce(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%d bytes from %d: %s", len(small), len(b), complaint(small))
+}
+
+// TestForkedRuns sees that the variations with forks have some, and in larger numbers finds what a few of them do not: -forks.
+func TestForkedRuns(t *testing.T) {
+	n := 0
+	for seed := 0; n < *forkCount; seed++ {
+		data := modgen.Seed(uint64(*first + seed))
+		cfg := config(data)
+		bin := modgen.Generate(data, cfg)
+		support, err := modgen.Support(bin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := NewSpindle(cfg.Features, bin, support)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plans := spindle.GCPlans()
+		gc := spindle.GCConfig{Plan: plans[seed%len(plans)], Stress: 1 + seed%13, Sanity: true, Workers: 1 + seed%2}
+		base, err := s.Run(t.Context(), Options{Tables: true, GC: gc})
+		if err != nil {
+			t.Fatal(seed, err)
+		}
+		for _, files := range []bool{false, true} {
+			trace, err := s.Run(t.Context(), Options{Tables: true, GC: gc, Forks: &Forks{Seed: uint64(seed), Max: 40, Files: files}})
+			d := Diff(base, trace)
+			if err == nil && d != "" {
+				err = errors.New(d)
+			}
+			if err != nil {
+				keep(t, bin)
+				t.Fatalf("seed %d, plan %s, files %v: %v", *first+seed, gc.Plan, files, err)
+			}
+		}
+		n += s.Forked()
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

@@ -22,6 +22,8 @@ type Options struct {
 	During func(p *spindle.Process) (stop func())
 	// Tables adds the contents of tables to the trace.
 	Tables bool
+	// Forks, if set, has the run forked.
+	Forks *Forks
 	// NoCallbacks keeps host functions from calling back.
 	NoCallbacks bool
 }
@@ -30,6 +32,7 @@ type Options struct {
 type Spindle struct {
 	rt           *spindle.Runtime
 	mod, support *spindle.Module
+	forked       int
 }
 
 // NewSpindle compiles a module and its support module, which may be nil.
@@ -62,17 +65,39 @@ type spindleRun struct {
 	callback string // the export that host functions call
 	err      error  // what must not happen
 	opts     Options
+
+	forks   *forks        // of Options.Forks
+	calling *spindle.Func // the call that runs, while it may be forked
+	name    string        // of the export that it calls, and the round, for the trace
+	depth   int           // of forks
+	root    *spindleRun   // of a fork: the run that was not forked
+	mark    int           // likewise: where in that one's trace its own begins
 }
+
+// mainName is the name of the instance of the module.
+const mainName = "main"
+
+// Forked tells of how many copies the last runs with Options.Forks had; for tests of the oracle.
+func (s *Spindle) Forked() int { return s.forked }
 
 // Run instantiates the module in a Process of its own, calls its exports and closes it. The error is set for what no guest may
 // cause: a broken invariant, or an error of an unknown kind.
 func (s *Spindle) Run(ctx context.Context, opts Options) (Trace, error) {
 	r := &spindleRun{rt: s.rt, opts: opts, mod: s.mod}
-	p, err := s.rt.NewProcess(spindle.Config{StackSize: opts.StackSize, GC: opts.GC, Imports: spindle.Imports{modgen.HostName: r}})
+	cfg := spindle.Config{StackSize: opts.StackSize, GC: opts.GC, Imports: spindle.Imports{modgen.HostName: r}}
+	if opts.Forks != nil {
+		r.forks = newForks(opts.Forks, s.mod, s.support)
+		cfg.Forkable, cfg.AtSafepoint = true, r.forks.safepoint
+		defer func() { s.forked += r.forks.n }()
+	}
+	p, err := s.rt.NewProcess(cfg)
 	if err != nil {
 		return nil, err
 	}
 	r.p = p
+	if r.forks != nil {
+		r.forks.runs[p] = r
+	}
 	stop := func() {}
 	if opts.During != nil {
 		stop = opts.During(p)
@@ -90,7 +115,7 @@ func (r *spindleRun) run(ctx context.Context, s *Spindle) {
 			return
 		}
 	}
-	inst, err := r.p.Instantiate(ctx, s.mod, "")
+	inst, err := r.p.Instantiate(ctx, s.mod, mainName)
 	r.trace.Add("instantiate: %s", r.outcome(err))
 	if err != nil {
 		return
@@ -155,12 +180,23 @@ func (r *spindleRun) call(ctx context.Context, e spindle.ExportType, round int) 
 		r.fail(err)
 		return
 	}
+	r.name = fmt.Sprintf("%s round %d", e.Name, round)
+	r.calling = f
 	results, err := f.Call(ctx, args...)
+	r.returned(results, err)
+	r.calling = nil
+	if r.forks != nil {
+		r.forks.ended(r)
+	}
+}
+
+// returned writes down how the call ended.
+func (r *spindleRun) returned(results []uint64, err error) {
 	if err != nil {
-		r.trace.Add("%s round %d: %s", e.Name, round, r.outcome(err))
+		r.trace.Add("%s: %s", r.name, r.outcome(err))
 		return
 	}
-	r.trace.Add("%s round %d: %s", e.Name, round, Values(f.Type().Results, results, r.describe))
+	r.trace.Add("%s: %s", r.name, Values(r.calling.Type().Results, results, r.describe))
 }
 
 // ref makes the reference that a number of Args stands for.
