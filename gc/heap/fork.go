@@ -57,7 +57,7 @@ func (f *Frozen) Shell() *Memory {
 
 // New makes a memory.
 func (f *Frozen) New() (*Memory, error) {
-	r, err := f.img.Map()
+	r, err := f.img.MapFresh() // what collections have written to in one child is of no use to the next
 	if err != nil {
 		return nil, fmt.Errorf("gc: forking the heap: %w", err)
 	}

@@ -2,6 +2,7 @@ package mem
 
 import (
 	"errors"
+	"math"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -62,8 +63,11 @@ func (f *file) seal() error {
 	return os.NewSyscallError("fcntl", err)
 }
 
-// keepWriter makes the mapping by which the content can change later. Without it such a change takes another file.
+// keepWriter makes the mapping by which the content can change later. Without it such a change takes another file. Where addresses have 32 bits there is no room for one.
 func (f *file) keepWriter(size int) {
+	if math.MaxInt == math.MaxInt32 {
+		return
+	}
 	w, err := Reserve(size)
 	if err != nil {
 		return

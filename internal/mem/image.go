@@ -77,9 +77,16 @@ func (i *Image) Size() int { return i.size }
 // Committed is the number of bytes that are accessible in a new region.
 func (i *Image) Committed() int { return i.committed }
 
-// Map gives a region of the image: its committed part has the image's content. It takes two mappings, or three. Its Release may leave it with the image, for the next Map.
-func (i *Image) Map() (*Region, error) {
-	if r := i.reuse(); r != nil {
+// Map gives a region of the image: its committed part has the image's content. It takes two mappings, or three. Its Release may leave it with the image, for the next Map, which gets
+// pages that were written with it: these are the image's content again, but the region's own.
+func (i *Image) Map() (*Region, error) { return i.mapRegion(false) }
+
+// MapFresh is Map for a region that has no pages of its own, for who counts them.
+func (i *Image) MapFresh() (*Region, error) { return i.mapRegion(true) }
+
+func (i *Image) mapRegion(fresh bool) (*Region, error) {
+	if r := i.reuse(fresh); r != nil {
+		r.fresh = fresh
 		return r, nil
 	}
 	r, err := Reserve(i.size)
@@ -89,7 +96,7 @@ func (i *Image) Map() (*Region, error) {
 	if err := i.MapInto(r); err != nil {
 		return nil, errors.Join(err, r.Release())
 	}
-	r.from = i
+	r.from, r.fresh = i, fresh
 	return r, nil
 }
 

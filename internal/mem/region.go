@@ -21,7 +21,9 @@ type Region struct {
 
 	hidden int // bytes
 
-	from *Image // whose Map made the region, if any
+	from  *Image // whose Map made the region, if any
+	uses  int    // since it had no pages of its own
+	fresh bool   // of MapFresh
 
 	slots *Slots // nil for a mapping of its own
 	chunk *chunk

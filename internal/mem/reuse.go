@@ -7,7 +7,9 @@ package mem
 const (
 	maxIdle  = 32       // regions of an image that wait
 	maxOwn   = 16 << 20 // bytes of pages of their own that these have together
-	manyRuns = 4096     // beyond so many runs of pages nothing is kept: each is a system call
+	minOwn   = 256 << 10
+	manyRuns = 4096 // beyond so many runs of pages nothing is kept: each is a system call
+	maxUses  = 64   // of a region before it gives everything back: pages that one child in many writes are not to add up
 )
 
 // idleRegion is a region of an image as Map gives it.
@@ -16,17 +18,27 @@ type idleRegion struct {
 	own int // bytes of pages that are not the file's
 }
 
-// reuse returns a region that waits, or nil.
-func (i *Image) reuse() *Region {
+// reuse returns a region that waits, or nil. If fresh is set it has no pages of its own.
+func (i *Image) reuse(fresh bool) *Region {
 	i.mu.Lock()
-	defer i.mu.Unlock()
 	n := len(i.idle)
 	if n == 0 {
+		i.mu.Unlock()
 		return nil
 	}
 	last := i.idle[n-1] // whose pages are the warmest
 	i.idle, i.own = i.idle[:n-1], i.own-last.own
+	i.mu.Unlock()
 	r := last.r
+	r.uses++
+	if fresh && last.own > 0 {
+		if err := revert(&r, 0, i.committed); err != nil {
+			r.from = nil
+			r.Release() //nolint:errcheck // address space is lost, no more
+			return nil
+		}
+		r.uses = 0
+	}
 	return &r
 }
 
@@ -34,7 +46,10 @@ func (i *Image) reuse() *Region {
 func (i *Image) takeBack(r *Region) bool {
 	i.mu.Lock()
 	ok := !i.closed && i.base != nil && r.file == i.base && r.backed == i.used && r.hidden == 0 && i.delta.pages == 0 && len(i.idle) < maxIdle
-	room := maxOwn - i.own
+	room := min(maxOwn-i.own, max(minOwn, i.used/8)) // most stays shared
+	if r.uses >= maxUses || r.fresh {
+		room = 0
+	}
 	if ok {
 		i.users++
 	}
@@ -66,8 +81,13 @@ func (r *Region) restore(committed, room int) (own int, err error) {
 	if committed == 0 {
 		return 0, nil
 	}
+	if room == 0 {
+		r.uses = 0
+		return 0, revert(r, 0, committed)
+	}
 	dirty, err := scanQuick(r, 0, committed)
 	if own = Pages(dirty) * PageSize(); err != nil || own > room || len(dirty) > manyRuns {
+		r.uses = 0
 		return 0, revert(r, 0, committed)
 	}
 	for _, s := range dirty {

@@ -82,6 +82,37 @@ func TestReuse(t *testing.T) {
 		t.Errorf("regions that wait have %d bytes of their own, at most %d", img.own, max)
 	}
 
+	fresh, err := img.MapFresh()
+	if err != nil {
+		t.Fatal(err)
+	}
+	(&model{fresh, m.want}).check(t, "fresh region")
+	if dirty, err := fresh.Dirty(); err != nil || len(dirty) > 0 || len(img.idle) != 0 {
+		t.Errorf("a fresh region has %d pages of its own (%v), %d others wait", Pages(dirty), err, len(img.idle))
+	}
+	if err := fresh.Release(); err != nil {
+		t.Fatal(err)
+	}
+	own := 0
+	for range 2 * maxUses { // each writes to another page: they do not add up for ever
+		c, err := img.Map()
+		if err != nil {
+			t.Fatal(err)
+		}
+		dirty, err := c.Dirty()
+		if err != nil {
+			t.Fatal(err)
+		}
+		own = max(own, Pages(dirty))
+		fill(c, c.uses*3, c.uses*3+1)
+		if err := c.Release(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if own == 0 || own > maxUses {
+		t.Errorf("a region came to have %d pages of its own, want %d at most, and some", own, maxUses)
+	}
+
 	var many []*Region
 	for range maxIdle + 10 {
 		c, err := img.Map()

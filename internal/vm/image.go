@@ -89,6 +89,9 @@ func (img *Image) Fork(cfg ForkConfig) (threads []*Thread, err error) {
 		pools: img.pools, budget: cfg.Budget, host: cfg.Host, memory: (*Memory).fork, share: true,
 		memories: map[*Memory]*Memory{}, threads: map[*waiter]*Thread{}, main: img.threads[0].Store,
 	}
+	if cfg.Budget != nil && cfg.Budget.Grow != nil {
+		c.memory = (*Memory).forkFresh
+	}
 	if c.host == nil {
 		c.host = func(f *HostFunc) *HostFunc { return f }
 	}

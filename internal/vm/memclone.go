@@ -1,6 +1,10 @@
 package vm
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/spindle-wasm/spindle/internal/mem"
+)
 
 // freezeTrimmed is freeze for an image without memory for zeros.
 func (m *Memory) freezeTrimmed() (*Memory, error) {
@@ -25,8 +29,13 @@ func (m *Memory) freeze() (*Memory, error) {
 }
 
 // fork makes a memory out of one of an image.
-func (m *Memory) fork() (*Memory, error) {
-	r, err := m.pools.fromImage(m.image)
+func (m *Memory) fork() (*Memory, error) { return m.forkBy(m.image.Map) }
+
+// forkFresh is fork for a Process whose private pages are counted: what an earlier child has written is not to be among them.
+func (m *Memory) forkFresh() (*Memory, error) { return m.forkBy(m.image.MapFresh) }
+
+func (m *Memory) forkBy(get func() (*mem.Region, error)) (*Memory, error) {
+	r, err := m.pools.count(get)
 	if err != nil {
 		return nil, fmt.Errorf("linear memory: %w", err)
 	}

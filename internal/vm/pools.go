@@ -139,9 +139,6 @@ func (p *Pools) getForkable(size, commit int) (*mem.Region, error) {
 	})
 }
 
-// fromImage makes a region of an image.
-func (p *Pools) fromImage(img *mem.Image) (*mem.Region, error) { return p.count(img.Map) }
-
 // count makes a region, and counts it.
 func (p *Pools) count(make func() (*mem.Region, error)) (*mem.Region, error) {
 	p.mu.Lock()
