@@ -63,8 +63,8 @@ func (c *ChildProcess) Results() []uint64 {
 	}
 }
 
-// Signal sends a signal to the process. What that does to a guest is what it does to any Go program: SIGSTOP and SIGCONT stop it and have it go on, SIGTERM and SIGKILL end it. The
-// error is os.ErrProcessDone if it has ended.
+// Signal sends a signal to the process. What that does to a guest is what it does to any Go program: SIGSTOP and SIGCONT stop it and have it go on, SIGTERM and SIGKILL end it; but
+// SIGINT, which a terminal sends to all processes, is ignored. The error is os.ErrProcessDone if it has ended.
 func (c *ChildProcess) Signal(s os.Signal) error { return c.peer.proc.Signal(s) }
 
 // Stop has the guest end as Process.Close does, without waiting for it: wherever it is, with cause as the cause of its TrapError. The first cause counts.

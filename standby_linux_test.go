@@ -51,6 +51,24 @@ func newWire(to *os.File) *wire {
 			}
 			c.Block(func() { <-c.Stopped() })
 		}).Restartable(),
+		// A fork into an OS process from within a guest: 0 in the child, otherwise the child's identifier, once it has ended.
+		"nest": spindle.RawFunc(spindle.FuncType{Results: []spindle.ValueType{spindle.TypeI64}}, func(c *spindle.Caller, slots []uint64) {
+			img, _, err := c.Freeze(c.Context(), spindle.FreezeOptions{}, spindle.Answer{Results: []uint64{0}})
+			if err != nil {
+				c.Fail(err)
+				return
+			}
+			defer img.Close()
+			child, err := img.ForkProcess(c.Context(), spindle.ProcessForkConfig{})
+			if err == nil {
+				err = child.Wait(c.Context())
+			}
+			if err != nil {
+				c.Fail(err)
+				return
+			}
+			slots[0] = uint64(child.GuestPID())
+		}),
 		"hang": spindle.Proc0(func(c *spindle.Caller) { c.Block(func() { <-c.Stopped() }) }).Restartable(),
 	}
 	return w

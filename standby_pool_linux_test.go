@@ -27,51 +27,60 @@ func newStandbys(t testing.TB, size int) *spindle.Standbys {
 	return s
 }
 
-// A guest that is frozen wherever it happens to stand goes on in OS processes to the end that it has itself, and that a child in this process has.
+// A guest that is frozen at safepoints of all kinds goes on in OS processes to the end that it has itself, and that a child in this process has.
 func TestForkProcessAtAnySafepoint(t *testing.T) {
 	ctx := t.Context()
-	rounds := 5
-	if testing.Short() {
-		rounds = 3
-	}
-	running := 0
-	for round := 0; round < rounds || running < rounds && round < 10*rounds; round++ {
+	src := strings.Replace(busyGuest, "2500", "30", 1)
+	// run runs the guest with at called at each safepoint, and returns what it tells.
+	run := func(t *testing.T, pooled bool, at func(p *spindle.Process, img func() *spindle.Image, pool *spindle.Standbys)) (l *listener, tells uint64) {
 		l, w := listenTo(t)
 		rt := leakFree(t)
 		pool := newStandbys(t, 2)
-		p, err := rt.NewProcess(spindle.Config{Imports: spindle.Imports{"host": w}, Forkable: round%2 == 0})
+		p, err := rt.NewProcess(spindle.Config{Imports: spindle.Imports{"host": w}, Forkable: pooled, AtSafepoint: func(p *spindle.Process) {
+			if p.Generation() == 0 {
+				at(p, func() *spindle.Image {
+					img, _, err := p.Freeze(ctx, spindle.FreezeOptions{})
+					if err != nil {
+						t.Fatal(err)
+					}
+					return img
+				}, pool)
+			}
+		}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if _, err := p.Instantiate(ctx, compileText(t, rt, busyLib), "lib"); err != nil {
 			t.Fatal(err)
 		}
-		// On a busy machine it must not be at its end before it is frozen.
-		inst, err := p.Instantiate(ctx, compileText(t, rt, strings.Replace(busyGuest, "2500", "6000", 1)), "main")
+		inst, err := p.Instantiate(ctx, compileText(t, rt, src), "main")
 		if err != nil {
 			t.Fatal(err)
 		}
-		ended := make(chan error, 1)
-		go func() {
-			_, err := inst.Call(context.Background(), "_start")
-			ended <- err
-		}()
+		if _, err := inst.Call(ctx, "_start"); err != nil {
+			t.Fatal(err)
+		}
+		return l, l.next(t)
+	}
+	all := 0
+	_, want := run(t, false, func(*spindle.Process, func() *spindle.Image, *spindle.Standbys) { all++ })
+	if all < 1000 {
+		t.Fatalf("%d safepoints", all)
+	}
+	for _, pooled := range []bool{false, true} {
 		var children []interface{ Wait(context.Context) error }
-		for k := range 3 {
-			img, _, err := p.Freeze(ctx, spindle.FreezeOptions{})
-			if err != nil {
-				t.Fatal(err)
+		n, every := 0, all/7-1
+		l, tells := run(t, pooled, func(_ *spindle.Process, freeze func() *spindle.Image, pool *spindle.Standbys) {
+			if n++; n%every != 0 {
+				return
 			}
+			img := freeze()
 			here, err := img.Fork(ctx, spindle.ForkConfig{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if here.Done() == nil { // the guest had not begun, or had ended
-				img.Close()
-				continue
-			}
 			cfg := spindle.ProcessForkConfig{}
-			if k > 0 {
+			if pooled {
 				cfg.Standbys = pool
 			}
 			there, err := img.ForkProcess(ctx, cfg)
@@ -82,26 +91,20 @@ func TestForkProcessAtAnySafepoint(t *testing.T) {
 			if err := img.Close(); err != nil {
 				t.Error(err)
 			}
+		})
+		if len(children) < 14 {
+			t.Errorf("%d children", len(children))
 		}
-		if err := <-ended; err != nil {
-			t.Fatal(err)
-		}
-		running += len(children) / 2
-		want := l.next(t)
+		told := map[uint64]int{tells: 1}
 		for k, c := range children {
 			if err := c.Wait(ctx); err != nil {
-				t.Fatalf("round %d, child %d: %v", round, k, err)
+				t.Fatalf("child %d: %v", k, err)
 			}
-			if got := l.next(t); got != want { // in the order in which they come
-				t.Errorf("round %d: a child tells %#x, want %#x", round, got, want)
-			}
+			told[l.next(t)]++
 		}
-		if err := p.Close(); err != nil {
-			t.Error(err)
+		if told[want] != 1+len(children) {
+			t.Errorf("the guest and %d children tell %v, want %d", len(children), told, want)
 		}
-	}
-	if running < rounds {
-		t.Errorf("only %d children of a guest that runs", running)
 	}
 }
 
@@ -371,4 +374,114 @@ func TestForkProcessLeavesNothing(t *testing.T) {
 			t.Fatalf("%d files, %d goroutines; before %d, %d", f, g, files, goroutines)
 		}
 	}
+}
+
+// A child in another process forks into further ones from within a host function, four generations deep: identifiers are unique, generations count.
+func TestForkProcessNested(t *testing.T) {
+	ctx := t.Context()
+	l, w := listenTo(t)
+	img := frozenGuest(t, l, w, leakFree(t), `(module
+		(import "wire" "tell" (func $tell (param i64)))
+		(import "wire" "wait" (func $wait))
+		(import "wire" "nest" (func $nest (result i64)))
+		(import "wire" "pid" (func $pid (result i64)))
+		(memory 1)
+		(func $down (param $n i64) (local $child i64)
+			(if (i64.eqz (local.get $n)) (then (return)))
+			(i64.store (i32.const 8) (i64.add (i64.load (i32.const 8)) (i64.const 1)))
+			(local.set $child (call $nest))
+			(if (i64.eqz (local.get $child))
+				(then
+					(call $tell (call $pid))
+					(call $tell (i64.load (i32.const 8)))
+					(call $down (i64.sub (local.get $n) (i64.const 1))))
+				(else (call $tell (local.get $child)))))
+		(func (export "_start")
+			(call $tell (i64.const 1))
+			(call $wait)
+			(call $down (i64.const 4))))`, spindle.Config{}, spindle.FreezeOptions{})
+	for round := range 2 {
+		c, err := img.ForkProcess(ctx, spindle.ProcessForkConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var pids []uint64
+		for depth := range uint64(4) {
+			pid, n := l.next(t), l.next(t)
+			if n != depth+1 || pid <= uint64(c.GuestPID()) || len(pids) > 0 && pid <= pids[len(pids)-1] {
+				t.Errorf("round %d, depth %d: identifier %d after %v, count %d", round, depth, pid, pids, n)
+			}
+			pids = append(pids, pid)
+		}
+		for k := range pids {
+			if got := l.next(t); got != pids[len(pids)-1-k] {
+				t.Errorf("round %d: the parent was told %d, of %v", round, got, pids)
+			}
+		}
+		if err := c.Wait(ctx); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Where no descriptor is left a fork fails, names the error, and leaves nothing; afterwards it works.
+func TestForkProcessWithoutDescriptors(t *testing.T) {
+	ctx := t.Context()
+	l, w := listenTo(t)
+	img := frozenGuest(t, l, w, leakFree(t), `(module
+		(import "wire" "tell" (func $tell (param i64)))
+		(import "wire" "wait" (func $wait))
+		(memory 1)
+		(func (export "_start") (call $tell (i64.const 1)) (call $wait) (call $tell (i64.const 2))))`, spindle.Config{}, spindle.FreezeOptions{})
+	fork := func() error {
+		c, err := img.ForkProcess(ctx, spindle.ProcessForkConfig{})
+		if err != nil {
+			return err
+		}
+		if n := l.next(t); n != 2 {
+			t.Fatal(n)
+		}
+		return c.Wait(ctx)
+	}
+	openFiles(t)
+	var fill []*os.File
+	var was syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &was); err != nil {
+		t.Fatal(err)
+	}
+	few := was
+	few.Cur = uint64(openFiles(t) + 40)
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &few); err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Setrlimit(syscall.RLIMIT_NOFILE, &was) //nolint:errcheck // it was allowed before
+	for {
+		f, err := os.Open(os.DevNull)
+		if err != nil {
+			break
+		}
+		fill = append(fill, f)
+	}
+	failed, err := 0, error(nil)
+	for len(fill) > 0 {
+		if err = fork(); err == nil {
+			break
+		}
+		if !errors.Is(err, syscall.EMFILE) {
+			t.Errorf("%d descriptors: %v", failed, err)
+		}
+		failed++
+		fill[len(fill)-1].Close()
+		fill = fill[:len(fill)-1]
+	}
+	if failed < 3 || err != nil {
+		t.Errorf("%d forks failed, the last one with %v", failed, err)
+	}
+	for _, f := range fill {
+		f.Close()
+	}
+	if err := fork(); err != nil {
+		t.Error(err)
+	}
+	noChildren(t)
 }

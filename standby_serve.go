@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"slices"
 
 	"github.com/spindle-wasm/spindle/internal/image"
@@ -63,6 +64,8 @@ func ServeStandby(host StandbyHost) {
 	if conn == nil {
 		return
 	}
+	// A terminal's interrupt is for the parent to decide about: if it dies of it, that is noticed.
+	signal.Ignore(os.Interrupt)
 	s := &standbyServer{conn: conn, host: host, orphaned: func() { os.Exit(exitOrphaned) }, session: standby.Session}
 	code, err := s.serve(context.Background())
 	if err != nil {

@@ -125,6 +125,10 @@ func (c *Conn) Recv() (m Message, err error) {
 	}
 	for first := true; ; first = false {
 		n, oobn, flags, _, err := c.c.ReadMsgUnix(c.in, c.oob)
+		if errors.Is(err, unix.ECONNRESET) {
+			// The other side is gone and has not read all. That is told once, and before what it has sent.
+			n, oobn, flags, _, err = c.c.ReadMsgUnix(c.in, c.oob)
+		}
 		if err != nil {
 			return fail(err)
 		}

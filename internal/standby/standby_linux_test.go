@@ -90,6 +90,22 @@ func TestMessages(t *testing.T) {
 	}
 }
 
+// What a process has said before it died is read, also if it had not read all itself.
+func TestLastWords(t *testing.T) {
+	a, b := pipe(t)
+	if err := errors.Join(a.Send(Message{Kind: 1}), b.Send(Message{Kind: 2}), b.Send(Message{Kind: 3}), b.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for want := byte(2); want <= 3; want++ {
+		if m, err := a.Recv(); err != nil || m.Kind != want {
+			t.Errorf("message %d, %v", m.Kind, err)
+		}
+	}
+	if _, err := a.Recv(); !errors.Is(err, io.EOF) {
+		t.Error(err)
+	}
+}
+
 func isBad(err error) bool {
 	var bad *ProtocolError
 	return errors.As(err, &bad)
