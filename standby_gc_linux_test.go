@@ -19,7 +19,7 @@ func TestForkProcessHeaps(t *testing.T) {
 				src := strings.Replace(heapGuest, "4000", "1000", 1)
 				switch plan {
 				case "nogc":
-					cfg.GC.HeapBytes = 1 << 30
+					cfg.GC.HeapBytes = 256 << 20
 				case "pageprotect": // a page and a system call for each object
 					src = strings.NewReplacer("3000", "30").Replace(src)
 				}
