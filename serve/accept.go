@@ -57,10 +57,7 @@ func (v *visit) tell(what func()) {
 // closed is for the connection: what ends with the guest, the guest has not closed.
 func (v *visit) closed() { v.tell(func() { v.left = v.left || !v.over }) }
 
-func (v *visit) end(error) {
-	v.tell(func() { v.over = true })
-	v.Close()
-}
+func (v *visit) end() { v.tell(func() { v.over = true }) }
 
 // watched is a child's connection. It tells when something moves, and when the guest closes it.
 type watched struct {
@@ -187,7 +184,7 @@ func (s *Server) converse(ctx context.Context, client string, v *visit) (pid uin
 	}
 	defer s.slots.put()
 	c, err := s.fork(ctx, client, func(bool) streams {
-		return streams{options: &wasi.ForkOptions{Listeners: []net.Listener{v}}, back: v.back, output: v.end}
+		return streams{options: &wasi.ForkOptions{Listeners: []net.Listener{v}}, back: v.back, over: v.end, output: func(error) { v.Close() }}
 	})
 	if err != nil {
 		return 0, err

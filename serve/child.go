@@ -49,6 +49,7 @@ type streams struct {
 	options *wasi.ForkOptions
 	back    <-chan struct{}
 	output  func(error)
+	over    func() // if set: the guest does nothing any more
 	// slow tells, when the time of a request is over, whether it is the guest that took it.
 	slow func() bool
 }
@@ -102,9 +103,18 @@ func (s *Server) fork(ctx context.Context, what string, connect func(heir bool) 
 	go func() {
 		defer close(c.ended)
 		c.err = c.run()
-		c.output(c.err)
+		if to.over != nil {
+			to.over()
+		}
+		how := c.err
+		if !of.heir {
+			c.output(how)
+		}
 		s.sample(c)
 		c.err = errors.Join(c.err, c.p.Close())
+		if of.heir {
+			c.output(how) // not before: it would wake the guest, which waits at its point
+		}
 		s.points.set(c.p, nil)
 		s.kids.remove(c)
 		unhook()

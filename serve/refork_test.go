@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/spindle-wasm/spindle/wasi"
 )
 
 // ask asks a guest of testdata/app.wat for its state: the number of requests that it has had, this one included.
@@ -276,5 +278,45 @@ func TestReforkGC(t *testing.T) {
 				t.Errorf("%s: the list of a child of generation %d has %d elements", at, g, n)
 			}
 		}
+	}
+}
+
+// lateGuest tells on standard error when it sees the end of its input, or cannot accept any more.
+const lateGuest = `(module
+  (import "wasi_snapshot_preview1" "fd_read" (func $fd_read (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 100) "HTTP/1.1 204 No Content\r\n\r\nend")
+  (func (export "_start")
+    (loop $request
+      (i32.store (i32.const 0) (i32.const 1024)) (i32.store (i32.const 4) (i32.const 4096))
+      (drop (call $fd_read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 8)))
+      (if (i32.eqz (i32.load (i32.const 8))) (then
+        (i32.store (i32.const 0) (i32.const 127)) (i32.store (i32.const 4) (i32.const 3))
+        (drop (call $fd_write (i32.const 2) (i32.const 0) (i32.const 1) (i32.const 8)))
+        (return)))
+      (i32.store (i32.const 0) (i32.const 100)) (i32.store (i32.const 4) (i32.const 27))
+      (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+      (br $request))))`
+
+// A guest that has been frozen does nothing more: not even notice that nothing will come.
+func TestFrozenIsStill(t *testing.T) {
+	var said bytes.Buffer // written to by guests' goroutines, and read when they have gone
+	s, addr := listen(t, []byte(lateGuest), Config{WASI: wasi.Config{Stderr: &said}})
+	for range 30 {
+		done := refork(t, s)
+		conn := call(t, addr)
+		fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+		if b, err := io.ReadAll(conn); err != nil || !bytes.HasPrefix(b, []byte("HTTP/1.1 204")) {
+			t.Fatalf("%v, %q", err, b)
+		}
+		conn.Close()
+		if r := <-done; r.err != nil {
+			t.Fatal(r.err)
+		}
+	}
+	waitFor(t, "the heirs to go", func() bool { return s.metrics.live.Load() == 0 })
+	if said.Len() > 0 {
+		t.Errorf("a frozen guest said %q", said.String())
 	}
 }
