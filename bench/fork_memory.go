@@ -89,10 +89,11 @@ func idleChildren(ctx context.Context, n, mib int) (line string, err error) {
 // memory is what of this process's memory is nobody else's, in bytes.
 type memory struct{ private, tables int64 }
 
-// ownMemory leaves garbage out. Pages of a file in memory that several mappings of one process have are not private to it: they are there once.
+// ownMemory leaves garbage out. It counts anonymous pages: copies of the image's pages, stacks, Go's heap. The image's file is left out, which is there once: as the only process
+// that has it is this one, the system calls pages of it private when one of the mappings has them, and shared when two have.
 func ownMemory() (m memory, err error) {
 	debug.FreeOSMemory()
-	if m.private, err = sumKiB("/proc/self/smaps_rollup", "Private_"); err != nil {
+	if m.private, err = sumKiB("/proc/self/smaps_rollup", "Anonymous"); err != nil {
 		return m, err
 	}
 	m.tables, err = sumKiB("/proc/self/status", "VmPTE")
