@@ -35,8 +35,8 @@ func (j *journal) take() string {
 	return s
 }
 
-// runtime makes a Runtime that is looked at when the test is over.
-func checkedRuntime(t *testing.T) *spindle.Runtime {
+// checkedRuntime makes a Runtime that is looked at when the test is over.
+func checkedRuntime(t testing.TB) *spindle.Runtime {
 	t.Helper()
 	rt := spindle.NewRuntime()
 	t.Cleanup(func() {

@@ -44,7 +44,7 @@ type Image struct {
 	passed  *standby.Message // guarded by passing; for other processes, once there is one
 
 	mu     sync.Mutex
-	uses   int  // guarded by mu; the maker's, and one for each Process
+	uses   int  // guarded by mu; the maker's, and those of forks and writes that run
 	closed bool // guarded by mu
 }
 
@@ -402,12 +402,8 @@ func (i *Image) Fork(ctx context.Context, cfg ForkConfig) (*Process, error) {
 	if err := i.use(); err != nil {
 		return nil, err
 	}
-	p, err := i.fork(ctx, cfg)
-	if err != nil {
-		i.unuse() //nolint:errcheck // the fork's error is the one to report
-		return nil, err
-	}
-	return p, nil
+	defer i.unuse() //nolint:errcheck // if this is the last use, Close was called meanwhile, and the child is as good
+	return i.fork(ctx, cfg)
 }
 
 func (i *Image) fork(ctx context.Context, cfg ForkConfig) (*Process, error) {
@@ -659,7 +655,8 @@ func (i *Image) unuse() error {
 	return nil
 }
 
-// Close gives the image up. Processes made of it go on; it is gone when they are.
+// Close gives the image up. Processes made of it go on, and keep its pages; what modules have kept for further ones is given back: the write end of a pipe, for
+// example, which otherwise nobody would ever see the end of.
 func (i *Image) Close() error {
 	i.mu.Lock()
 	closed := i.closed

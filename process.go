@@ -454,7 +454,6 @@ func (p *Process) Close() error {
 	var err error
 	if i := p.image; i != nil {
 		i.vm.Done()
-		err = i.unuse()
 	}
 	if p.gcTrace != nil {
 		err = errors.Join(err, p.gcTrace.Close())

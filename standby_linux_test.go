@@ -189,19 +189,7 @@ func frozenGuest(t testing.TB, l *listener, w *wire, rt *spindle.Runtime, src st
 	return img
 }
 
-func leakFree(t testing.TB) *spindle.Runtime {
-	t.Helper()
-	rt := spindle.NewRuntime()
-	t.Cleanup(func() {
-		if err := rt.Close(); err != nil {
-			t.Error(err)
-		}
-		if n := rt.LiveRegions(); n != 0 {
-			t.Errorf("%d regions left", n)
-		}
-	})
-	return rt
-}
+func leakFree(t testing.TB) *spindle.Runtime { return checkedRuntime(t) }
 
 func TestForkProcess(t *testing.T) {
 	ctx := t.Context()

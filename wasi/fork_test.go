@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -67,11 +68,16 @@ const forkImports = `(module
 
 func runFork(t *testing.T, body string, cfg wasi.Config) error {
 	t.Helper()
+	return runGuest(t, forkImports+body+")", cfg)
+}
+
+func runGuest(t *testing.T, src string, cfg wasi.Config) error {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	rt := spindle.NewRuntime()
 	defer rt.Close()
-	mod, err := rt.CompileText(ctx, []byte(forkImports+body+")"))
+	mod, err := rt.CompileText(ctx, []byte(src))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,6 +130,104 @@ func TestWasixFork(t *testing.T) {
 	}
 }
 
+// A child is made from within calls by a table, exception handlers and deep recursion, by the main thread and by another one, which then is the child's only thread: where that ends the child
+// does. Each of these returns from there as the parent does.
+func TestForkFromAnywhere(t *testing.T) {
+	const body = `
+		(type $f (func (result i32)))
+		(table funcref (elem $forks))
+		(tag $e (param i32))
+		(global $depth (mut i32) (i32.const 0))
+		;; the identifier of a child, 0 in the child; the stack of calls is the same in both
+		(func $forks (type $f)
+			(call $ok (call $proc_fork (i32.const 1) (i32.const 8)))
+			(i32.load (i32.const 8)))
+		(func $deep (param $n i32) (result i32) (local $r i32)
+			(if (i32.eqz (local.get $n)) (then
+				(block $h (result i32)
+					(try_table (result i32) (catch $e $h) (throw $e (call_indirect (type $f) (i32.const 0)))))
+				(return)))
+			(global.set $depth (i32.add (global.get $depth) (i32.const 1)))
+			(local.set $r (block $h (result i32)
+				(try_table (result i32) (catch $e $h) (throw $e (call $deep (i32.sub (local.get $n) (i32.const 1)))))))
+			(global.set $depth (i32.sub (global.get $depth) (i32.const 1)))
+			(local.get $r))
+		(func $family (param $thread i32) (local $child i32) (local $k i32)
+			(loop $again
+				(local.set $child (call $deep (i32.mul (local.get $k) (i32.const 100))))
+				(call $check (i32.eqz (global.get $depth)))
+				(if (i32.eqz (local.get $child)) (then
+					;; a grandchild, that its parent cannot wait for twice, nor its grandparent at all
+					(if (i32.eqz (call $deep (i32.const 10))) (then (call $proc_exit2 (i32.const 300))))
+					(i32.store (i32.const 40) (i32.const 0))
+					(call $ok (call $proc_join (i32.const 40) (i32.const 0) (i32.const 48)))
+					(call $check (i32.eq (i32.load16_u (i32.const 50)) (i32.const 300)))
+					(call $check (i32.eq (call $proc_join (i32.const 40) (i32.const 0) (i32.const 48)) (i32.const 12))) ;; ECHILD
+					(if (local.get $k) (then (call $proc_exit2 (i32.add (i32.const 60) (local.get $k)))))
+					(return))) ;; the end of the thread, and of the child
+				(call $status (local.get $child) (select (i32.add (i32.const 60) (local.get $k)) (i32.const 0) (local.get $k)))
+				(br_if $again (i32.lt_u (local.tee $k (i32.add (local.get $k) (i32.const 1))) (i32.const 3)))))
+		(func $status (param $pid i32) (param $code i32)
+			(i32.store (i32.const 40) (i32.const 1)) (i32.store (i32.const 44) (local.get $pid))
+			(call $ok (call $proc_join (i32.const 40) (i32.const 0) (i32.const 48)))
+			(call $check (i32.eq (i32.load8_u (i32.const 48)) (i32.const 1)))
+			(call $check (i32.eq (i32.load16_u (i32.const 50)) (local.get $code)))
+			(call $check (i32.eq (call $proc_join (i32.const 40) (i32.const 0) (i32.const 48)) (i32.const 12))))
+		(func (export "wasi_thread_start") (param i32 i32)
+			(call $family (i32.const 1))
+			(i32.atomic.store (i32.const 60) (i32.const 1))
+			(drop (memory.atomic.notify (i32.const 60) (i32.const 1))))
+		(func (export "_start")
+			(call $family (i32.const 0))
+			(call $ok (i32.lt_s (call $spawn (i32.const 0)) (i32.const 1)))
+			(drop (memory.atomic.wait32 (i32.const 60) (i32.const 0) (i64.const -1)))
+			(call $check (i32.eq (i32.atomic.load (i32.const 60)) (i32.const 1))))`
+	if err := runGuest(t, threadedFork(body), wasi.Config{}); err != nil {
+		t.Error(err)
+	}
+}
+
+// proc_join that is not to wait tells nothing while there is nothing to tell.
+func TestWasixJoinWithoutWaiting(t *testing.T) {
+	err := runFork(t, `
+		(func (export "_start") (local $child i32)
+			(call $ok (call $fd_pipe (i32.const 0) (i32.const 4)))
+			(call $ok (call $proc_fork (i32.const 1) (i32.const 8)))
+			(if (i32.eqz (local.tee $child (i32.load (i32.const 8)))) (then
+				(call $ok (call $close (i32.load (i32.const 4))))
+				(call $check (i32.eqz (call $in (i32.load (i32.const 0)) (i32.const 200) (i32.const 1)))) ;; until the parent closes its end
+				(call $proc_exit2 (i32.const 5))))
+			;; any child, then that one
+			(call $ok (call $proc_join (i32.const 40) (i32.const 1) (i32.const 48)))
+			(call $check (i32.eqz (i32.load8_u (i32.const 48))))
+			(i32.store (i32.const 40) (i32.const 1)) (i32.store (i32.const 44) (local.get $child))
+			(call $ok (call $proc_join (i32.const 40) (i32.const 1) (i32.const 48)))
+			(call $check (i32.eqz (i32.load8_u (i32.const 48))))
+			(i32.store (i32.const 44) (i32.add (local.get $child) (i32.const 1))) ;; nobody
+			(call $check (i32.eq (call $proc_join (i32.const 40) (i32.const 1) (i32.const 48)) (i32.const 12)))
+			(call $ok (call $close (i32.load (i32.const 4))))
+			(i32.store (i32.const 40) (i32.const 0))
+			(loop $until
+				(call $ok (call $proc_join (i32.const 40) (i32.const 1) (i32.const 48)))
+				(br_if $until (i32.eqz (i32.load8_u (i32.const 48)))))
+			(call $check (i32.eq (i32.load8_u (i32.const 40)) (i32.const 1)))
+			(call $check (i32.eq (i32.load (i32.const 44)) (local.get $child)))
+			(call $check (i32.eq (i32.load8_u (i32.const 48)) (i32.const 1)))
+			(call $check (i32.eq (i32.load16_u (i32.const 50)) (i32.const 5))))`, wasi.Config{})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// threadedFork is a guest that imports what forkImports has, and has threads.
+func threadedFork(body string) string {
+	return strings.Replace(forkImports, `(memory (export "memory") 1)`, `
+		(import "wasi" "thread-spawn" (func $spawn (param i32) (result i32)))
+		(import "spindle" "pid" (func $pid (result i32)))
+		(import "env" "memory" (memory 1 1 shared))
+		(export "memory" (memory 0))`, 1) + body + ")"
+}
+
 // unique is a guest whose children each write a record of 32 bytes: 16 random ones, a number of a generator that the hook has seeded, the identifiers of the Process and of a thread
 // that it starts. It forks any number of times, or waits at its snapshot to be forked by others.
 const unique = `
@@ -160,12 +264,15 @@ const unique = `
 				(br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 1000)))))`
 
 // checkUnique looks for anything that two records have in common.
-func checkUnique(t *testing.T, records string, n int) {
+func checkUnique(t *testing.T, records string, n int, but ...string) {
 	t.Helper()
 	if len(records) != n*32 {
 		t.Fatalf("%d bytes of records, want %d", len(records), n*32)
 	}
 	for what, field := range map[string][2]int{"random bytes": {0, 16}, "number of the generator": {16, 24}, "identifier of a Process": {24, 28}, "identifier of a thread": {28, 32}} {
+		if slices.Contains(but, what) {
+			continue
+		}
 		seen := map[string]int{}
 		for k := range n {
 			v := records[k*32:][field[0]:field[1]]
@@ -195,16 +302,11 @@ func openSnapshot(ctx context.Context, rt *spindle.Runtime, f *os.File) (img *sp
 // A thousand children of a guest's, then as many of the host's, and of a snapshot that is opened twice: no two have the same random bytes, generator, or identifiers of Processes
 // and threads; generations count, clocks go on.
 func TestChildrenAreUnique(t *testing.T) {
-	src := strings.Replace(forkImports, `(memory (export "memory") 1)`, `
-		(import "wasi" "thread-spawn" (func $spawn (param i32) (result i32)))
-		(import "spindle" "pid" (func $pid (result i32)))
-		(import "env" "memory" (memory 1 1 shared))
-		(export "memory" (memory 0))`, 1) + unique + ")"
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	rt := spindle.NewRuntime()
 	defer rt.Close()
-	mod, err := rt.CompileText(ctx, []byte(src))
+	mod, err := rt.CompileText(ctx, []byte(threadedFork(unique)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,7 +371,11 @@ func TestChildrenAreUnique(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	checkUnique(t, records.String(), 1000)
+	all := records.String()
+	checkUnique(t, all, 1000, "identifier of a thread")
+	for _, of := range [][2]int{{0, 400}, {400, 700}, {700, 1000}} { // there are not as many identifiers of threads that any two snapshots would have their own
+		checkUnique(t, all[32*of[0]:32*of[1]], of[1]-of[0])
+	}
 	if err := errors.Join(at.Close(), p.Close()); err != nil {
 		t.Error(err)
 	}

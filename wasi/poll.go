@@ -90,6 +90,7 @@ func (e env) subscription(b []byte, now time.Time) subscription {
 		if flags&subClockAbstime != 0 {
 			at, _ := e.s.clock(id)
 			timeout -= min(timeout, at)
+			now = time.Now() // what has passed since the call was made, perhaps in a parent, is on the clock
 		}
 		s.deadline = now.Add(duration(timeout))
 		if s.deadline.Before(now) { // centuries overflow

@@ -12,7 +12,7 @@ import (
 const MaxTID = 0x1FFFFFFF
 
 // TIDRange is how many identifiers a group takes at a time (Config.TIDs); the first one of each is not used.
-const TIDRange = 4096
+const TIDRange = 64
 
 // TIDsOf returns what comes before the identifiers of range n. Ranges go round.
 func TIDsOf(n uint32) uint32 { return n % (MaxTID / TIDRange) * TIDRange }
