@@ -20,6 +20,7 @@ type guest struct {
 	fail error
 
 	blocked chan struct{} // sent to when a call begins to wait
+	elapsed time.Duration // what calls had waited before a fork
 }
 
 type bytesMemory []byte
@@ -36,7 +37,7 @@ var errStopped = errors.New("stopped")
 func (g *guest) Stopped() <-chan struct{} { return g.stop }
 
 func (g *guest) BlockSince(_ time.Time, f func()) error { return g.Block(f) }
-func (g *guest) Elapsed() time.Duration                 { return 0 }
+func (g *guest) Elapsed() time.Duration                 { return g.elapsed }
 
 func (g *guest) Block(f func()) error {
 	select {

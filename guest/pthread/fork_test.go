@@ -10,31 +10,13 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/spindle-wasm/spindle"
+	"github.com/spindle-wasm/spindle/internal/forktest"
 	"github.com/spindle-wasm/spindle/wasi"
 )
-
-// buffer is a writer whose content another goroutine may take at any time.
-type buffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
 
 // Every program is forked with all of its threads at some moments of its run, and the children, too. Each child goes on to the same end as the program that was not
 // forked.
@@ -61,37 +43,33 @@ func forkProgram(t *testing.T, name string) (forks int) {
 	defer cancel()
 	rt, mod := compile(t, ctx, nil, name)
 	rnd := rand.New(rand.NewPCG(uint64(len(name)), 7))
-	out := &buffer{}
+	out := &forktest.Buffer{}
 	p, err := wasi.Start(ctx, rt, mod, wasi.Config{Args: []string{name}, Stdout: out, Stderr: out}, spindle.Config{MaxThreads: 200, Forkable: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	type process struct {
 		*spindle.Process
-		out *buffer
+		out *forktest.Buffer
 	}
 	all := []process{{p, out}}
 	for range 6 {
 		of := all[rnd.IntN(len(all))]
-		select {
-		case <-of.Done():
-			continue
-		case <-time.After(time.Duration(rnd.IntN(4000)) * time.Microsecond):
+		for range rnd.IntN(1 << rnd.IntN(8)) { // moments are counted in stops, each at the next safepoints
+			if of.Pause(ctx) == nil {
+				of.Resume()
+			}
+			runtime.Gosched()
 		}
 		img, _, err := of.Freeze(ctx, spindle.FreezeOptions{})
 		if err != nil {
-			if fe := (*spindle.ForkError)(nil); errors.As(err, &fe) {
-				select {
-				case <-of.Done():
-					continue // it has ended before
-				case <-time.After(time.Second):
-				}
+			if dump, e := of.ThreadDump(ctx); e == nil && dump.Ending {
+				continue
 			}
 			t.Fatal(err)
 		}
 		printed := of.out.String()
-		child := &buffer{}
-		child.Write([]byte(printed)) //nolint:errcheck // returns none
+		child := forktest.NewBuffer(printed)
 		c, err := img.Fork(ctx, spindle.ForkConfig{Options: map[string]any{wasi.ModuleName: &wasi.ForkOptions{Stdout: child, Stderr: child}}})
 		if err := errors.Join(err, img.Close()); err != nil {
 			t.Fatal(err)
@@ -117,7 +95,7 @@ func TestForksWithHandlers(t *testing.T) {
 	defer cancel()
 	rt, mod := compile(t, ctx, nil, "hostfork")
 	in, feed := io.Pipe()
-	out := &buffer{}
+	out := &forktest.Buffer{}
 	p, err := wasi.Start(ctx, rt, mod, wasi.Config{Args: []string{"hostfork", "host"}, Stdin: in, Stdout: out, Stderr: out}, spindle.Config{Forkable: true, ForkHookTimeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
@@ -134,7 +112,7 @@ func TestForksWithHandlers(t *testing.T) {
 		runtime.Gosched()
 	}
 	seeds := map[string]bool{}
-	ends := func(p *spindle.Process, out *buffer, who string) {
+	ends := func(p *spindle.Process, out *forktest.Buffer, who string) {
 		t.Helper()
 		err := p.Wait(ctx)
 		var kind, seed string
@@ -161,7 +139,7 @@ func TestForksWithHandlers(t *testing.T) {
 			}
 		}
 		for range 2 {
-			out := &buffer{}
+			out := &forktest.Buffer{}
 			c, err := img.Fork(ctx, spindle.ForkConfig{Options: map[string]any{wasi.ModuleName: &wasi.ForkOptions{Stdin: strings.NewReader("c"), Stdout: out, Stderr: out}}})
 			if fe := (*spindle.ForkError)(nil); errors.As(err, &fe) && fe.Hook == spindle.HookChild && strings.Contains(err.Error(), "it returned 10") {
 				continue // EBUSY: a thread that is gone held the allocator's lock

@@ -3,11 +3,10 @@ package gcguests_test
 import (
 	"errors"
 	"math/rand/v2"
+	"sync"
 	"testing"
-	"time"
 
 	"github.com/spindle-wasm/spindle"
-	"github.com/spindle-wasm/spindle/gc"
 	"github.com/spindle-wasm/spindle/internal/gcguests"
 )
 
@@ -19,91 +18,101 @@ func TestForksOfLoads(t *testing.T) {
 			if plan == "pageprotect" {
 				t.Skip("a system call for each object: minutes")
 			}
-			forks := 0
+			m := &moments{t: t}
 			for _, l := range gcguests.Loads() {
 				module, err := l.Module()
 				if err != nil {
 					t.Fatal(err)
 				}
 				rt, mod := compiled(t, module)
-				cfg := spindle.Config{StackSize: 64 << 20, Forkable: true}
+				cfg := spindle.Config{StackSize: 64 << 20, Forkable: true, AtSafepoint: m.safepoint}
 				cfg.GC.Plan, cfg.GC.Workers, cfg.GC.Sanity, cfg.GC.NurseryBytes = plan, 2, true, 8<<20
 				inst, err := rt.Instantiate(t.Context(), mod, cfg)
 				if err != nil {
 					t.Fatal(err)
 				}
-				inst.Process().Register("load", inst)
 				for _, c := range l.Calls {
 					if c.Heavy || c.End != gcguests.Returns {
 						continue
 					}
-					n, err := forkCall(t, inst, c)
-					if errors.Is(err, gc.ErrPlanForks) {
-						t.Skip("this plan does not fork")
-					}
-					forks += n
+					m.call(inst, c)
 				}
 			}
-			if forks < 10 {
-				t.Errorf("only %d forks", forks)
+			if m.forks < 10 {
+				t.Errorf("only %d forks", m.forks)
 			}
 		})
 	}
 }
 
-func forkCall(t *testing.T, inst *spindle.Instance, c gcguests.Call) (forks int, err error) {
+// moments has the call that runs forked at safepoints that are counted, and its children, too.
+type moments struct {
+	t *testing.T
+
+	mu    sync.Mutex
+	rnd   *rand.Rand               // guarded by mu
+	left  int                      // guarded by mu
+	gap   map[*spindle.Process]int // guarded by mu; safepoints until the next fork
+	ps    []*spindle.Process       // guarded by mu; the children
+	forks int                      // guarded by mu
+}
+
+func (m *moments) begin(seed uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.rnd, m.left, m.gap, m.ps = rand.New(rand.NewPCG(seed, 3)), 3, map[*spindle.Process]int{}, nil
+}
+
+// safepoint is Config.AtSafepoint.
+func (m *moments) safepoint(p *spindle.Process) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.left == 0 {
+		return
+	}
+	gap, ok := m.gap[p]
+	if !ok {
+		gap = m.rnd.IntN(1 << m.rnd.IntN(14))
+	}
+	if m.gap[p] = gap - 1; gap > 0 {
+		return
+	}
+	delete(m.gap, p)
+	m.left--
+	img, _, err := p.Freeze(m.t.Context(), spindle.FreezeOptions{Warmup: m.left == 1})
+	if err != nil {
+		m.t.Errorf("a freeze: %v", err)
+		return
+	}
+	child, err := img.Fork(m.t.Context(), spindle.ForkConfig{})
+	if err := errors.Join(err, img.Close()); err != nil {
+		m.t.Errorf("a fork: %v", err)
+		return
+	}
+	m.forks++
+	m.ps = append(m.ps, child)
+}
+
+// call makes a call, and compares what it gives in all Processes.
+func (m *moments) call(inst *spindle.Instance, c gcguests.Call) {
+	t := m.t
 	var args []uint64
 	for _, a := range c.Args {
 		args = append(args, spindle.I32(a))
 	}
-	rnd := rand.New(rand.NewPCG(uint64(len(c.String())), 3))
+	m.begin(uint64(len(c.String())))
 	want := c.Want()
-	done := make(chan error, 1)
-	go func() {
-		got, err := inst.Call(t.Context(), c.Func, args...)
-		if err == nil && int64(got[0]) != want {
-			err = errors.New("the forked original gives another result")
-		}
-		done <- err
-	}()
-	defer func() {
-		if e := <-done; e != nil {
-			t.Errorf("%v: %v", c, e)
-		}
-	}()
-	ps := []*spindle.Process{inst.Process()}
-	for k := range 3 {
-		time.Sleep(time.Duration(rnd.IntN(1500)) * time.Microsecond)
-		img, _, err := ps[rnd.IntN(len(ps))].Freeze(t.Context(), spindle.FreezeOptions{Warmup: k == 1})
-		if err != nil {
-			var fe *spindle.ForkError
-			if errors.As(err, &fe) && errors.Is(err, gc.ErrPlanForks) {
-				return forks, err
-			}
-			if len(ps) > 1 {
-				continue // a child may have ended
-			}
-			t.Errorf("%v: %v", c, err)
-			return forks, nil
-		}
-		child, err := img.Fork(t.Context(), spindle.ForkConfig{})
-		if err := errors.Join(err, img.Close()); err != nil {
-			t.Errorf("%v: %v", c, err)
-			return forks, nil
-		}
-		if child.Done() == nil { // between calls: the child is there to be called
-			if got, err := child.Instance("load").Call(t.Context(), c.Func, args...); err != nil || int64(got[0]) != want {
-				t.Errorf("%v: a child gives %v, %v; want %d", c, got, err, want)
-			}
-			if err := child.Close(); err != nil {
-				t.Error(err)
-			}
-			continue
-		}
-		forks++
-		ps = append(ps, child)
+	if got, err := inst.Call(t.Context(), c.Func, args...); err != nil || int64(got[0]) != want {
+		t.Errorf("%v: the forked original gives %v, %v; want %d", c, got, err, want)
 	}
-	for _, p := range ps[1:] {
+	for k := 0; ; k++ {
+		m.mu.Lock()
+		if k == len(m.ps) {
+			m.mu.Unlock()
+			return
+		}
+		p := m.ps[k]
+		m.mu.Unlock()
 		if err := p.Wait(t.Context()); err != nil {
 			t.Errorf("%v: a child ended with %v", c, err)
 		} else if got := p.Results(); len(got) != 1 || int64(got[0]) != want {
@@ -113,5 +122,4 @@ func forkCall(t *testing.T, inst *spindle.Instance, c gcguests.Call) (forks int,
 			t.Error(err)
 		}
 	}
-	return forks, nil
 }
