@@ -16,7 +16,7 @@ import (
 	"github.com/spindle-wasm/spindle"
 )
 
-// held is what this process of the system has: goroutines, mappings, and open files.
+// held is what this process of the system has: goroutines, mappings, and files in memory.
 type held struct{ goroutines, mappings, files int }
 
 func holds(t testing.TB) held {
@@ -25,11 +25,17 @@ func holds(t testing.TB) held {
 	if err != nil {
 		t.Skip(err)
 	}
-	files, err := os.ReadDir("/proc/self/fd")
+	fds, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		t.Skip(err)
 	}
-	return held{runtime.NumGoroutine(), bytes.Count(maps, []byte("\n")), len(files)}
+	files := 0
+	for _, fd := range fds {
+		if to, err := os.Readlink("/proc/self/fd/" + fd.Name()); err == nil && strings.Contains(to, "memfd:spindle") {
+			files++
+		}
+	}
+	return held{runtime.NumGoroutine(), bytes.Count(maps, []byte("\n")), files}
 }
 
 // manyImage freezes a guest that numbers its children by what next gives them, notes the number in its memory, and waits in park.
