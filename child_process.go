@@ -174,7 +174,8 @@ func startPeer(cfg standby.Config) (*peer, error) {
 	}
 	proc, err := standby.Start(cfg)
 	if err != nil {
-		return nil, err
+		// Go's exec says EBADF where a limit leaves no room for the descriptors that it sets up in the child (dup(2)).
+		return nil, &StandbyError{Reason: "the process cannot be started", Cause: err}
 	}
 	p := &peer{proc: proc, born: time.Now(), answers: make(chan standby.Message, 4), dead: make(chan struct{})}
 	go p.read()
