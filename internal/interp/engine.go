@@ -195,6 +195,14 @@ func drive(t *vm.Thread) error {
 	}
 }
 
+// safepoint polls if there is a reason to.
+func safepoint(t *vm.Thread) error {
+	if t.Ctx.Flag() == 0 {
+		return nil
+	}
+	return poll(t)
+}
+
 // poll answers the safepoint word at the context's exit state.
 func poll(t *vm.Thread) error {
 	if m := codeOf(t.Current()).find(t.Ctx.PC); m != nil {

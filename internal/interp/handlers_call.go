@@ -80,8 +80,12 @@ func callDesc(t *vm.Thread, in *Instr, d *vm.FuncDesc) error {
 	return callGuest(t, in, t.Store.Instances[d.Instance], d.Func)
 }
 
-// callHost calls a host function; its slots are where the arguments lie.
+// callHost calls a host function; its slots are where the arguments lie. There is no safepoint between the function's return, or the exception that it throws,
+// and what the guest makes of that: a clone would call again. So there is one before, for loops that go around by exceptions.
 func callHost(t *vm.Thread, in *Instr, h *vm.HostFunc) error {
+	if err := safepoint(t); err != nil {
+		return err
+	}
 	ctx := t.Ctx
 	pc := ctx.PC + instrSize
 	args := ctx.FP + uintptr(in.a)*8
@@ -122,12 +126,10 @@ func hostFailed(t *vm.Thread, h *vm.HostFunc, err error) error {
 
 // callGuest enters a function of any instance of the store.
 func callGuest(t *vm.Thread, in *Instr, inst *vm.Instance, fn uint32) error {
-	ctx := t.Ctx
-	if ctx.Flag() != 0 {
-		if err := poll(t); err != nil {
-			return err
-		}
+	if err := safepoint(t); err != nil {
+		return err
 	}
+	ctx := t.Ctx
 	c := codeOf(inst)
 	d := c.desc(fn)
 	entry := loadEntry(d)

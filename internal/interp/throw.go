@@ -5,7 +5,11 @@ import (
 	"github.com/spindle-wasm/spindle/internal/wasm"
 )
 
+// throw is a safepoint, as is throwRef: throwing can be a loop's only backward branch. It comes first, as a clone of the thread begins again here.
 func throw(t *vm.Thread, in *Instr) error {
+	if err := safepoint(t); err != nil {
+		return err
+	}
 	tag := t.Current().Tags[in.imm]
 	r := t.Store.NewException(tag, operands(t, in, tag.Slots()))
 	if r == vm.NullRef {
@@ -15,6 +19,9 @@ func throw(t *vm.Thread, in *Instr) error {
 }
 
 func throwRef(t *vm.Thread, in *Instr) error {
+	if err := safepoint(t); err != nil {
+		return err
+	}
 	r := vm.Ref(operands(t, in, 1)[0])
 	if r == vm.NullRef {
 		return t.Trap(vm.TrapNullException)
@@ -26,14 +33,6 @@ func throwRef(t *vm.Thread, in *Instr) error {
 // returned as an error: ex, which came from an activation above, or a new one.
 func raise(t *vm.Thread, r vm.Ref, ex *vm.Exception) error {
 	ctx := t.Ctx
-	if ctx.Flag() != 0 { // throwing can be a loop's only backward branch
-		t.Store.Pin(r, 1) // no slot need hold it any more
-		err := poll(t)
-		t.Store.Pin(r, -1)
-		if err != nil {
-			return err
-		}
-	}
 	tag, fields := t.Store.Exception(r)
 	w := innermost(t)
 	for ok := w.valid(); ok; ok = w.up() {
