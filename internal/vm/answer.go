@@ -74,7 +74,7 @@ func (t *Thread) callAgain(f *HostFunc, slots []uint64) error {
 func (t *Thread) cloneAgain() *callAgain {
 	// Who blocks in a call that is made again already has counted what it had waited before.
 	if s := t.since.Load(); s != 0 {
-		return &callAgain{elapsed: max(0, time.Since(time.Unix(0, s)))}
+		return &callAgain{elapsed: max(0, time.Since(timeOf(s)))}
 	}
 	if t.again != nil {
 		return t.again

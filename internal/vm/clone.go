@@ -147,7 +147,7 @@ func (c *cloner) wait(t, n *Thread) {
 	if m := w.at.Load(); m != nil {
 		n.waiter.again, n.waiter.left = true, -1
 		if d := w.deadline.Load(); d != 0 {
-			n.waiter.left = max(1, int64(time.Until(time.Unix(0, d))))
+			n.waiter.left = max(1, int64(time.Until(timeOf(d))))
 		}
 	}
 	if n.waiter.again {

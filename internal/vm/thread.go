@@ -67,7 +67,7 @@ type Thread struct {
 	state    atomic.Uint32
 	inHost   atomic.Pointer[HostFunc]
 	again    *callAgain   // of a clone, until it has made the host call again that was in flight; the owner's
-	since    atomic.Int64 // when the host function that blocks began to wait (Unix time in nanoseconds); 0 if it does not tell
+	since    atomic.Int64 // when the host function that blocks began to wait (an instant); 0 if it does not tell
 	nestings int          // guest runs that host functions asked for: EnterGuest less LeaveGuest. The owner's
 	stack    *mem.Region
 	ending   atomic.Bool
@@ -542,7 +542,7 @@ func (t *Thread) Restartable() bool {
 
 // BlockSince is Block for a host function that counts its time from begin, and that may be made again in a clone (HostFunc.Restart).
 func (t *Thread) BlockSince(begin time.Time, f func()) error {
-	t.since.Store(begin.UnixNano())
+	t.since.Store(instantOf(begin))
 	err := t.Block(f)
 	t.since.Store(0)
 	return err

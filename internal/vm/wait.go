@@ -39,7 +39,7 @@ type waiter struct {
 	// For dumps: where the thread waits, nil if it does not.
 	at       atomic.Pointer[Memory]
 	addr     atomic.Uint64
-	deadline atomic.Int64 // Unix time in nanoseconds, 0 for none
+	deadline atomic.Int64 // an instant
 }
 
 func (w *waiter) signal() {
@@ -94,7 +94,7 @@ func (t *Thread) AtomicWait(m *Memory, addr, expected uint64, load func() uint64
 	var expired <-chan time.Time
 	w.addr.Store(addr)
 	if timeout > 0 {
-		w.deadline.Store(time.Now().Add(time.Duration(timeout)).UnixNano())
+		w.deadline.Store(instantOf(time.Now().Add(time.Duration(timeout))))
 		expired = w.expireAfter(time.Duration(timeout))
 	}
 	w.at.Store(m)
@@ -170,7 +170,7 @@ func (t *Thread) Waiting() (wait Wait, ok bool) {
 	}
 	wait.Addr = w.addr.Load()
 	if d := w.deadline.Load(); d != 0 {
-		wait.Deadline = time.Unix(0, d)
+		wait.Deadline = timeOf(d)
 	}
 	return wait, true
 }
