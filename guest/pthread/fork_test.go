@@ -38,19 +38,39 @@ func TestForksOfPrograms(t *testing.T) {
 	}
 }
 
+// output is what a Process has printed. A child's begins with what its parent had printed when all threads stood.
+type output struct {
+	forktest.Buffer
+	spindle.HostModule // without functions
+}
+
+func (o *output) Freeze(*spindle.Process) (spindle.FrozenModule, error) {
+	return printed(o.String()), nil
+}
+
+type printed string
+
+func (s printed) Fork(_ *spindle.Process, own any) (spindle.ImportModule, error) {
+	o := own.(*output)
+	_, err := io.WriteString(o, string(s))
+	return o, err
+}
+
+func (printed) Close() error { return nil }
+
 func forkProgram(t *testing.T, name string) (forks int) {
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	rt, mod := compile(t, ctx, nil, name)
 	rnd := rand.New(rand.NewPCG(uint64(len(name)), 7))
-	out := &forktest.Buffer{}
-	p, err := wasi.Start(ctx, rt, mod, wasi.Config{Args: []string{name}, Stdout: out, Stderr: out}, spindle.Config{MaxThreads: 200, Forkable: true})
+	out := &output{}
+	p, err := wasi.Start(ctx, rt, mod, wasi.Config{Args: []string{name}, Stdout: out, Stderr: out}, spindle.Config{MaxThreads: 200, Forkable: true, Imports: spindle.Imports{"output": out}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	type process struct {
 		*spindle.Process
-		out *forktest.Buffer
+		out *output
 	}
 	all := []process{{p, out}}
 	for range 6 {
@@ -68,9 +88,8 @@ func forkProgram(t *testing.T, name string) (forks int) {
 			}
 			t.Fatal(err)
 		}
-		printed := of.out.String()
-		child := forktest.NewBuffer(printed)
-		c, err := img.Fork(ctx, spindle.ForkConfig{Options: map[string]any{wasi.ModuleName: &wasi.ForkOptions{Stdout: child, Stderr: child}}})
+		child := &output{}
+		c, err := img.Fork(ctx, spindle.ForkConfig{Options: map[string]any{"output": child, wasi.ModuleName: &wasi.ForkOptions{Stdout: child, Stderr: child}}})
 		if err := errors.Join(err, img.Close()); err != nil {
 			t.Fatal(err)
 		}
