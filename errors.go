@@ -2,6 +2,7 @@ package spindle
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/spindle-wasm/spindle/internal/interp"
 	"github.com/spindle-wasm/spindle/internal/vm"
@@ -114,3 +115,29 @@ func (p *Process) wrapError(err error) error {
 	}
 	return err
 }
+
+// ForkError says why a Process cannot be frozen or forked. Nothing has changed then.
+type ForkError struct {
+	Reason string
+	Thread uint32 // the thread that is in the way, if Reason is about one
+	Func   string // the host function that it is in, if that is why
+	Hook   string // the hook that refused, or failed
+	Cause  error
+}
+
+func (e *ForkError) Error() string {
+	s := "fork: " + e.Reason
+	if e.Func != "" {
+		s = fmt.Sprintf("fork: thread %d is in host function %s: %s", e.Thread, e.Func, e.Reason)
+	}
+	if e.Hook != "" {
+		s = fmt.Sprintf("fork: %s: %s", e.Hook, e.Reason)
+	}
+	if e.Cause != nil {
+		s += ": " + e.Cause.Error()
+	}
+	return s
+}
+
+// Unwrap returns the cause.
+func (e *ForkError) Unwrap() error { return e.Cause }

@@ -115,3 +115,20 @@ func (f *frozenState[S]) Save() ([]byte, error) {
 	}
 	return nil, nil
 }
+
+// ForkState is an ImportModule that keeps state for its Process, and says what a fork means for that. The functions of other modules are shared by
+// parent and children, as a HostModule's are.
+type ForkState interface {
+	ImportModule
+	// Freeze captures the state for p, all of whose threads stand. An error means that p cannot be forked now.
+	Freeze(p *Process) (FrozenModule, error)
+}
+
+// FrozenModule is the state of an ImportModule in an Image.
+type FrozenModule interface {
+	// Fork makes the module of a child. It is asked for what the child's modules import before the child runs. opts is what ForkConfig.Options has
+	// for it, nil if nothing.
+	Fork(child *Process, opts any) (ImportModule, error)
+	// Close gives the state up when no child will be made of it any more.
+	Close() error
+}
