@@ -111,8 +111,8 @@ func TestSnapshotOfOthers(t *testing.T) {
 		}
 	}
 	version := bytes.Clone(good)
-	binary.LittleEndian.PutUint32(version[8:], 2)
-	refused("another version", signed(version), 8, "version is 2")
+	binary.LittleEndian.PutUint32(version[8:], 99)
+	refused("another version", signed(version), 8, "version is 99")
 
 	engine := bytes.Clone(good)
 	n := int(engine[64]) // the length of the engine's name

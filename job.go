@@ -65,7 +65,7 @@ func (s *call) run(p *Process, t *vm.Thread) error {
 	if len(t.Activations) > 0 {
 		err := t.Engine.Resume(t, s.slots)
 		if s.of != nil {
-			t.ResultsGiven(s.of.typ.Results, s.slots, err)
+			t.ResultsKept(s.of.typ.Results, s.slots, err)
 		}
 		return p.wrapError(err)
 	}

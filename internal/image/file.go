@@ -18,7 +18,7 @@ import (
 const Magic = "\x00spindle"
 
 // Version is that of the format. There is no other one that this package reads.
-const Version = 1
+const Version = 2
 
 // Layout of the header, little-endian; the description follows it at once.
 //

@@ -115,6 +115,9 @@ func (c *cloner) thread(t *Thread) (clone *Thread, err error) {
 	}
 	c.wait(t, n)
 	n.again = t.cloneAgain()
+	if n.keeps = t.keeps; n.keeps {
+		n.locals.clone(&t.locals)
+	}
 	return n, nil
 }
 

@@ -118,6 +118,7 @@ func (l *localSet) visit(ref func(Ref), exn func(Ref)) {
 func (t *Thread) ArgumentsTaken() {
 	if t.heap != nil && len(t.Activations) == 1 && t.nestings == 0 {
 		t.locals.truncate(localMark{})
+		t.keeps = false
 	}
 }
 
@@ -132,6 +133,23 @@ func (t *Thread) ResultsGiven(types []wasm.ValType, slots []uint64, err error) {
 	} else if err == nil {
 		t.locals.addTyped(t.heap.types.ts, types, slots)
 	}
+}
+
+// ResultsKept is ResultsGiven for a call that went on in a clone. Who wants the results may ask a clone of the clone for them as well, however shortly before
+// its end the thread was cloned: they stay local references there.
+func (t *Thread) ResultsKept(types []wasm.ValType, slots []uint64, err error) {
+	t.ResultsGiven(types, slots, err)
+	t.keeps = err == nil
+}
+
+// clone makes a set the same as another one, of a thread that stands.
+func (l *localSet) clone(from *localSet) {
+	from.mu.Lock()
+	defer from.mu.Unlock()
+	for _, r := range from.refs {
+		l.add(r)
+	}
+	l.exns = slices.Clone(from.exns)
 }
 
 // beginLocals is the start of a host function: its arguments are local references until it returns. A thread on its way there is not in a host function

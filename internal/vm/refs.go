@@ -43,6 +43,16 @@ func (x *refTables) drop() {
 	x.due.Store(false)
 }
 
+// hostValue returns a host value that is in the tables, nil if there is none. Preconditions: nobody changes the tables.
+func (x *refTables) hostValue() any {
+	for _, v := range x.externs.vals {
+		if v != nil {
+			return v
+		}
+	}
+	return nil
+}
+
 // marks is a bit for each entry of a table. Several goroutines may set bits.
 type marks []uint32
 

@@ -17,10 +17,10 @@ import (
 // writer's Runtime. In a Runtime that gives the types the same numbers the pages are mapped and not read; in another one the headers are changed, in pages of the
 // image's own. The functions here and in snapshot_readheap.go go together.
 
-// warmed returns an image with the same threads whose heap has all objects in its image, as gc.Ticket.State wants it: img itself, or a copy, collected and moved together. It
-// is img's.
+// warmed returns an image with the same threads whose heap has all objects in its image, as gc.Ticket.State wants it, and no dead host values, which cannot be written:
+// img itself, or a copy, collected and moved together. It is img's.
 func (img *Image) warmed() (*Image, error) {
-	if _, err := img.heap.ticket.State(); !errors.Is(err, gc.ErrNotWarm) {
+	if _, err := img.heap.ticket.State(); err == nil && img.heap.refs.hostValue() == nil || err != nil && !errors.Is(err, gc.ErrNotWarm) {
 		return img, err
 	}
 	img.heap.mu.Lock()

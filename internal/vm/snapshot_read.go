@@ -337,6 +337,7 @@ func (x *snapshotReader) thread() {
 		}
 	}
 	x.store(s, &at)
+	x.kept(t)
 	if !x.ok() {
 		return
 	}
@@ -364,6 +365,26 @@ func (x *snapshotReader) thread() {
 		x.checkStack(t, base, n)
 	}
 	x.checkStore(s)
+}
+
+// kept reads the references that a thread keeps for who asks for its call's results.
+func (x *snapshotReader) kept(t *Thread) {
+	for range x.Len(1) {
+		r := x.object()
+		if x.ok() && x.heap == nil {
+			x.Failf("an object without a heap")
+		}
+		t.locals.add(r)
+		t.keeps = true
+	}
+	for range x.Len(1) {
+		r := x.Uint32()
+		if x.ok() && (x.heap == nil || !x.knows(t.Store, r, wasm.RefTo(wasm.HeapExn, false))) {
+			x.Failf("no exception %d", r)
+		}
+		t.locals.addExn(r)
+		t.keeps = true
+	}
 }
 
 // answer reads what a call gives. Whether it fits is seen when it is made.

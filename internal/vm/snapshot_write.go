@@ -286,6 +286,18 @@ func (x *snapshotWriter) thread(t *Thread) {
 		x.answer(t.again.answer)
 	}
 	x.store(t.Store, &at)
+	var kept localSet
+	if t.keeps {
+		kept.clone(&t.locals)
+	}
+	x.Uint(uint64(len(kept.refs)))
+	for _, r := range kept.refs {
+		x.Uint(uint64(r))
+	}
+	x.Uint(uint64(len(kept.exns)))
+	for _, r := range kept.exns {
+		x.Uint(uint64(r))
+	}
 }
 
 func (x *snapshotWriter) blocks(b *blocks) (r struct{ from, size uintptr }) {

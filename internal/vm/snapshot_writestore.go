@@ -28,10 +28,8 @@ func (x *snapshotWriter) refs(r *refTables) {
 	at := &blockMap{2: x.blocks(&r.mem)}
 	x.arena(&r.mem, 0)
 	x.freeBlocks(&r.mem, at)
-	for _, v := range r.externs.vals {
-		if v != nil {
-			panic(&SnapshotError{fmt.Sprintf("a value of type %T", v), errHostValue})
-		}
+	if v := r.hostValue(); v != nil {
+		panic(&SnapshotError{fmt.Sprintf("a value of type %T", v), errHostValue})
 	}
 	x.Uint(uint64(len(r.externs.vals)))
 	x.Uint(uint64(len(r.exns.recs)))

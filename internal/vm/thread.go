@@ -72,6 +72,7 @@ type Thread struct {
 	published atomic.Pointer[Heap] // the same, for other goroutines
 	mutator   *gc.Mutator          // likewise
 	locals    localSet
+	keeps     bool        // clones get locals; see ResultsKept
 	eval      *evaluation // of a constant expression that is under way
 
 	atSafepoint func() // of SetSafepoint
