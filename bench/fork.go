@@ -51,22 +51,18 @@ func runFork(ctx context.Context, sizes forkSizes, runs int, filter string, prog
 		return nil, err
 	}
 	sec := &Section{Title: "fork", Columns: []string{"spindle", "C fork(2)", "C fork(2), huge pages"}, Clock: "wall time"}
-	for _, part := range []struct {
-		name string
-		rows func(context.Context) ([]*Row, error)
-	}{{"first instruction", b.first}, {"threads", b.threads}, {"freeze", b.freeze}, {"live", b.live}, {"processes", b.processes}, {"snapshot", b.restore}, {"throughput", b.throughput}, {"idle children", b.children}} {
-		if !matches(filter, part.name) {
-			continue
-		}
-		progress(part.name)
-		rows, err := part.rows(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", part.name, err)
-		}
-		sec.Rows = append(sec.Rows, rows...)
+	parts := []part{
+		{"first instruction", b.first},
+		{"threads", b.threads},
+		{"freeze", b.freeze},
+		{"live", b.live},
+		{"processes", b.processes},
+		{"snapshot", b.restore},
+		{"throughput", b.throughput},
+		{"idle children", b.children},
 	}
-	if len(sec.Rows) == 0 {
-		return nil, fmt.Errorf("no part of the table matches %q", filter)
+	if err := sec.measure(ctx, parts, filter, progress); err != nil {
+		return nil, err
 	}
 	if missing != nil {
 		sec.Rows = append(sec.Rows, &Row{Name: "(no C)", Samples: samples(3), Note: missing.Error()})

@@ -35,6 +35,31 @@ func (s stopwatch) String() string {
 
 var processStart = time.Now()
 
+// part is one thing that a section tells about.
+type part struct {
+	name string
+	rows func(context.Context) ([]*Row, error)
+}
+
+// measure adds the rows of the parts whose names match the filter; that there are none is an error.
+func (sec *Section) measure(ctx context.Context, parts []part, filter string, progress func(string)) error {
+	for _, part := range parts {
+		if !matches(filter, part.name) {
+			continue
+		}
+		progress(part.name)
+		rows, err := part.rows(ctx)
+		if err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
+		}
+		sec.Rows = append(sec.Rows, rows...)
+	}
+	if len(sec.Rows) == 0 {
+		return fmt.Errorf("no part of the table matches %q", filter)
+	}
+	return nil
+}
+
 // runKernels measures each kernel on all engines in turn, A B C A B C …, so
 // that a slow minute of the machine falls on every column alike. It fails if
 // two checksums differ. One run of each, not counted, comes first.

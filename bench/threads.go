@@ -73,22 +73,15 @@ func runThreads(ctx context.Context, runs int, filter string, progress func(stri
 		return nil, err
 	}
 	sec := &Section{Title: "threads", Columns: []string{"spindle", "C"}, Clock: "wall time"}
-	for _, part := range []struct {
-		name string
-		rows func(context.Context) ([]*Row, error)
-	}{{"spawn", b.spawn}, {"ping-pong", b.pingPong}, {"atomic additions", b.add}, {"trap", b.trap}, {"blocked threads", b.blocked}} {
-		if !matches(filter, part.name) {
-			continue
-		}
-		progress(part.name)
-		rows, err := part.rows(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", part.name, err)
-		}
-		sec.Rows = append(sec.Rows, rows...)
+	parts := []part{
+		{"spawn", b.spawn},
+		{"ping-pong", b.pingPong},
+		{"atomic additions", b.add},
+		{"trap", b.trap},
+		{"blocked threads", b.blocked},
 	}
-	if len(sec.Rows) == 0 {
-		return nil, fmt.Errorf("no part of the table matches %q", filter)
+	if err := sec.measure(ctx, parts, filter, progress); err != nil {
+		return nil, err
 	}
 	if missing != nil {
 		sec.Rows = append(sec.Rows, &Row{Name: "(no C)", Samples: samples(2), Note: missing.Error()})

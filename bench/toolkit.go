@@ -24,22 +24,14 @@ type toolkitBench struct {
 // runToolkit measures all that the filter lets through.
 func runToolkit(ctx context.Context, b toolkitBench, progress func(string)) (*Section, error) {
 	sec := &Section{Title: "gc", Columns: []string{"processor", "wall"}, Clock: "both clocks"}
-	for _, part := range []struct {
-		name string
-		rows func(context.Context) ([]*Row, error)
-	}{{"allocation", b.allocation}, {"marking", b.marking}, {"two heaps", b.twoHeaps}, {"pauses", b.pauses}} {
-		if !matches(b.filter, part.name) {
-			continue
-		}
-		progress(part.name)
-		rows, err := part.rows(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", part.name, err)
-		}
-		sec.Rows = append(sec.Rows, rows...)
+	parts := []part{
+		{"allocation", b.allocation},
+		{"marking", b.marking},
+		{"two heaps", b.twoHeaps},
+		{"pauses", b.pauses},
 	}
-	if len(sec.Rows) == 0 {
-		return nil, fmt.Errorf("no part of the table matches %q", b.filter)
+	if err := sec.measure(ctx, parts, b.filter, progress); err != nil {
+		return nil, err
 	}
 	return sec, nil
 }
