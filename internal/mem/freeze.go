@@ -282,16 +282,22 @@ func (r *Region) Backed() bool { return r.file != nil }
 // one. Of a region that is neither these are all pages that hold something. The error is errors.ErrUnsupported where the system does not tell.
 func (r *Region) Dirty() ([]Span, error) {
 	var spans []Span
-	from := 0
+	from, beside, err := r.beside()
 	if r.shared {
-		from = min(r.backed, r.committed)
 		spans = r.file.extents(from)
 	}
-	if from == r.committed {
-		return spans, nil
+	return union(spans, beside), err
+}
+
+// beside returns the pages of the committed part that are the region's own and lie in no file, in order. None is below from: up to there the region writes to its file.
+func (r *Region) beside() (from int, spans []Span, err error) {
+	if r.shared {
+		from = min(r.backed, r.committed)
 	}
-	tail, err := scan(r, from, r.committed-from)
-	return union(spans, tail), err
+	if from < r.committed {
+		spans, err = scan(r, from, r.committed-from)
+	}
+	return from, spans, err
 }
 
 // Forget gives the memory of n committed bytes from off back to the system, both whole pages, and reports whether they are zero now; otherwise they
