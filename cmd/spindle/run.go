@@ -91,6 +91,21 @@ The exit code is the guest's. Others: 134 the guest trapped (its backtrace is sh
 	return cmd
 }
 
+// runtimeOptions returns those of the Runtime that the flags ask for. Preconditions: the stack's size fits into an int.
+func (f *runFlags) runtimeOptions(features spindle.Features) []spindle.Option {
+	opts := []spindle.Option{spindle.WithFeatures(features)}
+	if f.maxMemory > 0 {
+		opts = append(opts, spindle.WithMaxMemory(uint64(f.maxMemory)))
+	}
+	if f.maxStack > 0 {
+		opts = append(opts, spindle.WithStackSize(int(f.maxStack)))
+	}
+	if f.noCheck {
+		opts = append(opts, spindle.WithoutStackCheck())
+	}
+	return opts
+}
+
 func (a *app) run(ctx context.Context, f *runFlags, features spindle.Features, name string, args []string) (err error) {
 	if f.timeout < 0 {
 		return usagef("--timeout %v is negative", f.timeout)
@@ -113,17 +128,7 @@ func (a *app) run(ctx context.Context, f *runFlags, features spindle.Features, n
 		ctx, cancel = context.WithTimeout(ctx, f.timeout)
 		defer cancel()
 	}
-	opts := []spindle.Option{spindle.WithFeatures(features)}
-	if f.maxMemory > 0 {
-		opts = append(opts, spindle.WithMaxMemory(uint64(f.maxMemory)))
-	}
-	if f.maxStack > 0 {
-		opts = append(opts, spindle.WithStackSize(int(f.maxStack)))
-	}
-	if f.noCheck {
-		opts = append(opts, spindle.WithoutStackCheck())
-	}
-	rt := spindle.NewRuntime(opts...)
+	rt := spindle.NewRuntime(f.runtimeOptions(features)...)
 	defer rt.Close()
 	if isSnapshot(name) {
 		return a.runSnapshot(ctx, f, rt, name, args, dump)

@@ -108,14 +108,7 @@ func (a *app) snapshot(ctx context.Context, f *snapshotFlags, features spindle.F
 	}
 	ctx, stop := interruptible(ctx)
 	defer stop(nil)
-	opts := []spindle.Option{spindle.WithFeatures(features)}
-	if f.guest.maxMemory > 0 {
-		opts = append(opts, spindle.WithMaxMemory(uint64(f.guest.maxMemory)))
-	}
-	if f.guest.maxStack > 0 {
-		opts = append(opts, spindle.WithStackSize(int(f.guest.maxStack)))
-	}
-	rt := spindle.NewRuntime(opts...)
+	rt := spindle.NewRuntime(f.guest.runtimeOptions(features)...)
 	defer rt.Close()
 	mod, file, err := a.compile(ctx, rt, name)
 	if err != nil {
