@@ -18,7 +18,10 @@ func TestForksOfLoads(t *testing.T) {
 			if plan == "pageprotect" {
 				t.Skip("a system call for each object: minutes")
 			}
-			m := &moments{t: t}
+			m := &moments{t: t, child: func(img *spindle.Image) (*spindle.Process, error) {
+				child, err := img.Fork(t.Context(), spindle.ForkConfig{})
+				return child, errors.Join(err, img.Close())
+			}}
 			for _, l := range gcguests.Loads() {
 				module, err := l.Module()
 				if err != nil {
@@ -47,7 +50,8 @@ func TestForksOfLoads(t *testing.T) {
 
 // moments has the call that runs forked at safepoints that are counted, and its children, too.
 type moments struct {
-	t *testing.T
+	t     *testing.T
+	child func(*spindle.Image) (*spindle.Process, error) // closes the image
 
 	mu    sync.Mutex
 	rnd   *rand.Rand               // guarded by mu
@@ -84,8 +88,8 @@ func (m *moments) safepoint(p *spindle.Process) {
 		m.t.Errorf("a freeze: %v", err)
 		return
 	}
-	child, err := img.Fork(m.t.Context(), spindle.ForkConfig{})
-	if err := errors.Join(err, img.Close()); err != nil {
+	child, err := m.child(img)
+	if err != nil {
 		m.t.Errorf("a fork: %v", err)
 		return
 	}
@@ -118,8 +122,8 @@ func (m *moments) call(inst *spindle.Instance, c gcguests.Call) {
 		} else if got := p.Results(); len(got) != 1 || int64(got[0]) != want {
 			t.Errorf("%v: a child gives %v, want %d", c, got, want)
 		}
-		if err := p.Close(); err != nil {
-			t.Error(err)
+		if err := errors.Join(p.CollectGarbage(), p.Close()); err != nil {
+			t.Errorf("%v: a child that has ended: %v", c, err)
 		}
 	}
 }

@@ -3,11 +3,10 @@ package gcguests_test
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/spindle-wasm/spindle"
 	"github.com/spindle-wasm/spindle/internal/gcguests"
@@ -24,117 +23,91 @@ func TestSnapshotsOfLoads(t *testing.T) {
 			if plan == "pageprotect" {
 				t.Skip("a system call for each object: minutes")
 			}
-			files := 0
+			m := &moments{t: t}
+			var files atomic.Int32
+			m.child = func(img *spindle.Image) (*spindle.Process, error) {
+				p, err := throughFile(t, m, img, int(files.Add(1)))
+				return p, errors.Join(err, img.Close())
+			}
 			for _, l := range gcguests.Loads() {
 				module, err := l.Module()
 				if err != nil {
 					t.Fatal(err)
 				}
 				rt, mod := compiled(t, module)
-				cfg := spindle.Config{StackSize: 64 << 20, Forkable: true}
+				cfg := spindle.Config{StackSize: 64 << 20, Forkable: true, AtSafepoint: m.safepoint, Name: "load"}
 				cfg.GC.Plan, cfg.GC.Workers, cfg.GC.NurseryBytes = plan, 2, 8<<20
 				for _, c := range l.Calls {
 					if c.Heavy || c.End != gcguests.Returns || plan != spindle.DefaultGCPlan && !c.Large {
-						continue // short ones end before they are frozen
+						continue
 					}
 					inst, err := rt.Instantiate(t.Context(), mod, cfg)
 					if err != nil {
 						t.Fatal(err)
 					}
-					inst.Process().Register("load", inst)
-					files += fileCall(t, inst, c)
+					m.call(inst, c)
+					m.idle(inst, c)
 					if err := inst.Close(); err != nil {
 						t.Error(err)
 					}
 				}
 			}
-			if files < 5 {
-				t.Errorf("only %d files of a load that runs", files)
+			if m.forks < 5 {
+				t.Errorf("only %d files of a load that runs", m.forks)
 			}
 		})
 	}
 }
 
-func fileCall(t *testing.T, inst *spindle.Instance, c gcguests.Call) (files int) {
-	args := argsOf(c)
-	rnd := rand.New(rand.NewPCG(uint64(len(c.String())), 4))
-	want := c.Want()
-	done := make(chan error, 1)
-	go func() {
-		got, err := inst.Call(t.Context(), c.Func, args...)
-		if err == nil && int64(got[0]) != want {
-			err = errors.New("the original gives another result")
-		}
-		done <- err
-	}()
-	p := inst.Process()
-	for k := range 3 {
-		time.Sleep(time.Duration(rnd.IntN(1500)) * time.Microsecond)
-		img, _, err := p.Freeze(t.Context(), spindle.FreezeOptions{Warmup: k == 1})
-		if err != nil {
-			var fe *spindle.ForkError
-			if p != inst.Process() && errors.As(err, &fe) {
-				break // it has ended
-			}
-			t.Fatalf("%v: %v", c, err)
-		}
-		rt := spindle.NewRuntime()
-		t.Cleanup(func() {
-			if err := rt.Close(); err != nil {
-				t.Error(err)
-			}
-		})
-		if k == 2 {
-			if _, err := rt.CompileText(t.Context(), []byte(shifted)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		child := throughFile(t, rt, img, k > 0)
-		if child.Done() == nil { // between calls: the child is there to be called
-			if got, err := child.Instance("load").Call(t.Context(), c.Func, args...); err != nil || int64(got[0]) != want {
-				t.Errorf("%v: of a file: %v, %v; want %d", c, got, err, want)
-			}
-			continue
-		}
-		files++
-		defer func() {
-			if err := child.Wait(t.Context()); err != nil {
-				t.Errorf("%v: of a file: %v", c, err)
-			} else if got := child.Results(); len(got) != 1 || int64(got[0]) != want {
-				t.Errorf("%v: of a file: %v, want %d", c, got, want)
-			}
-			if err := child.CollectGarbage(); err != nil {
-				t.Errorf("%v: of a file: %v", c, err)
-			}
-		}()
-		p = child
-	}
-	if e := <-done; e != nil {
-		t.Errorf("%v: %v", c, e)
-	}
-	return files
-}
-
-// throughFile makes a Process of an image by way of a file, and closes the image.
-func throughFile(t *testing.T, rt *spindle.Runtime, img *spindle.Image, check bool) *spindle.Process {
-	t.Helper()
-	f, err := os.Create(filepath.Join(t.TempDir(), "load.snap"))
+// idle has the Process between calls go through a file: what comes of it is there to be called.
+func (m *moments) idle(inst *spindle.Instance, c gcguests.Call) {
+	t := m.t
+	img, _, err := inst.Process().Freeze(t.Context(), spindle.FreezeOptions{})
 	if err != nil {
 		t.Fatal(err)
+	}
+	child, err := m.child(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := child.Instance("load").Call(t.Context(), c.Func, argsOf(c)...); err != nil || int64(got[0]) != c.Want() {
+		t.Errorf("%v: of a file: %v, %v; want %d", c, got, err, c.Want())
+	}
+	if err := errors.Join(child.CollectGarbage(), child.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
+// throughFile makes a Process of an image by way of a file, whose number it is. It is the call's own goroutine, or there is no call.
+func throughFile(t *testing.T, m *moments, img *spindle.Image, number int) (*spindle.Process, error) {
+	rt := spindle.NewRuntime()
+	t.Cleanup(func() {
+		if err := rt.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if number%3 == 0 {
+		if _, err := rt.CompileText(t.Context(), []byte(shifted)); err != nil {
+			return nil, err
+		}
+	}
+	f, err := os.Create(filepath.Join(t.TempDir(), "load.snap"))
+	if err != nil {
+		return nil, err
 	}
 	defer f.Close()
 	if _, err := img.WriteTo(f); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	cfg := spindle.OpenConfig{Check: check}
+	cfg := spindle.OpenConfig{Check: number%2 == 0}
 	cfg.GC.Workers, cfg.GC.Sanity = 2, true
+	if m.left > 0 {
+		cfg.AtSafepoint = m.safepoint
+	}
 	opened, err := rt.OpenImage(t.Context(), f, cfg)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	p, err := opened.Fork(context.Background(), spindle.ForkConfig{})
-	if err := errors.Join(err, opened.Close(), img.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return p, errors.Join(err, opened.Close())
 }
