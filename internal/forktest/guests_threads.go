@@ -110,6 +110,42 @@ var Reader = Guest{Name: "reader", Threads: true, InHost: 1, Stdin: "what childr
 			(drop (memory.atomic.wait32 (i32.const 72) (i32.const 0) (i64.const -1)))
 			(br $join))))))`}
 
+// Patience has threads and the main one wait for times that no fork may cut short: in waits with a timeout, and in poll_oneoff. Each measures its own by the guest's clock.
+var Patience = Guest{Name: "patience", Threads: true, Waiting: 2, Source: prelude + helpers + `
+	(memory (export "memory") 2 2 shared)
+	(func $now (param $at i32) (result i64)
+		(call $ok (call $clock_time_get (i32.const 1) (i64.const 1) (local.get $at)))
+		(i64.load (local.get $at)))
+	(func (export "wasi_thread_start") (param $tid i32) (param $k i32) (local $t i64) (local $at i32) (local $time i64)
+		(local.set $at (i32.add (i32.const 200) (i32.mul (local.get $k) (i32.const 8))))
+		(local.set $time (i64.mul (i64.extend_i32_u (local.get $k)) (i64.const 50000000)))
+		(drop (i32.atomic.rmw.add (i32.const 64) (i32.const 1)))
+		(loop $again
+			(local.set $t (call $now (local.get $at)))
+			(call $check (i32.eq (memory.atomic.wait64 (i32.const 96) (i64.const 0) (local.get $time)) (i32.const 2)))
+			(call $check (i64.ge_u (i64.sub (call $now (local.get $at)) (local.get $t)) (local.get $time)))
+			(br_if $again (i32.eqz (i32.atomic.load (i32.const 76)))))
+		(drop (i32.atomic.rmw.add (i32.const 68) (i32.const 1)))
+		(drop (memory.atomic.notify (i32.const 68) (i32.const 1))))
+	(func (export "_start") (local $n i32) (local $t i64)
+		(drop (call $spawn (i32.const 1)))
+		(drop (call $spawn (i32.const 4)))
+		(loop $held (br_if $held (i32.eqz (call $go))))
+		(i32.atomic.store (i32.const 76) (i32.const 1))
+		;; 100 ms of the monotonic clock
+		(local.set $t (call $now (i32.const 240)))
+		(i32.store (i32.const 416) (i32.const 1))
+		(i64.store (i32.const 424) (i64.const 100000000))
+		(call $ok (call $poll_oneoff (i32.const 400) (i32.const 500) (i32.const 1) (i32.const 600)))
+		(call $check (i64.ge_u (i64.sub (call $now (i32.const 240)) (local.get $t)) (i64.const 100000000)))
+		(loop $join
+			(local.set $n (i32.atomic.load (i32.const 68)))
+			(if (i32.ne (local.get $n) (i32.const 2)) (then
+				(drop (memory.atomic.wait32 (i32.const 68) (local.get $n) (i64.const -1)))
+				(br $join))))
+		(memory.fill (i32.const 200) (i32.const 0) (i32.const 64)) ;; times differ
+		(call $tell (i64.const 5))))`}
+
 // Objects builds lists and trees of objects, shares and forgets them, and sums up what is left.
 var Objects = Guest{Name: "objects", GC: true, Source: prelude + helpers + `
 	(memory (export "memory") 2)
@@ -144,5 +180,5 @@ var Objects = Guest{Name: "objects", GC: true, Source: prelude + helpers + `
 
 // Guests are all of them.
 func Guests() []*Guest {
-	return []*Guest{&Lively, &Traps, &Clocks, &Family, &Threads, &Queue, &Alone, &Reader, &Objects}
+	return []*Guest{&Lively, &Traps, &Clocks, &Family, &Threads, &Queue, &Alone, &Reader, &Patience, &Objects}
 }
