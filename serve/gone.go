@@ -14,6 +14,10 @@ const goneEvery = 200 * time.Millisecond
 type connKey struct{}
 
 func withConn(ctx context.Context, c net.Conn) context.Context {
+	if f, ok := c.(*framing); ok {
+		ctx = context.WithValue(ctx, framingKey{}, f)
+		c = f.Conn
+	}
 	return context.WithValue(ctx, connKey{}, c)
 }
 

@@ -32,6 +32,9 @@ type outcome struct {
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	begin := time.Now()
+	if ambiguous(r.Context(), r) {
+		w.Header().Set("Connection", "close")
+	}
 	if s.cfg.At == PointAccept {
 		http.Error(w, "the guest takes connections, not requests", http.StatusNotImplemented)
 		return
@@ -190,6 +193,7 @@ func (s *Server) head(r *http.Request) ([]byte, error) {
 func (s *Server) relay(w http.ResponseWriter, r *http.Request, out *exchange, in *input, o outcome, whole func()) outcome {
 	resp, err := readAnswer(out, r, func(early *http.Response) {
 		before := maps.Clone(w.Header())
+		w.Header().Del("Connection") // that is for the last one to say
 		copyHeader(w, early.Header)
 		w.WriteHeader(early.StatusCode)
 		clear(w.Header())

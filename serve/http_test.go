@@ -107,6 +107,81 @@ func TestAmbiguousRequests(t *testing.T) {
 	}
 }
 
+// A request whose end another server may see elsewhere is the last one of its connection (RFC 9112, section 6.1). Others are not, whatever came before.
+func TestAmbiguousRequestIsLast(t *testing.T) {
+	_, addr := listen(t, read(t, "testdata/app.wat"), Config{})
+	const both = "POST /%c HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+	const length = "POST /e HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
+	const chunks = "POST /e HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+	const old = "POST /n HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\nContent-Length: 0\r\n%s\r\n"
+	for _, c := range []struct {
+		before []string // what the connection has had
+		text   string
+		status int
+		last   bool
+	}{
+		{nil, length, 200, false},
+		{nil, chunks, 200, false},
+		{[]string{length, chunks, length}, chunks, 200, false},
+		{nil, fmt.Sprintf(both, 'e'), 200, true},
+		{nil, fmt.Sprintf(both, 'y'), 200, true}, // early hints before it
+		{nil, fmt.Sprintf(both, 't'), 502, true}, // a trap
+		{[]string{length, chunks}, fmt.Sprintf(both, 'e'), 200, true},
+		{nil, strings.Replace(fmt.Sprintf(both, 'e'), "Content-Length", "cOnTeNt-LeNgTh", 1), 200, true},
+		{nil, strings.Replace(fmt.Sprintf(both, 'e'), "\r\n", "\n", 4), 200, true}, // lines may end so (RFC 9112, section 2.2)
+		{nil, "POST /e HTTP/1.1\r\nHost: a\r\nX: content-length:2\r\nX-Content-Length: 2\r\nContent-Length-X: 2\r\n" + chunks[strings.Index(chunks, "Transfer"):], 200, false},
+		{nil, fmt.Sprintf(old, ""), 200, false},
+		{nil, fmt.Sprintf(old, "Transfer-Encoding: chunked\r\n"), 200, true},
+	} {
+		for _, piece := range []int{1, 1 << 20} {
+			conn, err := net.Dial("tcp", addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			_ = conn.SetDeadline(time.Now().Add(time.Minute))
+			br := bufio.NewReader(conn)
+			answer := func(text string) *http.Response {
+				t.Helper()
+				for rest := text; rest != ""; {
+					n := min(piece, len(rest))
+					if _, err := io.WriteString(conn, rest[:n]); err != nil {
+						t.Fatal(err)
+					}
+					rest = rest[n:]
+				}
+				for {
+					resp, err := http.ReadResponse(br, nil)
+					if err != nil {
+						t.Fatalf("%q: %v", text, err)
+					}
+					if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+						t.Fatalf("%q: %v", text, err)
+					}
+					if resp.StatusCode >= 200 {
+						return resp
+					}
+					if resp.Close {
+						t.Errorf("%q: status %d closes", text, resp.StatusCode)
+					}
+				}
+			}
+			for _, text := range c.before {
+				answer(text)
+			}
+			resp := answer(c.text)
+			if resp.StatusCode != c.status || resp.Close != c.last {
+				t.Errorf("after %d others, %q in pieces of %d: status %d, closes: %t", len(c.before), c.text, piece, resp.StatusCode, resp.Close)
+			}
+			if !c.last {
+				answer(length)
+			} else if b, err := br.ReadByte(); err != io.EOF {
+				t.Errorf("%q: then %q, %v", c.text, b, err)
+			}
+		}
+	}
+}
+
 // Headers about a connection end there, in both protocols; who is asked for the client's address is asked for the right one.
 func TestConnectionHeaders(t *testing.T) {
 	for _, protocol := range []Protocol{HTTP, SCGI} {

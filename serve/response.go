@@ -186,16 +186,8 @@ func isToken(r rune) bool {
 // copyHeader makes the answer's headers w's, but for those about a connection.
 func copyHeader(w http.ResponseWriter, from http.Header) {
 	h := w.Header()
-	for name, vs := range from {
-		h[name] = append(h[name], vs...)
-	}
-	for _, line := range from["Connection"] {
-		for name := range strings.SplitSeq(line, ",") {
-			h.Del(strings.TrimSpace(name))
-		}
-	}
-	for _, name := range hopByHop {
-		h.Del(name)
+	for _, name := range endToEnd(from) {
+		h[name] = append(h[name], from[name]...)
 	}
 }
 

@@ -68,7 +68,7 @@ func (s *Server) Serve(l net.Listener) error {
 	if s.cfg.At == PointAccept {
 		return s.serveAccept(l)
 	}
-	if err := s.web.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	if err := s.web.Serve(framed{l}); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
