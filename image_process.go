@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
-	"syscall"
 
 	"github.com/spindle-wasm/spindle/internal/image"
 	"github.com/spindle-wasm/spindle/internal/standby"
@@ -171,7 +171,7 @@ func (p *peer) sendImage(i *Image) error {
 // send sends a message. That the process is dead is no error: its answer will be one.
 func (p *peer) send(m *standby.Message) error {
 	err := p.proc.Send(*m)
-	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, net.ErrClosed) {
+	if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
 		return nil
 	}
 	return err

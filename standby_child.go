@@ -43,8 +43,8 @@ func (c *standbyChild) run(ctx context.Context, p *Process, err error, f *passed
 	told := c.s.answer(msgEnded, err, func(w *image.Encoder) { w.Words(results) })
 	c.s.conn.Close() //nolint:errcheck // it ends listen
 	fault := <-listening
-	if c.isDetached() {
-		told = nil // nobody need be there
+	if c.isDetached() || errors.Is(told, io.EOF) {
+		told = nil // nobody need be there, and that the parent has died is nothing to complain of
 	}
 	var exit *ExitError
 	switch {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -331,16 +332,21 @@ func parentOfTest() int {
 	select {}
 }
 
-// A parent that is killed takes its children with it, and processes that wait, but for the detached ones.
+// A parent that is killed takes its children with it, and processes that wait, but for the detached ones. None of them has anything to say about that.
 func TestForkProcessParentDies(t *testing.T) {
 	r, w, err := os.Pipe() // what children tell: it ends when the last of them has
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
+	said, err := os.Create(filepath.Join(t.TempDir(), "stderr")) // a file: no goroutine copies it, so it is all there in the end
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer said.Close()
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), "SPINDLE_TEST_PARENT=1")
-	cmd.Stdin, cmd.Stderr = w, os.Stderr
+	cmd.Stdin, cmd.Stderr = w, said
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -398,5 +404,8 @@ func TestForkProcessParentDies(t *testing.T) {
 	}
 	if rest, err := io.ReadAll(r); err != nil || len(rest) > 0 { // ends when nobody has the pipe any more: no standby either
 		t.Errorf("%d bytes more, %v", len(rest), err)
+	}
+	if b, err := os.ReadFile(said.Name()); err != nil || len(b) > 0 {
+		t.Errorf("standard error has %q, %v", b, err)
 	}
 }

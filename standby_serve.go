@@ -116,7 +116,10 @@ func (s *standbyServer) serve(ctx context.Context) (code int, err error) {
 			m.Close() //nolint:errcheck // the other error is the one to report
 			return exitProtocol, &standby.ProtocolError{Msg: fmt.Sprintf("message %d to a standby without a guest", m.Kind)}
 		}
-		if err != nil {
+		switch {
+		case errors.Is(err, io.EOF):
+			return exitOrphaned, nil // the parent has gone, and waits for no answer
+		case err != nil:
 			return exitProtocol, err
 		}
 	}

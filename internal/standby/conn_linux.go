@@ -67,7 +67,7 @@ func Pipe() (a, b *Conn, err error) {
 	return a, b, nil
 }
 
-// Send sends a message. The files stay the sender's, who may close them when it returns.
+// Send sends a message. The files stay the sender's, who may close them when it returns. The error is io.EOF (errors.Is) when the other side is gone.
 func (c *Conn) Send(m Message) error {
 	if len(m.Body) > MaxBody || len(m.Files) > MaxFiles {
 		return badf("a message of %d bytes and %d files is too large", len(m.Body), len(m.Files))
@@ -111,8 +111,17 @@ func (c *Conn) packet(h header, body []byte, files []*os.File) error {
 		oob = unix.UnixRights(fds...)
 	}
 	_, _, err := c.c.WriteMsgUnix(append(h.append(make([]byte, 0, headerSize+len(body))), body...), oob, nil)
+	if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) { // the latter if it has not read all
+		err = goneError{err}
+	}
 	return err
 }
+
+// goneError is io.EOF with what the system says.
+type goneError struct{ error }
+
+func (e goneError) Is(target error) bool { return target == io.EOF } //nolint:errorlint // exactly that
+func (e goneError) Unwrap() error        { return e.error }
 
 // Recv waits for a message. The error is io.EOF when the other side is gone, a *ProtocolError for what is no message, net.ErrClosed after Close.
 func (c *Conn) Recv() (m Message, err error) {

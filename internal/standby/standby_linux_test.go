@@ -90,6 +90,28 @@ func TestMessages(t *testing.T) {
 	}
 }
 
+// A message to who is gone is no fault of the connection, whether or not they had read all.
+func TestSendToNobody(t *testing.T) {
+	for unread := range 3 {
+		a, b := pipe(t)
+		for range unread {
+			if err := a.Send(Message{Kind: 1}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.Close()
+		for range 3 {
+			if err := a.Send(Message{Kind: 1}); !errors.Is(err, io.EOF) {
+				t.Errorf("%d messages unread: %v", unread, err)
+			}
+		}
+		a.Close()
+		if err := a.Send(Message{Kind: 1}); !errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) {
+			t.Errorf("this end is closed: %v", err)
+		}
+	}
+}
+
 // What a process has said before it died is read, also if it had not read all itself.
 func TestLastWords(t *testing.T) {
 	a, b := pipe(t)
