@@ -104,7 +104,7 @@ func ExampleRawFunc() {
 	fmt.Println(err)
 	// Output:
 	// [3 2] <nil>
-	// trap: host function failed: division by zero
+	// trap: host function failed: env.divmod: division by zero
 }
 
 // A host function reads and writes the memory of the instance that called it.

@@ -10,7 +10,7 @@ import (
 // HostFunc is a Go function that guests can import. Make one with RawFunc, or with Proc0…Proc8 (no result) and Func0…Func8 (one result) from
 // a plain Go signature. It may be used in any number of Processes and Runtimes at the same time.
 type HostFunc struct {
-	Name string // for backtraces and dumps; optional
+	Name string // for errors, backtraces and dumps; empty: in each Runtime, that of the first import that it is linked to ("module.name")
 	Type FuncType
 
 	call    func(c *Caller, slots []uint64)
@@ -47,7 +47,18 @@ func (h *HostFunc) Restartable() *HostFunc {
 	return h
 }
 
-func (h *HostFunc) extern(p *Process) (vm.Extern, error) {
+func (h *HostFunc) extern(p *Process) (vm.Extern, error) { return h.bind(p, h.Name) }
+
+// linked returns what x is for an import.
+func linked(p *Process, im *wasm.Import, x Extern) (vm.Extern, error) {
+	if h, ok := x.(*HostFunc); ok && h.Name == "" {
+		return h.bind(p, im.Module+"."+im.Name)
+	}
+	return x.extern(p)
+}
+
+// bind makes the function known in the Process's Runtime, by a name if it is not yet.
+func (h *HostFunc) bind(p *Process, name string) (vm.Extern, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	types := p.rt.types
@@ -57,7 +68,7 @@ func (h *HostFunc) extern(p *Process) (vm.Extern, error) {
 	}
 	if fn == nil {
 		var err error
-		if fn, err = vm.NewHostFunc(types, h.Name, h.Type, h.serve); err != nil {
+		if fn, err = vm.NewHostFunc(types, name, h.Type, h.serve); err != nil {
 			return vm.Extern{}, err
 		}
 		fn.Host.Restart = h.restart

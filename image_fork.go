@@ -152,7 +152,7 @@ func (i *Image) hosts(p *Process, cfg ForkConfig) (map[*vm.HostFunc]*vm.HostFunc
 			if !ok || x == nil {
 				return nil, &LinkError{Module: im.Module, Name: im.Name, Msg: "the child's module does not have it"}
 			}
-			v, err := x.extern(p)
+			v, err := linked(p, im, x)
 			if err != nil {
 				return nil, &LinkError{Module: im.Module, Name: im.Name, Msg: err.Error(), Cause: err}
 			}

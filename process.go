@@ -400,7 +400,7 @@ func (p *Process) resolve(im *wasm.Import) (vm.Extern, bool, error) {
 	if !ok || x == nil {
 		return vm.Extern{}, false, nil
 	}
-	v, err := x.extern(p)
+	v, err := linked(p, im, x)
 	return v, err == nil, err
 }
 
