@@ -111,8 +111,14 @@ func (f *file) binary() ([]byte, error) {
 			return nil, f.wrap(errors.New("the file is empty"))
 		case len(f.data) >= 8 && bytes.HasPrefix(f.data, magic) && bytes.Equal(f.data[6:8], componentLayer):
 			return nil, f.wrap(errors.New("this is a component; Spindle runs core modules only"))
+		case bytes.HasPrefix(f.data, []byte(spindle.SnapshotMagic)):
+			return nil, f.wrap(errors.New("this is a snapshot, not a module; spindle run goes on with it, from a file"))
 		case !bytes.HasPrefix(f.data, magic):
-			return nil, f.wrap(errors.New("neither a binary module (those begin with \\0asm) nor the text format"))
+			snapshot := ""
+			if filepath.Ext(f.name) == ".snap" {
+				snapshot = "not a snapshot, and " // but what it is meant to be
+			}
+			return nil, f.wrap(errors.New(snapshot + "neither a binary module (those begin with \\0asm) nor the text format"))
 		}
 		f.bin = f.data
 		return f.bin, nil

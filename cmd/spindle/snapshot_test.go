@@ -53,3 +53,42 @@ func TestSnapshot(t *testing.T) {
 		}
 	}
 }
+
+// A file that was taken for a snapshot, and a snapshot that was taken for something else, are told as what they are.
+func TestNotASnapshot(t *testing.T) {
+	dir := copyFiles(t, "echo.wat", "hello.txt", "empty.wasm")
+	if r := runSpindle(t, dir, strings.NewReader(""), "snapshot", "-o", "app.snap", "--at", "fork-point", "echo.wat"); r.code != 0 {
+		t.Fatalf("%+v", r)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "app.snap"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for from, to := range map[string]string{"hello.txt": "text.snap", "empty.wasm": "empty.snap", "echo.wat": "module.snap"} {
+		if err := os.Rename(filepath.Join(dir, from), filepath.Join(dir, to)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const neither = "neither a binary module (those begin with \\0asm) nor the text format\n"
+	const module = "this is a snapshot, not a module; spindle run goes on with it, from a file\n"
+	for _, c := range []struct {
+		in, want string
+		args     []string
+	}{
+		{"", "spindle: text.snap: not a snapshot, and " + neither, []string{"run", "text.snap"}},
+		{"", "spindle: text.snap: not a snapshot, and " + neither, []string{"validate", "text.snap"}},
+		{"", "spindle: empty.snap: the file is empty\n", []string{"run", "empty.snap"}},
+		{"hello", "spindle: standard input: " + neither, []string{"run", "-"}},
+		{string(b), "spindle: standard input: " + module, []string{"run", "-"}},
+		{"", "spindle: app.snap: " + module, []string{"inspect", "app.snap"}},
+		{"", "spindle: app.snap: " + module, []string{"snapshot", "-o", "again.snap", "app.snap"}},
+	} {
+		if r := runSpindle(t, dir, strings.NewReader(c.in), c.args...); r.code != 1 || r.stderr != c.want || r.stdout != "" {
+			t.Errorf("%q: %+v, want %q", c.args, r, c.want)
+		}
+	}
+	// A module may have any name.
+	if r := runSpindle(t, dir, strings.NewReader("in"), "run", "module.snap"); r.code != 0 {
+		t.Errorf("a module: %+v", r)
+	}
+}
