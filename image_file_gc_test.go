@@ -105,18 +105,7 @@ const heapGuest = `(module
 // heapImport has what the guest imports; each call of go waits until release is closed, and says so once in entered.
 func heapImports(d *told, entered chan<- struct{}, release <-chan struct{}) spindle.Imports {
 	host := d.host()
-	host["go"] = spindle.Proc0(func(c *spindle.Caller) {
-		c.Block(func() {
-			select {
-			case entered <- struct{}{}:
-			default:
-			}
-			select {
-			case <-release:
-			case <-c.Stopped():
-			}
-		})
-	}).Restartable()
+	host["go"] = standUntil(entered, release)
 	return spindle.Imports{"host": host, "wasi": threadSpawn()}
 }
 

@@ -171,53 +171,16 @@ func TestSnapshotAtAnySafepoint(t *testing.T) {
 // Every thread of a threaded guest goes on out of a file: those that wait, with a timeout or without, one in a loop, the main thread in a host function.
 func TestSnapshotOfAllThreads(t *testing.T) {
 	ctx := t.Context()
-	src := `(module
+	src := threadsGuest(`
 		(import "wasi" "thread-spawn" (func $spawn (param i32) (result i32)))
 		(import "host" "go" (func $go))
 		(import "host" "tell" (func $tell (param i64)))
-		(memory 1 1 shared)
-		(func (export "wasi_thread_start") (param $tid i32) (param $k i32) (local $i i64)
-			(drop (i32.atomic.rmw.add (i32.const 0) (i32.const 1)))
-			(if (i32.eqz (local.get $k)) (then
-				(if (memory.atomic.wait32 (i32.const 64) (i32.const 0) (i64.const -1)) (then unreachable))
-				(drop (i64.atomic.rmw.add (i32.const 8) (i64.const 1)))))
-			(if (i32.eq (local.get $k) (i32.const 1)) (then
-				(if (i32.ne (memory.atomic.wait32 (i32.const 68) (i32.const 0) (i64.const 200000000)) (i32.const 2)) (then unreachable))
-				(drop (i64.atomic.rmw.add (i32.const 8) (i64.const 10)))))
-			(if (i32.ge_u (local.get $k) (i32.const 2)) (then
-				(loop $l
-					(local.set $i (i64.add (local.get $i) (i64.const 1)))
-					(br_if $l (i64.lt_u (local.get $i) (i64.const 1000000))))
-				(drop (i64.atomic.rmw.add (i32.const 8) (i64.mul (local.get $i) (i64.const 100))))))
-			(drop (i32.atomic.rmw.add (i32.const 4) (i32.const 1)))
-			(drop (memory.atomic.notify (i32.const 4) (i32.const 1))))
-		(func (export "_start") (local $n i32)
-			(loop $s
-				(drop (call $spawn (local.get $n)))
-				(br_if $s (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 4))))
-			(loop $ready (br_if $ready (i32.ne (i32.atomic.load (i32.const 0)) (i32.const 4))))
-			(call $go)
-			(loop $wake (br_if $wake (i32.eqz (memory.atomic.notify (i32.const 64) (i32.const 1)))))
-			(loop $join
-				(local.set $n (i32.atomic.load (i32.const 4)))
-				(if (i32.ne (local.get $n) (i32.const 4)) (then
-					(drop (memory.atomic.wait32 (i32.const 4) (local.get $n) (i64.const -1)))
-					(br $join))))
-			(call $tell (i64.atomic.load (i32.const 8)))
-			(drop (call $spawn (i32.const 1)))))`
+		(memory 1 1 shared)`, `(call $go)`)
 	for round := range 4 {
 		var d told
 		host := d.host()
-		release, entered := make(chan struct{}), make(chan struct{}, 16)
-		host["go"] = spindle.Proc0(func(c *spindle.Caller) {
-			c.Block(func() {
-				entered <- struct{}{}
-				select {
-				case <-release:
-				case <-c.Stopped():
-				}
-			})
-		}).Restartable()
+		release, entered := make(chan struct{}), make(chan struct{}, 1)
+		host["go"] = standUntil(entered, release)
 		imports := spindle.Imports{"host": host, "wasi": threadSpawn()}
 		rt := spindle.NewRuntime()
 		p, err := rt.Start(ctx, compileText(t, rt, src), spindle.Config{Forkable: round%2 == 0, Imports: imports})
@@ -238,7 +201,7 @@ func TestSnapshotOfAllThreads(t *testing.T) {
 			if err := c.Wait(ctx); err != nil {
 				t.Fatalf("Process %d: %v", i, err)
 			}
-			if got, want := d.of(c), uint64(2*1_000_000*100+11); got != want {
+			if got, want := d.of(c), threadsSum; got != want {
 				t.Errorf("Process %d tells %d, want %d", i, got, want)
 			}
 			if err := c.Close(); err != nil {

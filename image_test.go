@@ -89,75 +89,27 @@ func TestForkOfAllThreads(t *testing.T) {
 	ctx := t.Context()
 	rt := spindle.NewRuntime()
 	defer rt.Close()
-	mod := compileText(t, rt, `(module
+	mod := compileText(t, rt, threadsGuest(`
 		(import "env" "memory" (memory 1 1 shared))
 		(import "wasi" "thread-spawn" (func $spawn (param i32) (result i32)))
 		(import "host" "go" (func $go))
-		(import "host" "result" (func $result (param i64)))
-		(func (export "wasi_thread_start") (param $tid i32) (param $k i32) (local $i i64)
-			(if (i32.eq (local.get $k) (i32.const 0)) (then ;; waits until it is notified
-				(drop (i32.atomic.rmw.add (i32.const 0) (i32.const 1)))
-				(if (memory.atomic.wait32 (i32.const 64) (i32.const 0) (i64.const -1)) (then unreachable))
-				(drop (i64.atomic.rmw.add (i32.const 8) (i64.const 1)))))
-			(if (i32.eq (local.get $k) (i32.const 1)) (then ;; times out
-				(drop (i32.atomic.rmw.add (i32.const 0) (i32.const 1)))
-				(if (i32.ne (memory.atomic.wait32 (i32.const 68) (i32.const 0) (i64.const 300000000)) (i32.const 2)) (then unreachable))
-				(drop (i64.atomic.rmw.add (i32.const 8) (i64.const 10)))))
-			(if (i32.ge_u (local.get $k) (i32.const 2)) (then ;; counts
-				(drop (i32.atomic.rmw.add (i32.const 0) (i32.const 1)))
-				(loop $l
-					(local.set $i (i64.add (local.get $i) (i64.const 1)))
-					(br_if $l (i64.lt_u (local.get $i) (i64.const 3000000))))
-				(drop (i64.atomic.rmw.add (i32.const 8) (i64.mul (local.get $i) (i64.const 100))))))
-			(drop (i32.atomic.rmw.add (i32.const 4) (i32.const 1)))
-			(drop (memory.atomic.notify (i32.const 4) (i32.const 1))))
-		(func (export "_start") (local $n i32)
-			(loop $s
-				(drop (call $spawn (local.get $n)))
-				(br_if $s (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 4))))
-			(loop $ready (br_if $ready (i32.ne (i32.atomic.load (i32.const 0)) (i32.const 4))))
-			(call $go)
-			(loop $wake (br_if $wake (i32.eqz (memory.atomic.notify (i32.const 64) (i32.const 1)))))
-			(loop $join
-				(local.set $n (i32.atomic.load (i32.const 4)))
-				(if (i32.ne (local.get $n) (i32.const 4)) (then
-					(drop (memory.atomic.wait32 (i32.const 4) (local.get $n) (i64.const -1)))
-					(br $join))))
-			(call $result (i64.atomic.load (i32.const 8)))))`)
+		(import "host" "tell" (func $tell (param i64)))`, `(call $go)`))
 	for round := range 6 {
 		mem, err := rt.NewSharedMemory(spindle.MemoryType{Limits: spindle.Limits{Min: 1, Max: 1, HasMax: true}, Shared: true})
 		if err != nil {
 			t.Fatal(err)
 		}
-		release := make(chan struct{})
-		var inGo sync.WaitGroup
-		inGo.Add(1)
-		var once sync.Once
-		var mu sync.Mutex
-		results := map[*spindle.Process]uint64{}
-		host := spindle.HostModule{
-			"go": spindle.Proc0(func(c *spindle.Caller) {
-				once.Do(inGo.Done)
-				c.Block(func() {
-					select {
-					case <-release:
-					case <-c.Stopped():
-					}
-				})
-			}).Restartable(),
-			"result": spindle.Proc1(func(c *spindle.Caller, n uint64) {
-				mu.Lock()
-				defer mu.Unlock()
-				results[c.Process()] = n
-			}),
-		}
+		var d told
+		host := d.host()
+		release, entered := make(chan struct{}), make(chan struct{}, 1)
+		host["go"] = standUntil(entered, release)
 		p, err := rt.Start(ctx, mod, spindle.Config{Forkable: round%2 == 0, Imports: spindle.Imports{
 			"env": spindle.HostModule{"memory": mem}, "host": host, "wasi": threadSpawn(),
 		}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		inGo.Wait()
+		<-entered
 		children := []*spindle.Process{p}
 		for range 3 {
 			img, stats, err := p.Freeze(ctx, spindle.FreezeOptions{})
@@ -181,11 +133,9 @@ func TestForkOfAllThreads(t *testing.T) {
 			if err := c.Wait(ctx); err != nil {
 				t.Fatalf("Process %d: %v", i, err)
 			}
-			mu.Lock()
-			if got, want := results[c], uint64(2*3_000_000*100+11); got != want {
-				t.Errorf("Process %d has %d, want %d", i, got, want)
+			if got, want := d.of(c), threadsSum; got != want {
+				t.Errorf("Process %d tells %d, want %d", i, got, want)
 			}
-			mu.Unlock()
 			if err := c.Close(); err != nil {
 				t.Error(err)
 			}

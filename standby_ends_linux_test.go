@@ -17,6 +17,7 @@ import (
 	"github.com/spindle-wasm/spindle"
 )
 
+// endsGuest tells 1, waits (frozenGuest), and does what is filled in.
 const endsGuest = `(module
 	(import "wire" "tell" (func $tell (param i64)))
 	(import "wire" "wait" (func $wait))

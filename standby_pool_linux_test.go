@@ -3,6 +3,7 @@ package spindle_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"runtime"
 	"strings"
@@ -111,52 +112,19 @@ func TestForkProcessAtAnySafepoint(t *testing.T) {
 // Every thread of a guest goes on in another process, or only the main one: as in this process.
 func TestForkProcessThreads(t *testing.T) {
 	ctx := t.Context()
-	src := `(module
+	const imports = `
 		(import "wasi" "thread-spawn" (func $spawn (param i32) (result i32)))
 		(import "wire" "wait" (func $wait))
 		(import "wire" "tell" (func $tell (param i64)))
-		(memory 1 1 shared)
-		(func (export "wasi_thread_start") (param $tid i32) (param $k i32) (local $i i64)
-			(drop (i32.atomic.rmw.add (i32.const 0) (i32.const 1)))
-			(if (i32.eqz (local.get $k)) (then
-				(if (memory.atomic.wait32 (i32.const 64) (i32.const 0) (i64.const -1)) (then unreachable))
-				(drop (i64.atomic.rmw.add (i32.const 8) (i64.const 1)))))
-			(if (i32.eq (local.get $k) (i32.const 1)) (then
-				(if (i32.ne (memory.atomic.wait32 (i32.const 68) (i32.const 0) (i64.const 300000000)) (i32.const 2)) (then unreachable))
-				(drop (i64.atomic.rmw.add (i32.const 8) (i64.const 10)))))
-			(if (i32.ge_u (local.get $k) (i32.const 2)) (then
-				(loop $l
-					(local.set $i (i64.add (local.get $i) (i64.const 1)))
-					(br_if $l (i32.or (i64.lt_u (local.get $i) (i64.const 1000000)) (i32.eqz (i32.atomic.load (i32.const 16))))))
-				(drop (i64.atomic.rmw.add (i32.const 8) (i64.const 100)))))
-			(drop (i32.atomic.rmw.add (i32.const 4) (i32.const 1)))
-			(drop (memory.atomic.notify (i32.const 4) (i32.const 1))))
-		(func (export "_start") (local $n i32)
-			(loop $s
-				(drop (call $spawn (local.get $n)))
-				(br_if $s (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 4))))
-			(loop $ready (br_if $ready (i32.ne (i32.atomic.load (i32.const 0)) (i32.const 4))))
-			(call $tell (i64.const 1))
-			(call $wait)
-			(i32.atomic.store (i32.const 16) (i32.const 1))
-			(if (i32.atomic.load (i32.const 20)) (then (call $tell (i64.const 7)) (return)))
-			(loop $wake (br_if $wake (i32.eqz (memory.atomic.notify (i32.const 64) (i32.const 1)))))
-			(loop $join
-				(local.set $n (i32.atomic.load (i32.const 4)))
-				(if (i32.ne (local.get $n) (i32.const 4)) (then
-					(drop (memory.atomic.wait32 (i32.const 4) (local.get $n) (i64.const -1)))
-					(br $join))))
-			(call $tell (i64.atomic.load (i32.const 8)))
-			(drop (call $spawn (i32.const 1)))))`
-	// Alone, the main thread does not wait for the others.
-	alone := strings.Replace(src, `(i32.atomic.store (i32.const 16) (i32.const 1))`, `(i32.atomic.store (i32.const 20) (i32.const 1))`, 1)
+		(memory 1 1 shared)`
 	for _, callerOnly := range []bool{false, true} {
-		text, want := src, uint64(211)
-		if callerOnly {
-			text, want = alone, 7
+		stand, want := `(call $tell (i64.const 1)) (call $wait)`, threadsSum
+		if callerOnly { // alone, the main thread does not wait for the others
+			stand += ` (call $tell (i64.const 7)) (return)`
+			want = 7
 		}
 		l, w := listenTo(t)
-		img := frozenGuest(t, l, w, leakFree(t), text, spindle.Config{}, spindle.FreezeOptions{CallerOnly: callerOnly})
+		img := frozenGuest(t, l, w, leakFree(t), threadsGuest(imports, stand), spindle.Config{}, spindle.FreezeOptions{CallerOnly: callerOnly})
 		pool := newStandbys(t, 1) // closed before what may be in use there
 		here, err := img.Fork(ctx, spindle.ForkConfig{})
 		if err != nil {
@@ -185,11 +153,7 @@ func TestForkProcessThreads(t *testing.T) {
 func TestStandbysKilled(t *testing.T) {
 	ctx := t.Context()
 	l, w := listenTo(t)
-	img := frozenGuest(t, l, w, leakFree(t), `(module
-		(import "wire" "tell" (func $tell (param i64)))
-		(import "wire" "wait" (func $wait))
-		(memory 1)
-		(func (export "_start") (call $tell (i64.const 1)) (call $wait) (call $tell (i64.const 2))))`, spindle.Config{}, spindle.FreezeOptions{})
+	img := frozenGuest(t, l, w, leakFree(t), fmt.Sprintf(endsGuest, `(call $tell (i64.const 2))`), spindle.Config{}, spindle.FreezeOptions{})
 	pool := newStandbys(t, 3)
 	for round := range 4 {
 		if err := pool.Warm(ctx, img); err != nil {
@@ -287,12 +251,7 @@ func openFiles(t testing.TB) int {
 func TestForkProcessLeavesNothing(t *testing.T) {
 	ctx := t.Context()
 	l, w := listenTo(t)
-	src := `(module
-		(import "wire" "tell" (func $tell (param i64)))
-		(import "wire" "wait" (func $wait))
-		(import "wire" "exit" (func $exit (param i32)))
-		(memory 1)
-		(func (export "_start") (call $tell (i64.const 1)) (call $wait) (call $exit (i32.const 5))))`
+	src := fmt.Sprintf(endsGuest, `(call $exit (i32.const 5))`)
 	run := func(n int) {
 		rt := spindle.NewRuntime()
 		defer rt.Close()
@@ -428,11 +387,7 @@ func TestForkProcessNested(t *testing.T) {
 func TestForkProcessWithoutDescriptors(t *testing.T) {
 	ctx := t.Context()
 	l, w := listenTo(t)
-	img := frozenGuest(t, l, w, leakFree(t), `(module
-		(import "wire" "tell" (func $tell (param i64)))
-		(import "wire" "wait" (func $wait))
-		(memory 1)
-		(func (export "_start") (call $tell (i64.const 1)) (call $wait) (call $tell (i64.const 2))))`, spindle.Config{}, spindle.FreezeOptions{})
+	img := frozenGuest(t, l, w, leakFree(t), fmt.Sprintf(endsGuest, `(call $tell (i64.const 2))`), spindle.Config{}, spindle.FreezeOptions{})
 	fork := func() error {
 		c, err := img.ForkProcess(ctx, spindle.ProcessForkConfig{})
 		if err != nil {
