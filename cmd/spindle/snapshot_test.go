@@ -92,3 +92,20 @@ func TestNotASnapshot(t *testing.T) {
 		t.Errorf("a module: %+v", r)
 	}
 }
+
+// Any thread may tell that the program is warm; all threads are in the file.
+func TestSnapshotAtASecondThreadsPoint(t *testing.T) {
+	dir := copyFiles(t, "threadpoint.wat")
+	in := strings.NewReader("")
+	if r := runSpindle(t, dir, in, "run", "threadpoint.wat"); r.code != 0 || r.stdout != "1 times, 0\n" {
+		t.Errorf("without a snapshot: %+v", r)
+	}
+	if r := runSpindle(t, dir, in, "snapshot", "-o", "app.snap", "--at", "fork-point", "threadpoint.wat"); r.code != 0 || r.stdout != "" {
+		t.Fatalf("%+v", r)
+	}
+	for range 2 {
+		if r := runSpindle(t, dir, in, "run", "app.snap"); r.code != 0 || r.stdout != "1 times, 1\n" {
+			t.Errorf("of the file: %+v", r)
+		}
+	}
+}

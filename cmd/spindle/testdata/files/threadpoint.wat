@@ -1,0 +1,18 @@
+;; The second thread tells that the program is warm, and wakes the main one, which says how often that was and in which of the two it is.
+(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi" "thread-spawn" (func $spawn (param i32) (result i32)))
+  (import "spindle" "snapshot" (func $snapshot (result i32)))
+  (memory (export "memory") 1 1 shared)
+  (data (i32.const 32) "0 times, 0\n")
+  (func (export "wasi_thread_start") (param i32 i32)
+    (i32.atomic.store8 (i32.const 41) (i32.add (i32.const 48) (call $snapshot)))
+    (drop (i32.atomic.rmw8.add_u (i32.const 32) (i32.const 1)))
+    (i32.atomic.store (i32.const 64) (i32.const 1))
+    (drop (memory.atomic.notify (i32.const 64) (i32.const 1))))
+  (func (export "_start")
+    (if (i32.le_s (call $spawn (i32.const 0)) (i32.const 0)) (then unreachable))
+    (drop (memory.atomic.wait32 (i32.const 64) (i32.const 0) (i64.const -1)))
+    (i32.store (i32.const 0) (i32.const 32))
+    (i32.store (i32.const 4) (i32.const 11))
+    (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))
