@@ -1,7 +1,6 @@
 package spindle_test
 
 import (
-	"context"
 	"sync"
 	"testing"
 
@@ -100,41 +99,43 @@ func (d *told) host() spindle.HostModule {
 	}
 }
 
-// A guest that is written to files wherever it happens to stand goes on from each of them, in a Runtime of its own, to the end that it has itself.
+// A guest that is written to files at safepoints of all kinds goes on from each of them, in a Runtime of its own, to the end that it has itself.
 func TestSnapshotAtAnySafepoint(t *testing.T) {
 	ctx := t.Context()
+	const files = 4 // of a run
 	rounds := 12
 	if testing.Short() {
 		rounds = 4
 	}
-	running := 0
-	for round := 0; round < rounds || running < rounds && round < 10*rounds; round++ { // on a busy machine more of them begin or end too soon
+	// run runs the guest with at called at each safepoint, and then what comes out of the images, which are written while the guest goes on.
+	run := func(round int, at func(p *spindle.Process) *spindle.Image) {
 		var d told
 		host := d.host()
 		rt := spindle.NewRuntime()
-		lib, mod := compileText(t, rt, busyLib), compileText(t, rt, busyGuest)
-		p, err := rt.NewProcess(spindle.Config{Imports: spindle.Imports{"host": host}, Forkable: round%2 == 0})
+		images := make(chan *spindle.Image, files)
+		p, err := rt.NewProcess(spindle.Config{Imports: spindle.Imports{"host": host}, Forkable: round%2 == 0, AtSafepoint: func(p *spindle.Process) {
+			if img := at(p); img != nil {
+				images <- img
+			}
+		}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := p.Instantiate(ctx, lib, "lib"); err != nil {
+		if _, err := p.Instantiate(ctx, compileText(t, rt, busyLib), "lib"); err != nil {
 			t.Fatal(err)
 		}
-		inst, err := p.Instantiate(ctx, mod, "main")
+		inst, err := p.Instantiate(ctx, compileText(t, rt, busyGuest), "main")
 		if err != nil {
 			t.Fatal(err)
 		}
 		ended := make(chan error, 1)
 		go func() {
-			_, err := inst.Call(context.Background(), "_start")
+			_, err := inst.Call(ctx, "_start")
+			close(images)
 			ended <- err
 		}()
 		var children []*spindle.Process
-		for range 4 {
-			img, _, err := p.Freeze(ctx, spindle.FreezeOptions{})
-			if err != nil {
-				t.Fatal(err)
-			}
+		for img := range images {
 			children = append(children, throughFile(t, img, spindle.Imports{"host": host}))
 			if err := img.Close(); err != nil {
 				t.Fatal(err)
@@ -146,9 +147,8 @@ func TestSnapshotAtAnySafepoint(t *testing.T) {
 		want := d.of(p)
 		for i, c := range children {
 			if c.Done() == nil {
-				continue // the guest had not begun, or had ended
+				t.Fatalf("round %d, file %d: no guest runs", round, i)
 			}
-			running++
 			if err := c.Wait(ctx); err != nil {
 				t.Fatalf("round %d, file %d: %v", round, i, err)
 			}
@@ -163,8 +163,28 @@ func TestSnapshotAtAnySafepoint(t *testing.T) {
 			t.Errorf("%d regions left", n)
 		}
 	}
-	if running < rounds {
-		t.Errorf("only %d files have a guest that runs", running)
+	all := 0
+	run(0, func(*spindle.Process) *spindle.Image { all++; return nil })
+	if all < 100*files*rounds {
+		t.Fatalf("%d safepoints", all)
+	}
+	for round := range rounds {
+		n, made := 0, 0
+		run(round, func(p *spindle.Process) *spindle.Image {
+			if n++; n%(all/files) != 1+round*(all/files/rounds) {
+				return nil
+			}
+			img, _, err := p.Freeze(ctx, spindle.FreezeOptions{})
+			if err != nil {
+				t.Error(err)
+				return nil
+			}
+			made++
+			return img
+		})
+		if made < files {
+			t.Errorf("round %d: %d files", round, made)
+		}
 	}
 }
 
