@@ -50,13 +50,7 @@ func TestGuest(t *testing.T) {
 		t.Fatal(err)
 	}
 	conn.Close()
-	for s.metrics.live.Load() > 0 {
-		select {
-		case <-t.Context().Done():
-			t.Fatal("the child of a client that has gone runs on")
-		case <-time.After(time.Millisecond):
-		}
-	}
+	waitFor(t, "the child of a client that has gone to end", func() bool { return s.metrics.live.Load() == 0 })
 
 	rt := spindle.NewRuntime()
 	defer rt.Close()
