@@ -15,7 +15,16 @@ type waitQueues struct {
 type waitShard struct {
 	mu     sync.Mutex
 	queues map[uint64]waitQueue // guarded by mu
+
+	// How many are in the queues, or hold mu and are about to compare their cell; written under mu. A notify that reads 0 goes without mu: the holder may have
+	// lost its processor, for many time slices on a busy machine, and programs notify at every unlock and end of a thread in case that somebody waits. Whoever has
+	// nobody to wake must not wait for such a holder, and others' waits behind it must not pile up.
+	waiters atomic.Int32
 }
+
+// nobody reports whether no thread waits in the shard that could have seen the cell as it was before what this thread has written. Adding nothing is a read-modify-write, of
+// which there is one order: either the wait has counted itself first, and is seen, or it compares what was written before this. A load could overtake a plain store of the guest's.
+func (s *waitShard) nobody() bool { return s.waiters.Add(0) == 0 }
 
 // waitQueue is a doubly linked list, oldest first.
 type waitQueue struct{ head, tail *waiter }
@@ -59,7 +68,7 @@ const (
 )
 
 // AtomicWait blocks until notified at the byte offset addr, or until the timeout in nanoseconds (negative: none) is over. load
-// re-reads the cell; it is compared under the queue's lock, so that a notify after the store of a new value is never lost.
+// re-reads the cell; it is compared under the queue's lock, and after the wait has been counted, so that a notify after the store of a new value is never lost.
 // The address has been checked for bounds and alignment. The error is a trap (unshared memory) or the thread's stop.
 func (t *Thread) AtomicWait(m *Memory, addr, expected uint64, load func() uint64, timeout int64) (uint32, error) {
 	if !m.Type.Shared {
@@ -79,15 +88,17 @@ func (t *Thread) AtomicWait(m *Memory, addr, expected uint64, load func() uint64
 		w.again, timeout = false, w.left
 	} else {
 		s.mu.Lock()
-		if load() != expected {
+		s.waiters.Add(1)
+		equal := load() == expected
+		if !equal || timeout == 0 {
+			s.waiters.Add(-1)
 			s.mu.Unlock()
-			return WaitNotEqual, nil
-		}
-		if timeout == 0 {
-			s.mu.Unlock()
+			if !equal {
+				return WaitNotEqual, nil
+			}
 			return WaitTimedOut, nil
 		}
-		s.add(addr, w)
+		s.enqueue(addr, w)
 		s.mu.Unlock()
 	}
 
@@ -181,6 +192,9 @@ func (t *Thread) AtomicNotify(m *Memory, addr uint64, count uint32) uint32 {
 		return 0
 	}
 	s := m.waits.shard(addr)
+	if s.nobody() {
+		return 0
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	q := s.queues[addr]
@@ -210,7 +224,14 @@ func (m *Memory) Waiters() int {
 	return n
 }
 
+// add has w wait at addr, whatever the cell is.
 func (s *waitShard) add(addr uint64, w *waiter) {
+	s.waiters.Add(1)
+	s.enqueue(addr, w)
+}
+
+// enqueue puts w, which has been counted, at the end of the queue of addr.
+func (s *waitShard) enqueue(addr uint64, w *waiter) {
 	if s.queues == nil {
 		s.queues = map[uint64]waitQueue{}
 	}
@@ -244,4 +265,5 @@ func (s *waitShard) remove(addr uint64, q *waitQueue, w *waiter) {
 		s.queues[addr] = *q
 	}
 	w.queued.Store(false)
+	s.waiters.Add(-1)
 }

@@ -30,6 +30,11 @@ func noWaiters(t *testing.T, m *Memory) {
 	if n, q := m.Waiters(), queueEntries(m); n != 0 || q != 0 {
 		t.Errorf("%d waiters and %d queues left", n, q)
 	}
+	for i := range m.waits.shards {
+		if !m.waits.shards[i].nobody() {
+			t.Errorf("shard %d counts %d waiters", i, m.waits.shards[i].waiters.Load())
+		}
+	}
 }
 
 func zeroCell() uint64 { return 0 }
@@ -74,6 +79,45 @@ func TestNotifyElsewhereWakesNobody(t *testing.T) {
 		t.Errorf("%d woken at the end", n)
 	}
 	<-woken
+	noWaiters(t, m)
+}
+
+// A notify that has nobody to wake does not wait for others in its shard, who may have lost their processors: here the test holds the lock in their place. It does as soon as a thread
+// waits, or is about to compare its cell.
+func TestNotifyOfNobodyWaitsForNobody(t *testing.T) {
+	th, owner := newTestThread(t, &idleEngine{}), newTestThread(t, &idleEngine{})
+	m := sharedMemory(t, owner.pools)
+	s := m.waits.shard(64)
+	s.mu.Lock()
+	for addr := uint64(0); addr < 4096; addr += 4 {
+		if n := owner.AtomicNotify(m, addr, math.MaxUint32); n != 0 {
+			t.Errorf("offset %d: %d woken", addr, n)
+		}
+	}
+	s.mu.Unlock()
+
+	// The notify falls between the wait's look at its cell and its place in the queue: it gets the lock when the wait is in.
+	started, woken, notified := make(chan bool), make(chan uint32), make(chan uint32)
+	go func() {
+		r, err := th.AtomicWait(m, 64, 0, func() uint64 {
+			started <- true
+			<-started
+			return 0
+		}, -1)
+		if err != nil {
+			t.Error(err)
+		}
+		woken <- r
+	}()
+	<-started
+	if s.nobody() {
+		t.Error("a thread that compares its cell is not counted")
+	}
+	go func() { notified <- owner.AtomicNotify(m, 64, 1) }()
+	started <- true
+	if n, r := <-notified, <-woken; n != 1 || r != WaitOK {
+		t.Errorf("%d woken, and the wait returned %d", n, r)
+	}
 	noWaiters(t, m)
 }
 
