@@ -28,7 +28,7 @@ static inline int cas(word *p, int from, int to) {
 	__atomic_compare_exchange_n(p, &from, to, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 	return from;
 }
-static inline void wake(word *p, unsigned n) { __builtin_wasm_memory_atomic_notify((int *)p, n); }
+static inline unsigned wake(word *p, unsigned n) { return (unsigned)__builtin_wasm_memory_atomic_notify((int *)p, n); } // how many
 static inline void wait(word *p, int seen) { __builtin_wasm_memory_atomic_wait32((int *)p, seen, -1); }
 
 #define ALL 0xFFFFFFFFu
@@ -45,16 +45,19 @@ typedef struct {
 // EINVAL for a deadline that is none.
 HIDDEN int __spt_wait_until(word *p, int seen, deadline d);
 
-// A lock is a word: 0 free, 1 held, 2 held and perhaps waited for.
+// A lock is a word. Whoever comes by may have an UNHELD one before those who wait, which is quick; but who waits in vain for too long is HUNGRY, and then
+// the lock is GIVEN to one who has waited, and is that one's from then on. WAITED and HUNGRY are held, and perhaps waited for.
+enum { UNHELD = 0, HELD = 1, WAITED = 2, HUNGRY = 3, GIVEN = 4 };
 HIDDEN int __spt_lock_until(word *l, deadline d);
-static inline int trylock(word *l) { return cas(l, 0, 1) == 0; }
+HIDDEN void __spt_unlock_waited(word *l);
+static inline int trylock(word *l) { return cas(l, UNHELD, HELD) == UNHELD; }
 static inline void lock(word *l) {
 	if (!trylock(l))
 		__spt_lock_until(l, NEVER);
 }
 static inline void unlock(word *l) {
-	if (swap(l, 0) == 2)
-		wake(l, 1);
+	if (cas(l, HELD, UNHELD) != HELD)
+		__spt_unlock_waited(l);
 }
 
 // A visitors word counts who is inside of an operation that touches its object after waiting, so that destroy can wait

@@ -27,16 +27,48 @@ HIDDEN int __spt_wait_until(word *p, int seen, deadline d) {
 	return 0;
 }
 
+// A thread that unlocks and soon locks again mostly has the lock before the one runs that it has woken: with one processor nearly always, until it loses that one, mostly
+// with the lock held. On a busy machine others waited for seconds. So who has been woken PATIENCE times in vain, or has waited PATIENT_NS, is hungry.
+enum { PATIENCE = 3, PATIENT_NS = 1000000 };
+
 HIDDEN int __spt_lock_until(word *l, deadline d) {
 	for (int i = 0; i < 40; i++)
-		if (load(l) == 0 && trylock(l))
+		if (load(l) == UNHELD && trylock(l))
 			return 0;
-	while (swap(l, 2) != 0) {
-		int e = __spt_wait_until(l, 2, d);
-		if (e)
-			return e; // 2 stays behind: at worst one notification too many
+	for (int lost = 0, waited = 0;;) {
+		int c = load(l);
+		if (c == UNHELD || (c == GIVEN && waited)) {
+			if (cas(l, c, WAITED) == c)
+				return 0;
+			continue;
+		}
+		int held = c == GIVEN ? c : lost >= PATIENCE ? HUNGRY : c == HELD ? WAITED : c;
+		if (held != c && cas(l, c, held) != c)
+			continue;
+		enum { WOKEN, OTHER, LATE } how = WOKEN; // as memory.atomic.wait32 tells
+		int e = 0;
+		if (d.at)
+			e = __spt_wait_until(l, held, d);
+		else
+			how = __builtin_wasm_memory_atomic_wait32((int *)l, held, lost < PATIENCE ? PATIENT_NS : -1);
+		if (e) {
+			// Others may be hungry, too: they say so again. If the lock was given just now, this may be the only one to take it.
+			cas(l, HUNGRY, WAITED);
+			return cas(l, GIVEN, WAITED) == GIVEN ? 0 : e;
+		}
+		waited |= how != OTHER;
+		lost += how == LATE ? PATIENCE : how == WOKEN;
 	}
-	return 0;
+}
+
+// unlock of a WAITED or HUNGRY lock; it may become the other meanwhile. It is given only if there is somebody to take it: a waiter that is woken while it is held does, or waits
+// anew and another one does. Of a process that was forked with one thread the waiters may be gone.
+HIDDEN void __spt_unlock_waited(word *l) {
+	int c;
+	do
+		c = load(l);
+	while (cas(l, c, c == HUNGRY && wake(l, 1) ? GIVEN : UNHELD) != c);
+	wake(l, 1);
 }
 
 HIDDEN void __spt_await_visitors(word *v) {
