@@ -162,6 +162,40 @@ func TestHostThreads(t *testing.T) {
 	}
 }
 
+// Threads that have waited for a lock for long get it, although whoever has it wants it back as soon as it has given it up. They have when their wait has no end: one that may
+// still become impatient looks after a while.
+func TestLockGoesToWhoHasWaited(t *testing.T) {
+	pr := startProgram(t, spindle.Config{}, "idle")
+	waits := func(th *spindle.Thread) bool {
+		t.Helper()
+		dump, err := pr.p.ThreadDump(pr.ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range dump.Threads {
+			if d.ID == th.ID() {
+				return d.State == spindle.ThreadWaiting && d.Wait.Left < 0
+			}
+		}
+		return false
+	}
+	holder := pr.spawn(spindle.SpawnConfig{}, "hold")
+	for pr.call("is_held") == 0 {
+	}
+	one := pr.spawn(spindle.SpawnConfig{}, "want")
+	for !waits(one) {
+	}
+	two := pr.spawn(spindle.SpawnConfig{}, "want")
+	for !waits(two) {
+	}
+	pr.call("release")
+	places := []int32{pr.result(one), pr.result(two), pr.result(holder)}
+	if places[2] == 1 || places[0]+places[1]+places[2] != 1+2+3 {
+		t.Errorf("two threads that waited and the one that had the lock have it as numbers %d", places)
+	}
+	pr.end()
+}
+
 // checkLines checks that lines are whole and each printer's are in order, and that hosts printed so many.
 func checkLines(t *testing.T, out string, hosts, lines int) {
 	t.Helper()

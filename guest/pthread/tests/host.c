@@ -70,6 +70,34 @@ EXPORT(total)(int again) {
 	return n;
 }
 
+// When one has waited for a lock in vain for long one of those who wait has it next, though its holder wants it back at once. All give their places in the order of having it.
+static pthread_mutex_t wanted = PTHREAD_MUTEX_INITIALIZER;
+static int places;
+static _Atomic int held, let_go;
+EXPORT(hold)(void) {
+	CHECK(pthread_mutex_lock(&wanted) == 0);
+	held = 1;
+	while (!let_go)
+		__builtin_wasm_memory_atomic_wait32((int *)&let_go, 0, -1);
+	CHECK(pthread_mutex_unlock(&wanted) == 0);
+	CHECK(pthread_mutex_lock(&wanted) == 0);
+	int place = ++places;
+	CHECK(pthread_mutex_unlock(&wanted) == 0);
+	return place;
+}
+EXPORT(is_held)(void) { return held; }
+EXPORT(want)(void) {
+	CHECK(pthread_mutex_lock(&wanted) == 0);
+	int place = ++places;
+	CHECK(pthread_mutex_unlock(&wanted) == 0);
+	return place;
+}
+EXPORT(release)(void) {
+	let_go = 1;
+	__builtin_wasm_memory_atomic_notify((int *)&let_go, 1);
+	return 0;
+}
+
 // The allocator.
 EXPORT(allocate)(int n) {
 	enum { SLOTS = 40 };
