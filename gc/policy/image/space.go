@@ -123,18 +123,18 @@ func (s *Space) Written() []heap.Ref { return s.written }
 func (s *Space) Roots(sched *scheduler.Scheduler, full bool, foreign func(class uint8, word uint32)) {
 	policy.Rescan(sched, s.written)
 	if full && len(s.foreign) > 0 {
-		sched.Add(scheduler.Closure, &tell{s, foreign})
+		sched.Add(scheduler.Closure, &tell{s.Foreign(), foreign})
 	}
 }
 
-// tell is a packet that tells the VM what the image's foreign fields hold.
+// tell is a packet that tells the VM what the image's foreign fields held when the collection began: one that makes more objects the image's notes theirs meanwhile.
 type tell struct {
-	s       *Space
+	words   []Foreign
 	foreign func(class uint8, word uint32)
 }
 
 func (p *tell) Run(*scheduler.Worker) {
-	for f := range p.s.foreign {
+	for _, f := range p.words {
 		p.foreign(f.Class, f.Word)
 	}
 }
