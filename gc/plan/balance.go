@@ -56,6 +56,13 @@ type Reserver interface {
 // DefaultBalance is used if Options.Balance is 0: with as much allocated as collected in a second, a heap of 128 MiB of live objects may grow to twice that, one of 2 MiB to 18.
 const DefaultBalance = 128 << 20
 
+func (b *Base) now() time.Time {
+	if b.Opts.Now != nil {
+		return b.Opts.Now()
+	}
+	return time.Now()
+}
+
 // balance sets the heap's limit, after a collection has given back what is dead.
 func (b *Base) balance() {
 	l := &b.balancer
@@ -77,7 +84,7 @@ func (b *Base) balance() {
 		l.allocated.add(keepAllocated, float64(l.promoted<<heap.LogBlock), l.running)
 	}
 	if traced > 0 { // of a forked heap all that lives may be in its image, which is not gone through
-		l.collected.add(keepCollected, float64(traced), (time.Since(c.Start) - c.Stop).Seconds())
+		l.collected.add(keepCollected, float64(traced), (b.now().Sub(c.Start) - c.Stop).Seconds())
 	}
 	l.promoted, l.running = 0, 0
 	if b.Opts.MinBytes > 0 {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/spindle-wasm/spindle/gc/barrier"
 	"github.com/spindle-wasm/spindle/gc/heap"
@@ -56,6 +57,9 @@ type Options struct {
 	// Stats, if set, is told of each collection when it is over and mutators run again: on a worker, one call at a time. The next collection waits for it, so it must not
 	// wait for a mutator.
 	Stats func(Collection)
+	// Now, if set, is the clock of what Stats tells and of the rates by which the limit changes: for simulations, and for tests on machines that have other things to do.
+	// One goroutine at a time calls it.
+	Now func() time.Time
 }
 
 const (

@@ -26,13 +26,13 @@ type Collection struct {
 
 // begin is the first packet of a collection.
 func (b *Base) begin(w *scheduler.Worker) {
-	b.current = Collection{Number: b.Sched.Collections() + 1, Start: time.Now()}
+	b.current = Collection{Number: b.Sched.Collections() + 1, Start: b.now()}
 	if !b.held.Load() {
 		b.vm.StopMutators()
 	}
 	// Added by a packet that goes wrong, too: nobody waits for ever.
 	defer b.Sched.Add(scheduler.Final, &resume{b})
-	b.current.Stop = time.Since(b.current.Start)
+	b.current.Stop = b.now().Sub(b.current.Start)
 	b.current.Before = b.Mem.InUse()
 
 	b.mu.Lock()
@@ -251,8 +251,8 @@ func (p *resume) Run(*scheduler.Worker) {
 	}
 	c.After, c.Limit = p.b.Mem.InUse(), p.b.Budget.Blocks()<<heap.LogBlock
 	p.b.after.Store(c.After)
-	p.b.balancer.resumed = time.Now()
-	c.Pause = time.Since(c.Start) - c.Stop
+	p.b.balancer.resumed = p.b.now()
+	c.Pause = p.b.now().Sub(c.Start) - c.Stop
 }
 
 func (b *Base) done() {

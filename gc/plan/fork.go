@@ -4,7 +4,6 @@ import (
 	"errors"
 	"maps"
 	"sync"
-	"time"
 
 	"github.com/spindle-wasm/spindle/gc/barrier"
 	"github.com/spindle-wasm/spindle/gc/heap"
@@ -296,8 +295,8 @@ func (t *Ticket) Child(b vm.Binding, cfg ChildConfig) (*Base, map[*Mutator]*Muta
 	}
 	child := assemble(b, opts, mem, t.state.make)
 	child.inherit(t.state)
-	child.inherited = t.state.orphaned  // which may be large: children that never collect share it
-	child.balancer.resumed = time.Now() // nobody has run since the freeze, which may be long ago
+	child.inherited = t.state.orphaned   // which may be large: children that never collect share it
+	child.balancer.resumed = child.now() // nobody has run since the freeze, which may be long ago
 	mutators := map[*Mutator]*Mutator{}
 	if cfg.Thread != nil {
 		for _, s := range t.mutators {
