@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"sync"
+	"time"
 
 	"github.com/spindle-wasm/spindle/internal/image"
 	"github.com/spindle-wasm/spindle/internal/standby"
@@ -21,6 +23,9 @@ type standbyChild struct {
 
 // run waits for the guest's end, tells the parent, and returns the code to exit with.
 func (c *standbyChild) run(ctx context.Context, p *Process, err error, f *passedFork) (int, error) {
+	// When a detached guest waits for ever and its parent has gone nothing may be left that ever wakes a goroutine. That is for whoever has detached it to end: a program that
+	// has a timer is not ended by Go's runtime for being deadlocked.
+	defer time.AfterFunc(math.MaxInt64, func() {}).Stop()
 	listening := make(chan error, 1)
 	go func() { listening <- c.listen() }()
 	var results []uint64
