@@ -197,7 +197,7 @@ func (r *trial) fork(p *spindle.Process) error {
 // reference runs a guest that nobody forks.
 func reference(ctx context.Context, t *testing.T, g *Guest, cfg spindle.Config) (o Outcome, safepoints int) {
 	t.Helper()
-	w, err := NewWorld(ctx, g)
+	w, err := NewWorld(ctx, g, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,12 +223,15 @@ func try(t *testing.T, g *Guest, tr *Transport, opts spindle.FreezeOptions, cfg 
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	want, total := reference(ctx, t, g, cfg)
+	if want.End == "exit 0" == g.Trapping {
+		t.Fatalf("a run that nobody forks ends with %s", want.End)
+	}
 	if g.Until > 0 {
 		total = g.Until
 	}
 	h := fnv.New64a()
 	io.WriteString(h, t.Name()) //nolint:errcheck // returns none
-	w, err := NewWorld(ctx, g)
+	w, err := NewWorld(ctx, g, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,7 +38,7 @@ func standing(t *testing.T, g *Guest, cfg spindle.Config, f func(w *World, p *sp
 	t.Helper()
 	ctx := t.Context()
 	want, total := reference(ctx, t, g, cfg)
-	w, err := NewWorld(ctx, g)
+	w, err := NewWorld(ctx, g, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -129,7 +129,7 @@ var Lively = Guest{Name: "lively", Source: prelude + `
 		(call_indirect (type $f) (i64.add (local.get 0) (local.get 0)) (i32.const 1))))`}
 
 // Traps ends with a trap, deep in calls below a handler that does not catch it.
-var Traps = Guest{Name: "traps", Source: prelude + helpers + `
+var Traps = Guest{Name: "traps", Trapping: true, Source: prelude + helpers + `
 	(memory (export "memory") 2)
 	(tag $e)
 	(func $down (param $n i32)

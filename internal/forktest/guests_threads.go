@@ -180,5 +180,5 @@ var Objects = Guest{Name: "objects", GC: true, Source: prelude + helpers + `
 
 // Guests are all of them.
 func Guests() []*Guest {
-	return []*Guest{&Lively, &Traps, &Clocks, &Family, &Threads, &Queue, &Alone, &Reader, &Patience, &Objects}
+	return []*Guest{&Lively, &Traps, &Clocks, &Family, &Files, &Threads, &Queue, &Alone, &Reader, &Patience, &Objects}
 }

@@ -20,6 +20,8 @@ type Guest struct {
 	Source, Lib string
 	// Stdin is what children read. The original's input comes when it is not frozen any more.
 	Stdin string
+	// Files says that it has a directory of its own as descriptor 3.
+	Files bool
 	// GC says that it has a garbage-collected heap.
 	GC bool
 	// Threads says that only an image of all threads goes on as the original does.
@@ -30,6 +32,8 @@ type Guest struct {
 	Vanish int
 	// Until is the last safepoint at which it may be frozen, 0 for any: a copy has another identifier, and other children.
 	Until int
+	// Trapping says that it ends with a trap; the others exit with 0.
+	Trapping bool
 	// Varies says that two runs may print different things, though the copies of one do not.
 	Varies bool
 }
@@ -44,6 +48,7 @@ const (
 type World struct {
 	Guest *Guest
 	RT    *spindle.Runtime
+	Dir   string // the guest's directory, if it has one
 	Mods  map[string]*spindle.Module
 
 	// Hold keeps a guest that asks ("host" "go"), and is no child, from going on to its end.
@@ -67,9 +72,9 @@ func (w *World) setOut(p *spindle.Process, out *Buffer) {
 	w.outs[p] = out
 }
 
-// NewWorld compiles a guest in a Runtime of its own.
-func NewWorld(ctx context.Context, g *Guest) (*World, error) {
-	w := &World{Guest: g, RT: spindle.NewRuntime(), Mods: map[string]*spindle.Module{}, outs: map[*spindle.Process]*Buffer{}, printed: map[*spindle.Process]string{}}
+// NewWorld compiles a guest in a Runtime of its own. dir is its directory, if it has one.
+func NewWorld(ctx context.Context, g *Guest, dir string) (*World, error) {
+	w := &World{Guest: g, Dir: dir, RT: spindle.NewRuntime(), Mods: map[string]*spindle.Module{}, outs: map[*spindle.Process]*Buffer{}, printed: map[*spindle.Process]string{}}
 	for name, src := range map[string]string{MainName: g.Source, LibName: g.Lib} {
 		if src == "" {
 			continue
@@ -85,6 +90,15 @@ func NewWorld(ctx context.Context, g *Guest) (*World, error) {
 
 // Close closes the Runtime.
 func (w *World) Close() error { return w.RT.Close() }
+
+// system returns WASI state for the guest.
+func (w *World) system(stdin io.Reader, stdout io.Writer) (*wasi.System, error) {
+	cfg := wasi.Config{Stdin: stdin, Stdout: stdout}
+	if w.Guest.Files {
+		cfg.Mounts = []wasi.Mount{{Guest: "/", Host: w.Dir}}
+	}
+	return wasi.New(cfg)
+}
 
 // Imports are what guests import: WASI with what it prints going to out, threads, the calls that fork, and a function of the host.
 func (w *World) Imports(sys *wasi.System) spindle.Imports {
@@ -107,7 +121,7 @@ func (w *World) Imports(sys *wasi.System) spindle.Imports {
 // Start starts the guest. The Process owns its WASI state.
 func (w *World) Start(ctx context.Context, cfg spindle.Config, stdin io.Reader) (*spindle.Process, error) {
 	out := NewBuffer("")
-	sys, err := wasi.New(wasi.Config{Stdin: stdin, Stdout: out})
+	sys, err := w.system(stdin, out)
 	if err != nil {
 		return nil, err
 	}

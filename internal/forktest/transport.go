@@ -67,7 +67,7 @@ func goFile(ctx context.Context, w *World, img *spindle.Image, printed string, l
 		return o, err
 	}
 	defer drop()
-	return open(ctx, w.Guest, f, printed, look)
+	return open(ctx, w.Guest, w.Dir, f, printed, look)
 }
 
 // write writes an image to a file, which drop removes.
@@ -85,15 +85,15 @@ func write(img *spindle.Image) (f *os.File, drop func(), err error) {
 	return f, drop, err
 }
 
-// open has a copy of what is in a file go on to its end.
-func open(ctx context.Context, g *Guest, f *os.File, printed string, look func(*spindle.Process) error) (o Outcome, err error) {
-	w, err := NewWorld(ctx, g)
+// open has a copy of what is in a file go on to its end, with the directory that the original has.
+func open(ctx context.Context, g *Guest, dir string, f *os.File, printed string, look func(*spindle.Process) error) (o Outcome, err error) {
+	w, err := NewWorld(ctx, g, dir)
 	if err != nil {
 		return o, err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
 	out := NewBuffer(printed)
-	sys, err := wasi.New(wasi.Config{Stdin: strings.NewReader(g.Stdin), Stdout: out})
+	sys, err := w.system(strings.NewReader(g.Stdin), out)
 	if err != nil {
 		return o, err
 	}
@@ -120,6 +120,7 @@ func open(ctx context.Context, g *Guest, f *os.File, printed string, look func(*
 // order is what the other process is told to do, by the variable named orderVar.
 type order struct {
 	Guest   Guest
+	Dir     string
 	Printed string
 }
 
@@ -136,7 +137,7 @@ func goProcess(ctx context.Context, w *World, img *spindle.Image, printed string
 	if err != nil {
 		return o, err
 	}
-	text, err := json.Marshal(order{*w.Guest, printed})
+	text, err := json.Marshal(order{*w.Guest, w.Dir, printed})
 	if err != nil {
 		return o, err
 	}
@@ -200,7 +201,7 @@ func Main() {
 			return err
 		}
 		defer f.Close() //nolint:errcheck // it has been read
-		outcome, err := open(context.Background(), &o.Guest, f, o.Printed, nil)
+		outcome, err := open(context.Background(), &o.Guest, o.Dir, f, o.Printed, nil)
 		if err != nil {
 			return err
 		}
