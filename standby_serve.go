@@ -271,7 +271,11 @@ func (s *standbyServer) openPassed(ctx context.Context, m *standby.Message) (img
 			return nil, errors.Join(err, img.Close())
 		}
 	}
-	img.family.counter = hand(m.Files[len(m.Files)-1:])[0]
+	last := m.Files[len(m.Files)-1:]
+	if img.family.counter, err = standby.OpenCounter(last[0]); err != nil {
+		return nil, errors.Join(err, img.Close())
+	}
+	hand(last)
 	return img, nil
 }
 

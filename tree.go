@@ -16,8 +16,8 @@ import (
 // family hands out the identifiers of all Processes that descend from one, however they were forked: no two have the same.
 type family struct {
 	mu      sync.Mutex
-	last    uint32   // guarded by mu; the last one, while there is no counter
-	counter *os.File // guarded by mu; a standby counter, once some of them are in another OS process
+	last    uint32           // guarded by mu; the last one, while there is no counter
+	counter *standby.Counter // guarded by mu; once some of them are in another OS process
 }
 
 // depart goes on from somewhere else: a snapshot may be opened any number of times, and Processes of one opening most likely have other identifiers than those of another one. They
@@ -36,11 +36,7 @@ func (f *family) next() uint32 {
 		f.last++
 		return f.last
 	}
-	n, err := standby.Count(f.counter)
-	if err != nil {
-		panic("spindle: the counter of processes cannot be moved: " + err.Error())
-	}
-	return n
+	return f.counter.Next()
 }
 
 // current returns the identifier that was handed out last.
@@ -50,14 +46,10 @@ func (f *family) current() uint32 {
 	if f.counter == nil {
 		return f.last
 	}
-	n, err := standby.Counted(f.counter)
-	if err != nil {
-		panic("spindle: the counter of processes cannot be read: " + err.Error())
-	}
-	return n
+	return f.counter.Last()
 }
 
-// share returns the counter, which other processes are to count with from now on. It goes with the family.
+// share returns the file of the counter, with which other processes are to count, too, from now on. It goes with the family.
 func (f *family) share() (*os.File, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -68,7 +60,7 @@ func (f *family) share() (*os.File, error) {
 		}
 		f.counter = c
 	}
-	return f.counter, nil
+	return f.counter.File(), nil
 }
 
 // tree is a Process, made by the embedder, with all that descend from it by forks of guests: what Linux calls a PID namespace (pid_namespaces(7)). Its root

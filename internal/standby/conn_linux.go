@@ -200,8 +200,8 @@ func received(oob []byte) (files []*os.File, err error) {
 // Close closes this end. A Recv under way returns net.ErrClosed.
 func (c *Conn) Close() error { return c.c.Close() }
 
-// NewFile makes a file in memory of bytes, which nobody can change any more.
-func NewFile(name string, b []byte) (*os.File, error) {
+// memfd makes an empty file in memory.
+func memfd(name string) (*os.File, error) {
 	const flags = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
 	fd, err := unix.MemfdCreate(name, flags|unix.MFD_NOEXEC_SEAL)
 	if errors.Is(err, unix.EINVAL) { // before Linux 6.3
@@ -210,9 +210,31 @@ func NewFile(name string, b []byte) (*os.File, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("memfd_create", err)
 	}
-	f := os.NewFile(uintptr(fd), name)
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// seal forbids changes of a file for ever.
+func seal(f *os.File, seals int) error {
+	_, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, seals)
+	return os.NewSyscallError("fcntl", err)
+}
+
+// sealed returns an error if a file does not have all of the seals.
+func sealed(f *os.File, need int) error {
+	if seals, err := unix.FcntlInt(f.Fd(), unix.F_GET_SEALS, 0); err != nil || seals&need != need {
+		return badf("a file that may still change")
+	}
+	return nil
+}
+
+// NewFile makes a file in memory of bytes, which nobody can change any more.
+func NewFile(name string, b []byte) (*os.File, error) {
+	f, err := memfd(name)
+	if err != nil {
+		return nil, err
+	}
 	if _, err = f.Write(b); err == nil {
-		_, err = unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_WRITE|unix.F_SEAL_SEAL)
+		err = seal(f, unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_WRITE|unix.F_SEAL_SEAL)
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -252,9 +274,8 @@ func MapFile(f *os.File, most int64) ([]byte, error) {
 	if err != nil || n == 0 {
 		return nil, err
 	}
-	const need = unix.F_SEAL_SHRINK | unix.F_SEAL_WRITE
-	if seals, err := unix.FcntlInt(f.Fd(), unix.F_GET_SEALS, 0); err != nil || seals&need != need {
-		return nil, badf("a file that may still change")
+	if err := sealed(f, unix.F_SEAL_SHRINK|unix.F_SEAL_WRITE); err != nil {
+		return nil, err
 	}
 	b, err := unix.Mmap(int(f.Fd()), 0, n, unix.PROT_READ, unix.MAP_PRIVATE)
 	return b, os.NewSyscallError("mmap", err)

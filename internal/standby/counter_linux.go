@@ -1,30 +1,76 @@
 package standby
 
 import (
+	"errors"
 	"os"
+	"runtime"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
 
-// NewCounter makes a counter that processes can share, by sending it to each other as a file: it is the file's offset, which belongs to the open file description.
-func NewCounter(at uint32) (*os.File, error) {
-	f, err := NewFile("counter", nil)
+// Counter is a counter that processes share, by sending its file to each other: a word that all of them have mapped. It is safe for concurrent use, in all of them.
+//
+// (The offset of a file is no such counter. That lseek is atomic holds for descriptions with FMODE_ATOMIC_POS only, which those of memfd_create are not, since Linux has
+// generic_file_llseek_size leave out the lock of others: seen with 6.18.)
+type Counter struct {
+	file *os.File
+	word *atomic.Uint32
+}
+
+// NewCounter makes a counter that has got so far.
+func NewCounter(at uint32) (*Counter, error) {
+	f, err := memfd("counter")
 	if err != nil {
 		return nil, err
 	}
-	_, err = f.Seek(int64(at), 0)
-	return f, err
+	if err = f.Truncate(int64(os.Getpagesize())); err == nil {
+		err = seal(f, unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_SEAL)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	c, err := OpenCounter(f)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	c.word.Store(at)
+	return c, nil
 }
 
-// Count adds one to a counter and returns what it is then. Nobody else gets the same: the kernel moves the offset of a shared description under its lock (since Linux 3.14; open(2),
-// POSIX.1-2024, 2.9.7: lseek is atomic with regard to the others).
-func Count(f *os.File) (uint32, error) {
-	n, err := unix.Seek(int(f.Fd()), 1, 1)
-	return uint32(n), os.NewSyscallError("lseek", err)
+// OpenCounter returns the counter of a file that another process has sent. It has the file if there is no error. The mapping goes when the Counter is collected, as does
+// the file's descriptor.
+func OpenCounter(f *os.File) (*Counter, error) {
+	n, err := size(f, int64(os.Getpagesize()))
+	if err == nil && n == 0 {
+		err = badf("an empty file in the place of a counter")
+	}
+	if err == nil {
+		err = sealed(f, unix.F_SEAL_SHRINK) // what is mapped stays
+	}
+	if err != nil {
+		return nil, err
+	}
+	b, err := unix.Mmap(int(f.Fd()), 0, n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return nil, os.NewSyscallError("mmap", err)
+	}
+	c := &Counter{file: f, word: word(b)}
+	runtime.AddCleanup(c, func(b []byte) { unix.Munmap(b) }, b) //nolint:errcheck // it is a mapping
+	return c, nil
 }
 
-// Counted returns what a counter is.
-func Counted(f *os.File) (uint32, error) {
-	n, err := unix.Seek(int(f.Fd()), 0, 1)
-	return uint32(n), os.NewSyscallError("lseek", err)
+// File is the counter's file, to be sent. It is not to be closed.
+func (c *Counter) File() *os.File { return c.file }
+
+// Next adds one to the counter and returns what it is then. Nobody else gets the same.
+func (c *Counter) Next() uint32 {
+	defer runtime.KeepAlive(c)
+	return c.word.Add(1)
+}
+
+// Last returns what the counter is.
+func (c *Counter) Last() uint32 {
+	defer runtime.KeepAlive(c)
+	return c.word.Load()
 }

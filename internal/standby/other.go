@@ -68,11 +68,20 @@ type Status struct {
 // Wait waits for the process's end.
 func (*Process) Wait() (Status, error) { return Status{}, errors.ErrUnsupported }
 
+// Counter is a counter that processes share.
+type Counter struct{}
+
 // NewCounter makes a counter.
-func NewCounter(uint32) (*os.File, error) { return nil, errors.ErrUnsupported }
+func NewCounter(uint32) (*Counter, error) { return nil, errors.ErrUnsupported }
 
-// Count adds one to a counter.
-func Count(*os.File) (uint32, error) { return 0, errors.ErrUnsupported }
+// OpenCounter returns the counter of a file.
+func OpenCounter(*os.File) (*Counter, error) { return nil, errors.ErrUnsupported }
 
-// Counted returns what a counter is.
-func Counted(*os.File) (uint32, error) { return 0, errors.ErrUnsupported }
+// File is the counter's file.
+func (*Counter) File() *os.File { return nil }
+
+// Next adds one.
+func (*Counter) Next() uint32 { return 0 }
+
+// Last returns what the counter is.
+func (*Counter) Last() uint32 { return 0 }

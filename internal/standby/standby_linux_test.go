@@ -184,12 +184,12 @@ func FuzzRecv(f *testing.F) {
 // No two who count get the same number, whether by one description or one that was passed.
 func TestCounter(t *testing.T) {
 	a, b := pipe(t)
-	f, err := NewCounter(100)
+	here, err := NewCounter(100)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	if err := a.Send(Message{Files: []*os.File{f}}); err != nil {
+	defer here.File().Close()
+	if err := a.Send(Message{Files: []*os.File{here.File()}}); err != nil {
 		t.Fatal(err)
 	}
 	m, err := b.Recv()
@@ -197,17 +197,22 @@ func TestCounter(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	const each = 2000
+	defer m.Close()
+	there, err := OpenCounter(m.Files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	const each = 20_000
 	var mu sync.Mutex
 	seen := map[uint32]bool{}
 	var wg sync.WaitGroup
-	for _, c := range []*os.File{f, f, m.Files[0], m.Files[0]} {
+	for _, c := range []*Counter{here, here, there, there} {
 		wg.Go(func() {
 			for range each {
-				n, err := Count(c)
+				n := c.Next()
 				mu.Lock()
-				if err != nil || n <= 100 || seen[n] {
-					t.Errorf("%d again (%v)", n, err)
+				if n <= 100 || seen[n] {
+					t.Errorf("%d again", n)
 				}
 				seen[n] = true
 				mu.Unlock()
@@ -215,8 +220,26 @@ func TestCounter(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n, err := Counted(f); err != nil || n != 100+4*each {
-		t.Errorf("counted %d, %v", n, err)
+	if n := there.Last(); n != 100+4*each {
+		t.Errorf("counted %d", n)
+	}
+	// What may shrink below who counts is refused, and what is empty.
+	for name, open := range map[string]func() (*os.File, error){
+		"empty": func() (*os.File, error) { return NewFile("f", nil) },
+		"large": func() (*os.File, error) { return NewFile("f", make([]byte, 1<<17)) },
+		"shrink": func() (*os.File, error) {
+			f, err := memfd("f")
+			return f, errors.Join(err, f.Truncate(4))
+		},
+	} {
+		f, err := open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := OpenCounter(f); !isBad(err) {
+			t.Errorf("%s: %v", name, err)
+		}
+		f.Close()
 	}
 }
 
