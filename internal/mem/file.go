@@ -54,10 +54,21 @@ func (f *file) update(r *Region, spans []Span) error {
 // maxExtents bounds how many runs of data are told apart: each costs two system calls. What lies behind counts as data.
 const maxExtents = 1024
 
-// used returns the end of the data within the first n bytes, whole pages.
+// used returns the end of the data within the first n bytes, whole pages. It is searched for by halves: the system tells at once whether there is data behind a place, but
+// walks through all pages of a run to tell where that ends, 1.3 ms for 64 MiB.
 func (f *file) used(n int) int {
-	if d := f.extents(n); len(d) > 0 {
-		return d[len(d)-1].end()
+	from, to := 0, roundUp(n, PageSize()) // there is data up to from, and none from to on
+	for from < to {
+		at := (from + to) / 2 / PageSize() * PageSize()
+		data, ok, err := f.data(at)
+		switch {
+		case err != nil:
+			return roundUp(n, PageSize()) // it may be anywhere
+		case ok && data < to:
+			from = roundUp(data+1, PageSize())
+		default:
+			to = at
+		}
 	}
-	return 0
+	return from
 }

@@ -20,6 +20,8 @@ func (r *Region) open(int, int) error { return errors.ErrUnsupported }
 
 func (r *Region) shut(int, int) error { return errors.ErrUnsupported }
 
+func (f *file) data(int) (int, bool, error) { return 0, false, errors.ErrUnsupported }
+
 func (f *file) extents(int) []Span { return nil }
 
 func (f *file) resident() int { return 0 }
@@ -43,6 +45,8 @@ func mapAnonymous(*Region, int, int, bool) error { return errors.ErrUnsupported 
 func (r *Region) populate(int, int) {}
 
 func revert(*Region, int, int) error { return errors.ErrUnsupported }
+
+func (r *Region) forget(int) {}
 
 // scan cannot tell here which pages have been written.
 func scan(*Region, int, int) ([]Span, error) { return nil, errors.ErrUnsupported }

@@ -147,6 +147,7 @@ func (r *Region) privatise() error {
 		return err
 	}
 	if used > 0 {
+		r.forget(used)
 		if err := mapPrivate(r, r.file, used); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package mem
 import (
 	"bytes"
 	"errors"
+	"math/rand/v2"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -116,5 +117,68 @@ func TestImageWithoutHelpOfTheSystem(t *testing.T) {
 	}
 	if err := img.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// The end of a file's data is that of its last run, wherever runs are, and whatever lies behind what is asked for.
+func TestUsed(t *testing.T) {
+	page := PageSize()
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for range 300 {
+		pages := 1 + rnd.IntN(200)
+		f, err := newFile(2 * pages * page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.start = int64(rnd.IntN(3) * page) // as of the second region of a file
+		for range rnd.IntN(6) {
+			if err := f.write([]byte{1}, rnd.IntN(pages*5/4*page)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := 0
+		if runs := f.extents(pages * page); len(runs) > 0 {
+			want = runs[len(runs)-1].end()
+		}
+		if got := f.used(pages * page); got != want {
+			t.Fatalf("%d pages: %d, want %d, of %v", pages, got, want, f.extents(pages*page))
+		}
+		f.drop()
+	}
+}
+
+// A freeze of a region so large that several processors share it leaves the content to the region, to the image, and to what is mapped of it.
+func TestFreezeLarge(t *testing.T) {
+	const size, used = 64 << 20, 49<<20 + 5
+	r, err := ReserveForkable(size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Release()
+	if err := r.Commit(size); err != nil {
+		t.Fatal(err)
+	}
+	want := make([]byte, size)
+	for i := 0; i < used; i += 1021 {
+		want[i] = byte(i) | 1
+	}
+	b := r.Bytes(size)
+	copy(b[:used], want)
+	img, err := r.Freeze()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer img.Close()
+	if !bytes.Equal(b, want) {
+		t.Error("the region has other content")
+	}
+	c, err := img.Map()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Release()
+	b[used/2]++
+	if !bytes.Equal(c.Bytes(size), want) {
+		t.Error("what is mapped has other content")
 	}
 }
