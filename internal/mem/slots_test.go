@@ -8,7 +8,11 @@ import (
 // Slots never overlap, however they come and go, and nothing is left when all are back.
 func TestSlots(t *testing.T) {
 	const size = 3 << 20
-	s := NewSlots(size)
+	t.Run("slots", func(t *testing.T) { trySlots(t, NewSlots(size), size) })
+	t.Run("stacks", func(t *testing.T) { trySlots(t, NewStacks(size, maxStaleMemory/5), size) })
+}
+
+func trySlots(t *testing.T, s *Slots, size int) {
 	var wg sync.WaitGroup
 	for g := range 4 {
 		wg.Go(func() {
@@ -41,8 +45,51 @@ func TestSlots(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if len(s.chunks) != 0 {
-		t.Errorf("%d chunks left", len(s.chunks))
+	if len(s.chunks) != 0 || s.stale != 0 {
+		t.Errorf("%d chunks left, %d slots stale", len(s.chunks), s.stale)
+	}
+}
+
+// Of stacks that are back no more have their pages than may, while one of their mapping is in use; those of others are zero, as are fresh ones.
+func TestStacks(t *testing.T) {
+	const size, stale = 1 << 20, 5
+	s := NewStacks(size, maxStaleMemory/stale)
+	var held []*Region
+	get := func(n int) (used int) {
+		for range n {
+			r, err := s.Get()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if b := r.Bytes(size); b[7] != 0 {
+				used++
+			}
+			r.Bytes(size)[7] = 1
+			held = append(held, r)
+		}
+		return used
+	}
+	put := func(n int) {
+		for range n {
+			if err := held[0].Release(); err != nil {
+				t.Fatal(err)
+			}
+			held = held[1:]
+		}
+	}
+	get(100) // two mappings
+	for _, n := range []int{3, 5, 60, 99} {
+		put(n)
+		if s.stale > stale {
+			t.Errorf("%d slots are stale", s.stale)
+		}
+		if used := get(n); used > stale {
+			t.Errorf("%d of %d slots have the pages of others", used, n)
+		}
+	}
+	put(len(held))
+	if len(s.chunks) != 0 || s.stale != 0 {
+		t.Errorf("%d chunks left, %d slots stale", len(s.chunks), s.stale)
 	}
 }
 

@@ -76,7 +76,7 @@ func (p *Pools) take(size, commit int, stack bool) (*mem.Region, error) {
 	}
 	slots := p.slots[size]
 	if stack && slots == nil {
-		slots = mem.NewSlots(size)
+		slots = mem.NewStacks(size, nearStack)
 		p.slots[size] = slots
 	}
 	p.mu.Unlock()
@@ -179,12 +179,8 @@ func (p *Pools) put(r *mem.Region, used int) {
 // putStack takes a guest stack back; deep tells whether more than its first nearStack bytes may
 // have been written. It needs no clearing, as its next user never reads what it has not written.
 func (p *Pools) putStack(r *mem.Region, deep bool) {
-	if !p.open() {
-		p.drop(r)
-		return
-	}
 	// Untouched pages cost nothing and touched ones are given back, so the whole stack may stay accessible.
-	if deep && r.Discard(nearStack) != nil {
+	if deep && r.Discard(nearStack) != nil || !p.open() {
 		p.drop(r)
 		return
 	}
