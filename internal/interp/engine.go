@@ -69,7 +69,7 @@ func (e *Engine) Call(t *vm.Thread, inst *vm.Instance, fn uint32, slots []uint64
 		defer t.LeaveGuest(t.EnterGuest())
 	}
 	ctx := t.Ctx
-	if ctx.Flag() != 0 {
+	if t.Asked() {
 		if err := t.Poll(); err != nil {
 			return err
 		}

@@ -132,8 +132,7 @@ func (t *Thread) Outside(h *HostFunc, f func()) {
 	}
 	defer func() {
 		t.inHost.Store(outer)
-		t.dumpEdge()
-		if t.Ctx.Flag() != 0 {
+		if t.Asked() {
 			var stopped error // met at the next safepoint
 			t.leaveHost(h, outer, &stopped)
 		}
@@ -141,12 +140,11 @@ func (t *Thread) Outside(h *HostFunc, f func()) {
 	f()
 }
 
-// EnterGuest is called by an engine before a run that a host function asked for (InHost): InHost is nil until LeaveGuest. The engine then polls if the
-// safepoint word is set, before it changes anything that describes frames.
+// EnterGuest is called by an engine before a run that a host function asked for (InHost): InHost is nil until LeaveGuest. The engine then polls if
+// Asked says so, before it changes anything that describes frames.
 func (t *Thread) EnterGuest() (host *HostFunc) {
 	host = t.inHost.Swap(nil)
 	t.nestings++
-	t.dumpEdge()
 	return host
 }
 
@@ -159,8 +157,17 @@ func (t *Thread) LeaveGuest(host *HostFunc) {
 	}
 }
 
+// Asked reports whether the safepoint word is set. If it is not, the thread goes on.
+func (t *Thread) Asked() bool {
+	if t.Ctx.Flag() != 0 {
+		return true // it takes mu
+	}
+	t.dumpEdge()
+	return false
+}
+
 // dumpEdge shows the race detector that what a dump read was read before the thread goes on. The safepoint word, which orders the two, is in memory that
-// the detector does not see.
+// the detector does not see: so the edge comes after the look at the word.
 func (t *Thread) dumpEdge() {
 	if raceEnabled {
 		t.mu.Lock()

@@ -84,11 +84,10 @@ func (t *Thread) BlockSince(begin time.Time, f func()) error {
 
 func (t *Thread) endHost(f, outer *HostFunc, err *error) {
 	t.inHost.Store(outer)
-	t.dumpEdge()
 	if v := recover(); v != nil {
 		*err = &HostPanicError{Func: f.Name, Value: v, Stack: debug.Stack()}
 	}
-	if t.Ctx.Flag() != 0 { // after inHost: see Hold
+	if t.Asked() { // after inHost: see Hold
 		t.leaveHost(f, outer, err)
 	}
 }

@@ -58,11 +58,10 @@ func (t *Thread) own(ctx context.Context) error {
 
 // begin is the safepoint at the start of a call.
 func (t *Thread) begin() error {
-	t.dumpEdge()
-	if t.Ctx.Flag() == 0 {
-		return nil
+	if t.Asked() {
+		return t.Poll()
 	}
-	return t.Poll()
+	return nil
 }
 
 func (t *Thread) release() {

@@ -179,8 +179,7 @@ func (t *Thread) Block(f func()) error {
 	t.setState(StateBlocked)
 	f()
 	t.state.Store(uint32(StateRunning))
-	t.dumpEdge()
-	if t.Ctx.Flag() != 0 {
+	if t.Asked() {
 		return t.Poll()
 	}
 	return nil

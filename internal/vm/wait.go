@@ -112,9 +112,8 @@ func (t *Thread) AtomicWait(m *Memory, addr, expected uint64, load func() uint64
 	t.setState(StateBlocked)
 	w.block(expired, t.Ctx)
 	t.state.Store(uint32(StateRunning))
-	t.dumpEdge()
 	var err error
-	if t.Ctx.Flag() != 0 {
+	if t.Asked() {
 		err = t.Poll() // a thread that parks here still waits, for whoever clones it
 	}
 	w.at.Store(nil)
