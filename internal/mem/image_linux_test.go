@@ -150,14 +150,7 @@ func TestUsed(t *testing.T) {
 // A freeze of a region so large that several processors share it leaves the content to the region, to the image, and to what is mapped of it.
 func TestFreezeLarge(t *testing.T) {
 	const size, used = 64 << 20, 49<<20 + 5
-	r, err := ReserveForkable(size)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Release()
-	if err := r.Commit(size); err != nil {
-		t.Fatal(err)
-	}
+	r := forkable(t, size)
 	want := make([]byte, size)
 	for i := 0; i < used; i += 1021 {
 		want[i] = byte(i) | 1

@@ -115,28 +115,23 @@ func (s *Slots) put(r *Region) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := r.chunk
-	if s.maxStale == 0 {
-		return s.backLocked(c, r.base)
-	}
-	if c.full() {
-		s.chunks = append(s.chunks, c)
-	}
+	s.roomLocked(c)
 	c.free = append(c.free, r.base)
-	c.stale++
-	s.stale++
-	if s.stale > s.maxStale && len(c.free) < c.fresh {
-		return s.sweepLocked(c)
+	if s.maxStale > 0 {
+		c.stale++
+		s.stale++
+		if s.stale > s.maxStale && len(c.free) < c.fresh {
+			return s.sweepLocked(c)
+		}
 	}
 	return s.releaseLocked(c)
 }
 
-// backLocked takes slots back that have no pages.
-func (s *Slots) backLocked(c *chunk, bases ...uintptr) error {
+// roomLocked notes that a chunk is about to have room.
+func (s *Slots) roomLocked(c *chunk) {
 	if c.full() {
 		s.chunks = append(s.chunks, c)
 	}
-	c.free = slices.Insert(c.free, len(c.free)-c.stale, bases...)
-	return s.releaseLocked(c)
 }
 
 // sweepLocked gives the pages of a chunk's stale slots back, without the lock. Nobody gets them meanwhile, and so the chunk stays.
@@ -162,7 +157,9 @@ func (s *Slots) sweepLocked(c *chunk) error {
 		at += n
 	}
 	s.mu.Lock()
-	return errors.Join(err, s.backLocked(c, bases...))
+	s.roomLocked(c)
+	c.free = slices.Insert(c.free, len(c.free)-c.stale, bases...)
+	return errors.Join(err, s.releaseLocked(c))
 }
 
 // releaseLocked unmaps a chunk whose slots are all back.

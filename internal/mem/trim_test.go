@@ -8,14 +8,7 @@ import (
 // What was cleared goes, whole runs of it; what is there stays, and small runs between.
 func TestTrim(t *testing.T) {
 	const size = 4 << 20
-	r, err := ReserveForkable(size)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Release()
-	if err := r.Commit(size); err != nil {
-		t.Fatal(err)
-	}
+	r := forkable(t, size)
 	want := make([]byte, size)
 	b := r.Bytes(size)
 	clear(b) // now all of it is in the file
@@ -56,4 +49,18 @@ func TestTrim(t *testing.T) {
 	if err := c.Trim(); err != nil || !bytes.Equal(c.Bytes(size), want) {
 		t.Errorf("Trim of a region of an image: %v", err)
 	}
+}
+
+// forkable makes a region of that size, all of it committed, which goes with the test.
+func forkable(t *testing.T, size int) *Region {
+	t.Helper()
+	r, err := ReserveForkable(size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Release() }) //nolint:errcheck // address space is lost, no more
+	if err := r.Commit(size); err != nil {
+		t.Fatal(err)
+	}
+	return r
 }

@@ -11,8 +11,8 @@ import (
 
 // Counter is a counter that processes share, by sending its file to each other: a word that all of them have mapped. It is safe for concurrent use, in all of them.
 //
-// (The offset of a file is no such counter. That lseek is atomic holds for descriptions with FMODE_ATOMIC_POS only, which those of memfd_create are not, since Linux has
-// generic_file_llseek_size leave out the lock of others: seen with 6.18.)
+// (The offset of an open file description is no such counter, though POSIX.1-2024, 2.9.7, has lseek atomic: with Linux 6.18 two who moved that of a file of memfd_create got the same
+// number, in 2 of 300 runs of 8,000 moves.)
 type Counter struct {
 	file *os.File
 	word *atomic.Uint32

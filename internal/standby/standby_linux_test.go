@@ -197,7 +197,6 @@ func TestCounter(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	defer m.Close()
 	there, err := OpenCounter(m.Files[0])
 	if err != nil {
 		t.Fatal(err)
