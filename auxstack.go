@@ -26,8 +26,8 @@ func (p *Process) tellAuxStack(t *vm.Thread, inst *vm.Instance) error {
 	return p.callIn(t, inst, uint32(x), p.stackLimits(t, inst))
 }
 
-// tellCalls are the calls that tell the modules of a new thread, but those that are told by auxBlock.use.
-func tellCalls(t *vm.Thread, but []*auxStack) (steps []call) {
+// tellCalls appends the calls that tell the modules of a new thread, but those that are told by auxBlock.use.
+func tellCalls(t *vm.Thread, but []*auxStack, steps []call) []call {
 	for _, inst := range t.Store.Instances {
 		x := inst.Module.CStack().SetLimits
 		if x >= 0 && !slices.ContainsFunc(but, func(a *auxStack) bool { return a.inst == inst.Index }) {

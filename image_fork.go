@@ -214,7 +214,7 @@ func (p *Process) goOn(ctx context.Context, threads []*vm.Thread, i *Image) {
 		if k > 0 {
 			j, _ := f.job.clone(p)
 			t.HostData.(*Caller).job = j
-			p.group.Adopt(t, process.Spec{Run: p.begin})
+			p.group.Adopt(t, process.Main(p.begin))
 		}
 	}
 	if f := &i.jobs[0]; f.job != nil {

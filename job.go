@@ -29,12 +29,12 @@ type calls struct {
 type call struct {
 	inst, fn uint32
 	slots    []uint64
-	// limits says that slots are the bounds of the C stack, to be filled in (stackLimits).
-	limits bool
 	// of is the function of a call from outside, whose results are the host code's.
 	of *Func
 	// starts says that the call ends what Instance.started waits for.
 	starts bool
+	// limits says that slots are the bounds of the C stack, to be filled in (stackLimits).
+	limits bool
 }
 
 func (j *calls) run(t *vm.Thread) error {

@@ -103,7 +103,6 @@ func (p *Process) newGroup() {
 	p.group = process.New(p.thread, process.Config{
 		MaxThreads: p.cfg.MaxThreads, StackSize: p.cfg.ThreadStackSize, Limits: p.memoryLimits(),
 		Adopt: func(t *vm.Thread) {
-			t.HostData = &Caller{p: p, t: t}
 			t.SetSafepoint(p.atSafepoint())
 		},
 		Begin:     p.labels.begin,

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/spindle-wasm/spindle/internal/process"
 	"github.com/spindle-wasm/spindle/internal/vm"
 	"github.com/spindle-wasm/spindle/internal/wasm"
 )
@@ -139,7 +138,7 @@ func (p *Process) SpawnWith(ctx context.Context, cfg SpawnConfig, export string,
 			return nil, err
 		}
 	}
-	if _, err := p.group.SpawnWith(ctx, process.Spec{Prepare: s.prepare, Run: p.begin, Left: s.handle.finish}); err != nil {
+	if _, err := p.group.Spawn(ctx, s); err != nil {
 		return nil, err
 	}
 	return s.handle, nil
@@ -188,15 +187,21 @@ const (
 	phaseEnd
 )
 
-// prepare is called before the thread runs.
-func (s *spawned) prepare(t *vm.Thread) error {
+// Prepare implements process.Job.
+func (s *spawned) Prepare(t *vm.Thread) error {
 	if int(s.inst) >= len(t.Store.Instances) {
 		return errors.New("spindle: the instance was made after the Process's first thread, so threads do not have it")
 	}
 	s.handle.id = t.ID
-	t.HostData.(*Caller).job = s
+	t.HostData = &Caller{p: s.p, t: t, job: s}
 	return nil
 }
+
+// Run implements process.Job.
+func (s *spawned) Run(t *vm.Thread) error { return s.run(t) }
+
+// Left implements process.Job.
+func (s *spawned) Left(err error) { s.handle.finish(err) }
 
 // run implements job. Its error ends the Process.
 func (s *spawned) run(t *vm.Thread) error {

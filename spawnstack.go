@@ -177,14 +177,14 @@ func (s *spawned) setUp(t *vm.Thread) error {
 	if err := s.p.awaitStarts(t); err != nil {
 		return err
 	}
-	if err := s.p.runCalls(t, tellCalls(t, s.stacks)); err != nil {
+	if err := s.p.runCalls(t, tellCalls(t, s.stacks, nil)); err != nil {
 		return err
 	}
 	if len(s.stacks) == 0 {
-		return s.p.runCalls(t, startsOf(t))
+		return s.p.runCalls(t, startsOf(t, nil))
 	}
 	if err := s.onBootstrap(t, func() error {
-		if err := s.p.runCalls(t, startsOf(t)); err != nil {
+		if err := s.p.runCalls(t, startsOf(t, nil)); err != nil {
 			return err
 		}
 		return s.allocate(t)

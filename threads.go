@@ -45,23 +45,41 @@ func (c *Caller) SpawnThread(arg uint32) (tid uint32, err error) {
 	if !ok || !isThreadEntry(inst.Module.FuncType(x)) {
 		return 0, ErrNoThreadEntry
 	}
-	entry := inst.Index
-	return c.p.group.SpawnWith(c.t.CallContext(), process.Spec{Run: c.p.begin, Prepare: func(t *vm.Thread) error {
-		findAuxStack(t, t.Store.Instances[entry], arg)
-		steps := tellCalls(t, nil)
-		steps = append(steps, startsOf(t)...)
-		steps = append(steps, call{inst: entry, fn: x, slots: []uint64{uint64(t.ID), uint64(arg)}})
-		t.HostData.(*Caller).job = &calls{p: c.p, steps: steps}
-		return nil
-	}})
+	return c.p.group.Spawn(c.t.CallContext(), &guestThread{caller: Caller{p: c.p}, inst: inst.Index, fn: x, arg: arg})
 }
+
+// guestThread is a thread that the guest starts: all that it needs on this side of package vm, in one object, as programs start many.
+type guestThread struct {
+	caller        Caller
+	job           calls
+	steps         [1]call // room for the job's, most often
+	slots         [2]uint64
+	inst, fn, arg uint32
+}
+
+// Prepare implements process.Job.
+func (g *guestThread) Prepare(t *vm.Thread) error {
+	findAuxStack(t, t.Store.Instances[g.inst], g.arg)
+	g.slots = [2]uint64{uint64(t.ID), uint64(g.arg)}
+	steps := startsOf(t, tellCalls(t, nil, g.steps[:0]))
+	g.job = calls{p: g.caller.p, steps: append(steps, call{inst: g.inst, fn: g.fn, slots: g.slots[:]})}
+	g.caller.t, g.caller.job = t, &g.job
+	t.HostData = &g.caller
+	return nil
+}
+
+// Run implements process.Job.
+func (g *guestThread) Run(t *vm.Thread) error { return g.job.run(t) }
+
+// Left implements process.Job.
+func (g *guestThread) Left(error) {}
 
 func isThreadEntry(ft *wasm.FuncType) bool {
 	return len(ft.Results) == 0 && len(ft.Params) == 2 && ft.Params[0] == wasm.I32 && ft.Params[1] == wasm.I32
 }
 
-// startsOf are the start functions of a new thread's instances, in the order in which the main thread's were made.
-func startsOf(t *vm.Thread) (steps []call) {
+// startsOf appends the start functions of a new thread's instances, in the order in which the main thread's were made.
+func startsOf(t *vm.Thread, steps []call) []call {
 	for _, inst := range t.Store.Instances {
 		if s := inst.Module.Start; s >= 0 {
 			steps = append(steps, call{inst: inst.Index, fn: uint32(s)})

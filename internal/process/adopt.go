@@ -21,18 +21,18 @@ func (g *Group) Restore(lastTID uint32, ever bool) {
 }
 
 // Adopt makes a thread, which has its identifier, one of the group's. It runs from Start on. It counts in MaxThreads and may exceed it.
-func (g *Group) Adopt(t *vm.Thread, spec Spec) {
+func (g *Group) Adopt(t *vm.Thread, job Job) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.threads == nil {
 		g.threads = map[uint32]*vm.Thread{}
 	}
-	g.ever, t.Trapped = true, g.hurry
+	g.ever, t.Trapped = true, g.main.Trapped
 	g.threads[t.ID] = t
 	g.workers++
 	g.joinLocked(t)
 	w := &worker{next: make(chan start, 1)}
-	w.next <- start{t, context.Background(), spec}
+	w.next <- start{t, context.Background(), job}
 	g.adopted = append(g.adopted, w)
 }
 

@@ -25,7 +25,7 @@ type Config struct {
 	StackSize int
 	// Limits are those of memories that each thread makes of its own.
 	Limits vm.MemoryLimits
-	// Adopt prepares a new thread for the embedding API.
+	// Adopt prepares a new thread for the embedding API, before its job does. May be nil.
 	Adopt func(*vm.Thread)
 	// Begin is called on the goroutine that is about to run a thread; fresh says that this is its first. May be nil.
 	Begin func(tid uint32, fresh bool)

@@ -42,9 +42,6 @@ func newGroup(t *testing.T, text string, cfg Config) (*Group, *vm.Pools) {
 	if _, err := vm.Instantiate(main, m, code, func(*wasm.Import) (vm.Extern, bool, error) { return vm.Extern{}, false, nil }, vm.MemoryLimits{}); err != nil {
 		t.Fatal(err)
 	}
-	if cfg.Adopt == nil {
-		cfg.Adopt = func(*vm.Thread) {}
-	}
 	g := New(main, cfg)
 	t.Cleanup(func() {
 		g.End(0, errors.New("test over"))
@@ -59,6 +56,9 @@ func newGroup(t *testing.T, text string, cfg Config) (*Group, *vm.Pools) {
 	return g, pools
 }
 
+// spawn starts a thread that runs f.
+func spawn(g *Group, f Main) (tid uint32, err error) { return g.Spawn(context.Background(), f) }
+
 // untilStopped is a thread that lives until the group ends.
 func untilStopped(t *vm.Thread) error {
 	return t.Block(func() { <-t.Stopped() })
@@ -71,7 +71,7 @@ func TestFirstCauseWins(t *testing.T) {
 		var claimed sync.Map
 		for i := range 8 {
 			cause := fmt.Errorf("cause %d", i)
-			if _, err := g.Spawn(context.Background(), func(th *vm.Thread) error {
+			if _, err := spawn(g, func(th *vm.Thread) error {
 				<-start
 				if g.End(th.ID, cause) {
 					claimed.Store(cause, true)
@@ -106,7 +106,7 @@ func TestEndingRefusesSpawns(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			for {
-				_, err := g.Spawn(context.Background(), untilStopped)
+				_, err := spawn(g, untilStopped)
 				var limit *LimitError
 				switch {
 				case err == nil || errors.As(err, &limit):
@@ -135,12 +135,12 @@ func TestThreadLimit(t *testing.T) {
 		if n := g.Len(); n != 1+i {
 			t.Errorf("%d threads, want %d", n, 1+i)
 		}
-		if _, err := g.Spawn(context.Background(), untilStopped); err != nil {
+		if _, err := spawn(g, untilStopped); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var limit *LimitError
-	if _, err := g.Spawn(context.Background(), untilStopped); !errors.As(err, &limit) || limit.Max != 3 {
+	if _, err := spawn(g, untilStopped); !errors.As(err, &limit) || limit.Max != 3 {
 		t.Errorf("a fourth thread: %v", err)
 	}
 }
@@ -148,13 +148,13 @@ func TestThreadLimit(t *testing.T) {
 // Identifiers go up and around, and skip those in use: the one that has just left is the last to come again.
 func TestTIDsAreNotReusedSoon(t *testing.T) {
 	g, _ := newGroup(t, `(module)`, Config{})
-	long, err := g.Spawn(context.Background(), untilStopped)
+	long, err := spawn(g, untilStopped)
 	if err != nil || long != 1 {
 		t.Fatalf("first tid %d, %v", long, err)
 	}
 	spawn := func() uint32 {
 		done := make(chan struct{})
-		tid, err := g.Spawn(context.Background(), func(*vm.Thread) error { close(done); return nil })
+		tid, err := spawn(g, func(*vm.Thread) error { close(done); return nil })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -219,7 +219,7 @@ func TestThreadsStartFresh(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Add(1)
-		if _, err := g.Spawn(context.Background(), func(th *vm.Thread) error {
+		if _, err := spawn(g, func(th *vm.Thread) error {
 			defer wg.Done()
 			if err := call(th, "check", 77); err != nil {
 				return err
@@ -264,7 +264,7 @@ func TestUnsharableImport(t *testing.T) {
 		t.Fatal(err)
 	}
 	var plan *vm.PlanError
-	if _, err := g.Spawn(context.Background(), untilStopped); !errors.As(err, &plan) || plan.Module != "env" || plan.Name != "memory" {
+	if _, err := spawn(g, untilStopped); !errors.As(err, &plan) || plan.Module != "env" || plan.Name != "memory" {
 		t.Errorf("%v", err)
 	}
 }

@@ -13,7 +13,7 @@ import (
 func TestHoldsAreTakenBack(t *testing.T) {
 	g, _ := newGroup(t, `(module)`, Config{})
 	started, release := make(chan struct{}), make(chan struct{})
-	if _, err := g.Spawn(context.Background(), func(*vm.Thread) error {
+	if _, err := spawn(g, func(*vm.Thread) error {
 		close(started)
 		<-release // neither guest code nor a host function
 		return nil
@@ -21,7 +21,7 @@ func TestHoldsAreTakenBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-started
-	if _, err := g.Spawn(context.Background(), untilStopped); err != nil {
+	if _, err := spawn(g, untilStopped); err != nil {
 		t.Fatal(err)
 	}
 	cause := errors.New("enough")
@@ -60,7 +60,7 @@ func TestJoiningAPausedGroup(t *testing.T) {
 		t.Fatal(err)
 	}
 	ran := make(chan struct{})
-	if _, err := g.Spawn(ctx, func(*vm.Thread) error { close(ran); return nil }); err != nil {
+	if _, err := spawn(g, func(*vm.Thread) error { close(ran); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	isPaused := func() bool {

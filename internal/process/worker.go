@@ -6,8 +6,22 @@ import (
 	"github.com/spindle-wasm/spindle/internal/vm"
 )
 
-// Main is what a thread does: it runs on a goroutine which then owns t. Its error ends the group.
+// Job is what a new thread is for.
+type Job interface {
+	// Prepare sees the thread before it runs; its error is the spawn's.
+	Prepare(t *vm.Thread) error
+	// Run runs on a goroutine which then owns t. Its error ends the group.
+	Run(t *vm.Thread) error
+	// Left is called, with the error that Run ended with, when the thread is gone and does not count any more.
+	Left(err error)
+}
+
+// Main is a Job that only runs.
 type Main func(t *vm.Thread) error
+
+func (f Main) Prepare(*vm.Thread) error { return nil }
+func (f Main) Run(t *vm.Thread) error   { return f(t) }
+func (f Main) Left(error)               {}
 
 // worker is a goroutine that runs one thread after the other, and between two of them keeps what the last one left: a guest stack, a wired
 // store, and its own Go stack, which has grown to what guests need. A thread costs much less for it.
@@ -20,30 +34,16 @@ type worker struct {
 type start struct {
 	t   *vm.Thread
 	ctx context.Context
-	Spec
-}
-
-// Spec says what a new thread is for.
-type Spec struct {
-	Run Main
-	// Prepare sees the thread before it runs; its error is the spawn's. May be nil.
-	Prepare func(*vm.Thread) error
-	// Left is called, with the error that Run ended with, when the thread is gone and does not count any more. May be nil.
-	Left func(error)
+	job Job
 }
 
 // maxIdle bounds the workers that a group keeps.
 const maxIdle = 64
 
-// Spawn makes a thread and runs f on it; see SpawnWith.
-func (g *Group) Spawn(ctx context.Context, f Main) (tid uint32, err error) {
-	return g.SpawnWith(ctx, Spec{Run: f})
-}
-
-// SpawnWith makes a thread. The plan is made at the first spawn, of the instances that the main thread's store has
+// Spawn makes a thread. The plan is made at the first spawn, of the instances that the main thread's store has
 // then. The thread does not end with ctx; its values are the thread's. Any goroutine may call it. Errors: ErrEnding, *LimitError, *vm.PlanError,
 // and those of the memory that a thread needs.
-func (g *Group) SpawnWith(ctx context.Context, spec Spec) (tid uint32, err error) {
+func (g *Group) Spawn(ctx context.Context, job Job) (tid uint32, err error) {
 	// The tid first: from here on Wait waits for it, and so nothing that the plan is made of goes away.
 	tid, w, err := g.reserve()
 	if err != nil {
@@ -54,14 +54,14 @@ func (g *Group) SpawnWith(ctx context.Context, spec Spec) (tid uint32, err error
 		g.dismiss(w, tid)
 		return 0, err
 	}
-	t.ID, t.Trapped = tid, g.hurry
-	g.cfg.Adopt(t)
-	if spec.Prepare != nil {
-		if err := spec.Prepare(t); err != nil {
-			t.Shutdown(err)
-			g.dismiss(w, tid)
-			return 0, err
-		}
+	t.ID, t.Trapped = tid, g.main.Trapped
+	if g.cfg.Adopt != nil {
+		g.cfg.Adopt(t)
+	}
+	if err := job.Prepare(t); err != nil {
+		t.Shutdown(err)
+		g.dismiss(w, tid)
+		return 0, err
 	}
 	g.mu.Lock()
 	if g.ended {
@@ -80,7 +80,7 @@ func (g *Group) SpawnWith(ctx context.Context, spec Spec) (tid uint32, err error
 		w.next = make(chan start, 1)
 		go g.work(w)
 	}
-	w.next <- start{t, ctx, spec}
+	w.next <- start{t, ctx, job}
 	return tid, nil
 }
 
@@ -122,7 +122,7 @@ func (g *Group) work(w *worker) {
 		}
 		err := s.t.EnterBackground(s.ctx)
 		if err == nil {
-			err = s.Run(s.t)
+			err = s.job.Run(s.t)
 			s.t.Leave()
 		}
 		if err != nil {
@@ -134,9 +134,7 @@ func (g *Group) work(w *worker) {
 			s.t.Close()
 			g.leave(s.t.ID)
 		}
-		if s.Left != nil {
-			s.Left(err)
-		}
+		s.job.Left(err)
 		if !kept {
 			return
 		}

@@ -81,8 +81,7 @@ func (c *cloner) thread(t *Thread) (clone *Thread, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("guest stack: %w", err)
 	}
-	n := &Thread{Engine: t.Engine, ID: t.ID, stack: stack, pools: c.pools, NoStackCheck: t.NoStackCheck, waiter: waiter{wake: make(chan struct{}, 1)}}
-	n.resumed.L, n.settled.L = &n.mu, &n.mu
+	n := &Thread{core: newCore(c.pools, stack), Engine: t.Engine, ID: t.ID, NoStackCheck: t.NoStackCheck}
 	n.Store = &Store{thread: n, refs: c.refs, blocks: blocks{pools: c.pools}}
 	if c.refs == nil {
 		n.Store.refs = newRefTables(c.pools)

@@ -21,13 +21,13 @@ func (t *Thread) Hold(pauses, dumps int) {
 	if t.closed {
 		return
 	}
-	t.pausers += pauses + dumps
-	t.dumps += dumps
+	t.pausers += int32(pauses + dumps)
+	t.dumps += int32(dumps)
 	t.holdLocked(pauses < 0 || dumps < 0)
 }
 
 // holdForCollection is Hold for a collection of the heap, which reads and writes the frames, and nobody leaves before it is over.
-func (t *Thread) holdForCollection(n int) {
+func (t *Thread) holdForCollection(n int32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.collects += n

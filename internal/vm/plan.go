@@ -189,14 +189,14 @@ func (p *Plan) NewThread(cfg ThreadConfig) (*Thread, error) {
 	if err != nil {
 		return nil, fmt.Errorf("guest stack: %w", err)
 	}
-	t := assemble(p.t.Engine, p.t.pools, stack.Base(), stack, stack.Base()+uintptr(p.block()), make(chan struct{}, 1))
+	t := assemble(p.t.Engine, newCore(p.t.pools, stack), stack.Base(), stack.Base()+uintptr(p.block()))
 	t.Store = &Store{thread: t, refs: newRefTables(t.pools), blocks: blocks{pools: t.pools}}
 	p.wire(t)
 	return p.begin(t)
 }
 
-// Renew is NewThread out of what a thread of the plan leaves: its stack, and its store, whose instances are wired to where it lies.
-// old must be retired and not closed; nobody may use it any more, and Close is not called on it. It is Renewable.
+// Renew is NewThread out of what a thread of the plan leaves: its core with the stack, and its store, whose instances are wired to where it lies.
+// old must be retired and not closed, and Close is not called on it: who still has it finds it closed. It is Renewable.
 func (p *Plan) Renew(old *Thread) (*Thread, error) {
 	old.mu.Lock()
 	old.closed = true // who still knows it does not reach the new one
@@ -205,9 +205,9 @@ func (p *Plan) Renew(old *Thread) (*Thread, error) {
 		old.finish()
 		return nil, errors.New("guest stack: its memory cannot be given back")
 	}
-	t := assemble(old.Engine, old.pools, old.stack.Base(), old.stack, old.Ctx.StackBase, old.waiter.wake)
-	t.waiter.timer = old.waiter.timer
-	t.Activations = old.Activations[:0]
+	t := assemble(old.Engine, old.core, old.stack.Base(), old.Ctx.StackBase)
+	t.Activations = t.Activations[:0]
+	t.waiter.again = false
 	t.Store = old.Store
 	t.Store.thread = t
 	return p.begin(t)

@@ -129,7 +129,7 @@ func (t *Thread) parkLocked() {
 
 // heldLocked reports whether the thread must stay where it is. Who is told to stop does not wait for those n that look or pause, which may take any
 // time, but for a collection, which looks at the frames that it would leave.
-func (t *Thread) heldLocked(n int) bool { return t.collects > 0 || n > 0 && t.stopCause == nil }
+func (t *Thread) heldLocked(n int32) bool { return t.collects > 0 || n > 0 && t.stopCause == nil }
 
 // stopped returns the error of the order to stop, if there is one.
 func (t *Thread) stopped() error {

@@ -70,8 +70,7 @@ func (x *snapshotReader) thread() {
 	s := &Store{refs: refs, types: x.Types, blocks: blocks{pools: x.Pools}}
 	// From here on t.Close gives everything back.
 	spare := make([]uint64, contextSize/8) // the context's place until its own is known
-	t := &Thread{Engine: x.Engine, ID: id, stack: stack, pools: x.Pools, Store: s, NoStackCheck: noCheck, Ctx: contextAt(addrOf(spare)), waiter: waiter{wake: make(chan struct{}, 1)}}
-	t.resumed.L, t.settled.L = &t.mu, &t.mu
+	t := &Thread{core: newCore(x.Pools, stack), Engine: x.Engine, ID: id, Store: s, NoStackCheck: noCheck, Ctx: contextAt(addrOf(spare))}
 	s.thread = t
 	x.threads = append(x.threads, t)
 

@@ -33,18 +33,20 @@ type Activation struct {
 
 // Thread is one guest thread: a store, a guest stack and the safepoint machinery. See the package doc for ownership.
 type Thread struct {
+	*core
 	Ctx    *Context
 	Store  *Store
 	Engine Engine
 	ID     uint32 // tid; 0 is the main thread
 
-	// GC configures the heap that the first module with structs or arrays brings; set before anything is instantiated, on the main thread.
-	GC HeapConfig
-
 	NoStackCheck bool // overruns of C stacks in linear memory are not looked for; set before anything is instantiated
 
-	// Activations is a stack, kept by the engine: one entry for each engine run below the innermost one.
-	Activations []Activation
+	keeps   bool // clones get locals; see ResultsKept
+	inEvery bool // answering FlagEvery
+	turn    bool // of those answers
+	retired bool // guarded by mu; Close is due
+	closed  bool // guarded by mu
+
 	// Top is the first free address of the guest stack while the thread is outside of guest code; set by the engine when
 	// it leaves guest code. A nested Call starts its frames there.
 	Top uintptr
@@ -60,35 +62,48 @@ type Thread struct {
 	inHost   atomic.Pointer[HostFunc]
 	again    *callAgain   // of a clone, until it has made the host call again that was in flight; the owner's
 	since    atomic.Int64 // when the host function that blocks began to wait (an instant); 0 if it does not tell
-	nestings int          // guest runs that host functions asked for: EnterGuest less LeaveGuest. The owner's
-	stack    *mem.Region
+	nestings int32        // guest runs that host functions asked for: EnterGuest less LeaveGuest. The owner's
 	ending   atomic.Bool
-	pools    *Pools
 	callCtx  context.Context
-	waiter   waiter
 	inner    *waiter // of guest code that Aside runs; written by the owner under mu
 
 	heap      *Heap                // nil without one
 	published atomic.Pointer[Heap] // the same, for other goroutines
 	mutator   *gc.Mutator          // likewise
 	locals    localSet
-	keeps     bool        // clones get locals; see ResultsKept
-	eval      *evaluation // of a constant expression that is under way
 
 	atSafepoint func() // of SetSafepoint
-	inEvery     bool   // answering FlagEvery
-	turn        bool   // of those answers
 
-	mu        sync.Mutex
 	stopCause error         // guarded by mu; set while FlagTerminate is
 	stopCh    chan struct{} // guarded by mu; made by Stopped, closed by Stop
-	collects  int           // guarded by mu; collections of the heap that run, and Seals
-	pausers   int           // guarded by mu; dumps are among them
-	dumps     int           // guarded by mu
-	resumed   sync.Cond     // of mu: pausers, dumps or collects fell to 0
-	settled   sync.Cond     // of mu: the state changed to one other than running or to being in a host function, or the owner of an ending thread has left
-	retired   bool          // guarded by mu; Close is due
-	closed    bool          // guarded by mu
+	collects  int32         // guarded by mu; collections of the heap that run, and Seals
+	pausers   int32         // guarded by mu; dumps are among them
+	dumps     int32         // guarded by mu
+}
+
+// core is what a thread leaves to the one that Plan.Renew makes of it, so that a spawn allocates little. A pointer to a thread that is over may be kept for long, by a
+// context of a host function or by somebody who was about to stop or to look at it, and must not reach its successor. So what is in here is either only
+// the owner's, or used under mu by who has seen that its own thread is not closed, or it does no harm: who waits for a condition looks at its own thread.
+type core struct {
+	// GC configures the heap that the first module with structs or arrays brings; set before anything is instantiated, on the main thread.
+	GC HeapConfig
+	// Activations is a stack, kept by the engine: one entry for each engine run below the innermost one.
+	Activations []Activation
+
+	stack  *mem.Region
+	pools  *Pools
+	waiter waiter
+	eval   *evaluation // of a constant expression that is under way
+
+	mu      sync.Mutex
+	resumed sync.Cond // of mu: pausers, dumps or collects fell to 0
+	settled sync.Cond // of mu: the state changed to one other than running or to being in a host function, or the owner of an ending thread has left
+}
+
+func newCore(pools *Pools, stack *mem.Region) *core {
+	c := &core{stack: stack, pools: pools, waiter: waiter{wake: make(chan struct{}, 1)}}
+	c.resumed.L, c.settled.L = &c.mu, &c.mu
+	return c
 }
 
 // ThreadConfig sizes a thread.
@@ -120,7 +135,7 @@ func NewThread(e Engine, pools *Pools, cfg ThreadConfig) (*Thread, error) {
 		pools.putStack(stack, false)
 		return nil, fmt.Errorf("thread region: %w", err)
 	}
-	t := assemble(e, pools, arena.Base(), stack, stack.Base(), make(chan struct{}, 1))
+	t := assemble(e, newCore(pools, stack), arena.Base(), stack.Base())
 	t.Store = newStore(t, arena)
 	return t, nil
 }
@@ -133,11 +148,10 @@ func (cfg ThreadConfig) size() int {
 }
 
 // assemble makes a thread of its parts: a context at ctx, whose bytes may be anything, and frames from base to the end of the stack.
-func assemble(e Engine, pools *Pools, ctx uintptr, stack *mem.Region, base uintptr, wake chan struct{}) *Thread {
-	t := &Thread{Engine: e, stack: stack, pools: pools, Ctx: contextAt(ctx), waiter: waiter{wake: wake}}
-	t.resumed.L, t.settled.L = &t.mu, &t.mu
-	*t.Ctx = Context{StackBase: base, stackTop: stack.Base() + uintptr(stack.Size()) - stackReserve}
-	t.Ctx.stackNear = min(t.Ctx.stackTop, stack.Base()+nearStack)
+func assemble(e Engine, c *core, ctx, base uintptr) *Thread {
+	t := &Thread{core: c, Engine: e, Ctx: contextAt(ctx)}
+	*t.Ctx = Context{StackBase: base, stackTop: t.stack.Base() + uintptr(t.stack.Size()) - stackReserve}
+	t.Ctx.stackNear = min(t.Ctx.stackTop, t.stack.Base()+nearStack)
 	t.Ctx.stackLimit = t.Ctx.stackNear
 	t.Top = base
 	return t
