@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -22,16 +23,21 @@ var (
 	statusCSS string
 	//go:embed status.js
 	statusJS string
+)
 
-	statusTemplate = template.Must(template.New("status").Funcs(template.FuncMap{
+// statusTemplate is parsed when the page is first asked for: most programs of this package never show it.
+var statusTemplate = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("status").Funcs(template.FuncMap{
 		"bytes": byteSize, "seconds": seconds, "age": age, "share": share, "style": func() template.CSS { return template.CSS(statusCSS) },
 		"script": func() template.JS { return template.JS(statusJS) }, "bars": bars, "since": func(t time.Time) float64 { return time.Since(t).Seconds() },
 		"sorted": sorted, "round": func(v float64) uint64 { return uint64(v) }, "sub": func(a, b int) int { return a - b },
 	}).Parse(statusHTML))
+})
 
-	// statusPolicy lets the page load nothing, and talk to nobody but this server.
-	statusPolicy = "default-src 'none'; img-src data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; style-src " + hashOf(statusCSS) + "; script-src " + hashOf(statusJS)
-)
+// statusPolicy lets the page load nothing, and talk to nobody but this server.
+var statusPolicy = sync.OnceValue(func() string {
+	return "default-src 'none'; img-src data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; style-src " + hashOf(statusCSS) + "; script-src " + hashOf(statusJS)
+})
 
 // hashOf is a source of Content Security Policy (level 3, section 2.3.1) that allows this text.
 func hashOf(text string) string {
@@ -44,13 +50,13 @@ func (s *Server) statusPart(w http.ResponseWriter, _ *http.Request) { s.render(w
 
 func (s *Server) render(w http.ResponseWriter, name string) {
 	var b bytes.Buffer
-	if err := statusTemplate.ExecuteTemplate(&b, name, s.state()); err != nil {
+	if err := statusTemplate().ExecuteTemplate(&b, name, s.state()); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", statusPolicy)
+	h.Set("Content-Security-Policy", statusPolicy())
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("X-Content-Type-Options", "nosniff")

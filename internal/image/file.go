@@ -58,13 +58,14 @@ func (w *Writer) AddPages(img *mem.Image) uint64 {
 	return uint64(len(w.images) - 1)
 }
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+// castagnoli is made when it is first asked for: programs that write no image start sooner.
+func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 
 // zeroSum continues a CRC by n bytes of zero.
 func zeroSum(sum uint32, n int) uint32 {
 	for n > 0 {
 		k := min(n, len(zeros))
-		sum = crc32.Update(sum, castagnoli, zeros[:k])
+		sum = crc32.Update(sum, castagnoli(), zeros[:k])
 		n -= k
 	}
 	return sum
@@ -81,7 +82,7 @@ func (w *Writer) WriteTo(to io.Writer) (int64, error) {
 		s := &sections[i]
 		s.off, s.layout = end, mem.Layout{Size: img.Size(), Committed: img.Committed()}
 		err := img.Content(func(off int, b []byte) error {
-			s.sum = crc32.Update(zeroSum(s.sum, off-s.layout.Used), castagnoli, b)
+			s.sum = crc32.Update(zeroSum(s.sum, off-s.layout.Used), castagnoli(), b)
 			s.layout.Used = off + len(b)
 			return nil
 		})
@@ -287,7 +288,7 @@ func (s *File) Layout(n uint64) mem.Layout { return s.sections[n].layout }
 // Check reads all pages and compares their checksums. The error is a *FormatError that tells where the damaged ones begin, or one of reading.
 func (s *File) Check() error {
 	for _, c := range s.sections {
-		sum := crc32.New(castagnoli)
+		sum := crc32.New(castagnoli())
 		if _, err := io.Copy(sum, io.NewSectionReader(c.f, c.off, int64(c.layout.Used))); err != nil {
 			return err
 		}
