@@ -72,7 +72,8 @@ func TestRefork(t *testing.T) {
 				}
 				waitFor(t, "the children to go", func() bool { return s.metrics.live.Load() == 1 })
 			}
-			st := s.state()
+			var st state
+			waitFor(t, "the images between to go", func() bool { st = s.state(); return st.Retired >= 9 }) // after their last child has been counted out
 			if len(st.Generations) != 2 || st.Generations[1].Number != 0 || st.Generations[1].Live != 1 || st.Retired != 9 || st.Reforks != 10 {
 				t.Errorf("%+v", st)
 			}
