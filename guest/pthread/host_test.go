@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/spindle-wasm/spindle"
 	"github.com/spindle-wasm/spindle/wasi"
@@ -164,8 +163,7 @@ func TestHostThreads(t *testing.T) {
 }
 
 // Threads that have waited for a lock for long get it, although whoever has it wants it back as soon as it has given it up. They have when their wait has no end: one that may
-// still become impatient looks after a while. On a busy machine they may not run for so long that the other has waited for a millisecond, too (lock.c's PATIENT_NS), and then
-// it is as good as they are.
+// still become impatient looks after a while.
 func TestLockGoesToWhoHasWaited(t *testing.T) {
 	pr := startProgram(t, spindle.Config{}, "idle")
 	at, size := uint64(pr.call("wanted_at")), uint64(pr.call("wanted_size"))
@@ -193,9 +191,8 @@ func TestLockGoesToWhoHasWaited(t *testing.T) {
 	}
 	pr.call("release")
 	places := []int32{pr.result(one), pr.result(two), pr.result(holder)}
-	took := time.Duration(pr.call("holder_waited_ns"))
-	if places[2] == 1 && took < time.Millisecond || places[0]+places[1]+places[2] != 1+2+3 {
-		t.Errorf("two threads that waited and the one that had the lock, and had it again after %v, have it as numbers %d", took, places)
+	if places[2] == 1 || places[0]+places[1]+places[2] != 1+2+3 {
+		t.Errorf("two threads that waited and the one that had the lock have it as numbers %d", places)
 	}
 	pr.end()
 }

@@ -29,7 +29,10 @@ HIDDEN int __spt_wait_until(word *p, int seen, deadline d) {
 
 // A thread that unlocks and soon locks again mostly has the lock before the one runs that it has woken: with one processor nearly always, until it loses that one, mostly
 // with the lock held. On a busy machine others waited for seconds. So who has been woken PATIENCE times in vain, or has waited PATIENT_NS, is hungry.
-enum { PATIENCE = 3, PATIENT_NS = 1000000 };
+//
+// Whoever finds the lock GIVEN leaves it to those who waited before, however late they run. But there may be none: of a process that was forked with one thread they are
+// gone, if that was between the giving and the taking. So after ABANDONED_NS it is taken all the same.
+enum { PATIENCE = 3, PATIENT_NS = 1000000, ABANDONED_NS = 100 * PATIENT_NS };
 
 HIDDEN int __spt_lock_until(word *l, deadline d) {
 	for (int i = 0; i < 40; i++)
@@ -50,7 +53,7 @@ HIDDEN int __spt_lock_until(word *l, deadline d) {
 		if (d.at)
 			e = __spt_wait_until(l, held, d);
 		else
-			how = __builtin_wasm_memory_atomic_wait32((int *)l, held, lost < PATIENCE ? PATIENT_NS : -1);
+			how = __builtin_wasm_memory_atomic_wait32((int *)l, held, held == GIVEN ? ABANDONED_NS : lost < PATIENCE ? PATIENT_NS : -1);
 		if (e) {
 			// Others may be hungry, too: they say so again. If the lock was given just now, this may be the only one to take it.
 			cas(l, HUNGRY, WAITED);

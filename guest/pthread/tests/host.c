@@ -1,7 +1,6 @@
 // Threads that the host starts on exports while main runs: they are threads like all others. Each export gives 0, or the line of a failed
 // check that need not end the program.
 #include "check.h"
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <threads.h>
@@ -71,31 +70,24 @@ EXPORT(total)(int again) {
 	return n;
 }
 
-// When one has waited for a lock in vain for long one of those who wait has it next, though its holder wants it back at once; unless they have not run for so long that the
-// holder has waited for long, too. All give their places in the order of having it.
+// When one has waited for a lock in vain for long one of those who wait has it next, though its holder wants it back at once. All give their places in the order of having it.
 static pthread_mutex_t wanted = PTHREAD_MUTEX_INITIALIZER;
 static int places;
-static _Atomic int held, let_go, waited_ns;
+static _Atomic int held, let_go;
 EXPORT(hold)(void) {
 	CHECK(pthread_mutex_lock(&wanted) == 0);
 	held = 1;
 	while (!let_go)
 		__builtin_wasm_memory_atomic_wait32((int *)&let_go, 0, -1);
 	CHECK(pthread_mutex_unlock(&wanted) == 0);
-	struct timespec from, to;
-	CHECK(clock_gettime(CLOCK_MONOTONIC, &from) == 0);
 	CHECK(pthread_mutex_lock(&wanted) == 0);
 	int place = ++places;
-	CHECK(clock_gettime(CLOCK_MONOTONIC, &to) == 0);
 	CHECK(pthread_mutex_unlock(&wanted) == 0);
-	long long ns = (to.tv_sec - from.tv_sec) * 1000000000ll + to.tv_nsec - from.tv_nsec;
-	waited_ns = ns < INT_MAX ? ns : INT_MAX;
 	return place;
 }
 EXPORT(is_held)(void) { return held; }
 EXPORT(wanted_at)(void) { return (int)&wanted; }
 EXPORT(wanted_size)(void) { return (int)sizeof wanted; }
-EXPORT(holder_waited_ns)(void) { return waited_ns; }
 EXPORT(want)(void) {
 	CHECK(pthread_mutex_lock(&wanted) == 0);
 	int place = ++places;
