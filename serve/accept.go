@@ -202,7 +202,7 @@ func (s *Server) converse(ctx context.Context, client string, v *visit) (pid uin
 	pid = c.p.PID()
 	select {
 	case <-v.done: // what came after that is not the client's
-		s.counted()
+		s.counted(c.of)
 		return pid, nil
 	default:
 	}

@@ -70,8 +70,8 @@ func ReforkOn[T any](ctx context.Context, s *Server, ch <-chan T) {
 	for {
 		select {
 		case <-ch:
-			s.cfg.Log.Info("refork wanted")
 			s.reforkLater()
+			s.cfg.Log.Info("refork wanted") // not before: whoever reads it may count on the next request
 		case <-ctx.Done():
 			return
 		}

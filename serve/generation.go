@@ -154,10 +154,11 @@ func (s *Server) settle(f warm.Frozen) {
 		s.dropMoldLocked()
 		s.tellLocked(reforked{s.gen.info(), fmt.Errorf("%w: %w", ErrReforkFailed, f.Err)})
 	default:
-		served := r.served + 1
-		s.dropMoldLocked()
-		r.mold, r.served = f, served
-		if served >= s.cfg.ReforkWarm {
+		if r.mold.Image != nil {
+			_ = r.mold.Image.Close()
+		}
+		r.mold, r.served = f, r.served+1
+		if r.served >= s.cfg.ReforkWarm {
 			s.advanceLocked()
 		}
 	}
@@ -194,8 +195,11 @@ func (s *Server) tellLocked(r reforked) {
 	clear(s.refork.waiting)
 }
 
-// counted counts a request that has been answered.
-func (s *Server) counted() {
+// counted counts a request that has been answered. An heir's is in the next image, and may be so before it is counted.
+func (s *Server) counted(of lineage) {
+	if of.heir {
+		return
+	}
 	s.mu.Lock()
 	s.refork.since++
 	s.mu.Unlock()

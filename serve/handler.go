@@ -121,7 +121,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, id uint64, begin
 	var late *time.Timer
 	o = s.relay(w, r, x, in, o, func() { late = c.release(begin.Add(s.limit())) })
 	if o.err == nil {
-		s.counted()
+		s.counted(c.of)
 		if c.of.heir || in.complete() {
 			s.handDown(id, c, x, in, late)
 			return o

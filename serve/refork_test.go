@@ -114,6 +114,29 @@ func TestReforkAccept(t *testing.T) {
 	waitFor(t, "the last children to go", func() bool { return s.metrics.live.Load() == 0 && s.metrics.ends[0].Load() == 16 })
 }
 
+// By count, one request after the other: when enough have been answered the next ReforkWarm go to heirs, each to a fork of the one before.
+func TestReforkAfterOneByOne(t *testing.T) {
+	const after, warm = 5, 3
+	s, web := start(t, Config{ReforkAfter: after, ReforkWarm: warm})
+	for g := range 4 {
+		for k := range after + warm {
+			want := g*warm + 1 + max(0, k-after)
+			if n := ask(t, web); n != want {
+				t.Fatalf("request %d of generation %d is the guest's number %d, want %d", k, g, n, want)
+			}
+			since, heirs := min(k+1, after), g*warm+max(0, k+1-after)
+			if k == after+warm-1 {
+				since = 0
+			}
+			waitFor(t, "the request to be counted, or its child to be frozen", func() bool {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				return !s.refork.running && s.refork.since == since && s.gen.served+s.refork.served == heirs
+			})
+		}
+	}
+}
+
 // By count, under load: no child has had more requests than it can have had, and each heir as many as ReforkWarm says.
 func TestReforkAfter(t *testing.T) {
 	const after, warm, clients, requests = 10, 3, 4, 50
