@@ -197,8 +197,8 @@ func (a *app) serve(ctx context.Context, f *serveFlags, features spindle.Feature
 	select {
 	case err = <-served:
 	case <-ctx.Done():
-		log.Info("stopping")
 		stop() // a second signal ends the command
+		log.Info("stopping")
 		grace, cancel := context.WithTimeout(context.Background(), f.grace)
 		defer cancel()
 		if late := s.Shutdown(grace); late != nil {
