@@ -6,7 +6,8 @@ import (
 )
 
 // exchange is the standard streams of a child for one request: it reads an input, and what it prints is the handler's to read. As through a pipe, a Write returns when
-// everything has been read, so that what comes after it in the guest comes after it here.
+// everything has been read, so that what comes after it in the guest comes after it here. Up to the end of the answer's head it returns when the handler has dealt with it,
+// too: whether the guest had asked for the body by then decides what becomes of that.
 type exchange struct {
 	in *input
 
@@ -14,6 +15,7 @@ type exchange struct {
 	moved sync.Cond // of mu: something below has changed
 	out   []byte    // guarded by mu: what is left of a Write
 	busy  bool      // guarded by mu: there is a Write
+	begun bool      // guarded by mu: the handler has dealt with the answer's head
 	idle  bool      // guarded by mu: a Read waits
 	ended bool      // guarded by mu: there is no more output; err tells why
 	err   error     // guarded by mu
@@ -78,7 +80,7 @@ func (x *exchange) Write(p []byte) (int, error) {
 	}
 	x.out, x.busy = p, true
 	x.moved.Broadcast()
-	for len(x.out) > 0 && x.cut == nil && !x.ended {
+	for (len(x.out) > 0 || !x.begun && !x.idle) && x.cut == nil && !x.ended {
 		x.moved.Wait()
 	}
 	n := len(p) - len(x.out)
@@ -133,6 +135,9 @@ func (x *exchange) end(err error) {
 		}
 	})
 }
+
+// begin says that the handler has dealt with the answer's head.
+func (x *exchange) begin() { x.set(func() { x.begun = true }) }
 
 // complete says that the handler has the whole answer.
 func (x *exchange) complete() { x.set(func() { x.whole = true }) }

@@ -213,6 +213,7 @@ func (s *Server) relay(w http.ResponseWriter, r *http.Request, out *exchange, in
 	if in.refused() {
 		in.stop() // who gets an answer instead does not send it (RFC 9110, section 10.1.1)
 	}
+	out.begin()
 	o.status, o.begun = resp.StatusCode, true
 	w.WriteHeader(resp.StatusCode)
 	to := &sender{control: http.NewResponseController(w), w: w}
