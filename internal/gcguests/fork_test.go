@@ -57,7 +57,7 @@ type moments struct {
 	rnd   *rand.Rand               // guarded by mu
 	left  int                      // guarded by mu
 	gap   map[*spindle.Process]int // guarded by mu; safepoints until the next fork
-	ps    []*spindle.Process       // guarded by mu; the children
+	ps    []*spindle.Process       // guarded by mu; the children that nobody has waited for
 	forks int                      // guarded by mu
 }
 
@@ -109,13 +109,20 @@ func (m *moments) call(inst *spindle.Instance, c gcguests.Call) {
 	if got, err := inst.Call(t.Context(), c.Func, args...); err != nil || int64(got[0]) != want {
 		t.Errorf("%v: the forked original gives %v, %v; want %d", c, got, err, want)
 	}
-	for k := 0; ; k++ {
+	m.join(c)
+}
+
+// join waits for the children of a call that has returned, and theirs, and compares what they give. None may be left when the next call begins: it would be taken for one of that.
+func (m *moments) join(c gcguests.Call) {
+	t, want := m.t, c.Want()
+	for {
 		m.mu.Lock()
-		if k == len(m.ps) {
+		if len(m.ps) == 0 {
 			m.mu.Unlock()
 			return
 		}
-		p := m.ps[k]
+		p := m.ps[0]
+		m.ps = m.ps[1:]
 		m.mu.Unlock()
 		if err := p.Wait(t.Context()); err != nil {
 			t.Errorf("%v: a child ended with %v", c, err)

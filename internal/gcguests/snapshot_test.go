@@ -73,6 +73,7 @@ func (m *moments) idle(inst *spindle.Instance, c gcguests.Call) {
 	if got, err := child.Instance("load").Call(t.Context(), c.Func, argsOf(c)...); err != nil || int64(got[0]) != c.Want() {
 		t.Errorf("%v: of a file: %v, %v; want %d", c, got, err, c.Want())
 	}
+	m.join(c) // it may have been forked, too
 	if err := errors.Join(child.CollectGarbage(), child.Close()); err != nil {
 		t.Error(err)
 	}
