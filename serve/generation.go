@@ -34,7 +34,7 @@ func (g *generation) info() Generation { return Generation{g.number, g.made, g.s
 
 // reforks is what a Server knows of its next image. Guarded by Server.mu.
 type reforks struct {
-	since   int         // requests answered since the last image, or since a failure
+	since   int         // requests answered since the last image, or since a failure; heirs' do not count
 	running bool        // an heir is out
 	served  int         // by the heirs up to mold, since the last image
 	mold    warm.Frozen // the last heir's; empty if there is none
@@ -154,10 +154,8 @@ func (s *Server) settle(f warm.Frozen) {
 		s.dropMoldLocked()
 		s.tellLocked(reforked{s.gen.info(), fmt.Errorf("%w: %w", ErrReforkFailed, f.Err)})
 	default:
-		if r.mold.Image != nil {
-			_ = r.mold.Image.Close()
-		}
-		r.mold, r.served = f, r.served+1
+		s.replaceMoldLocked(f)
+		r.served++
 		if r.served >= s.cfg.ReforkWarm {
 			s.advanceLocked()
 		}
@@ -172,7 +170,7 @@ func (s *Server) advanceLocked() {
 	if was.live.Load() == 0 {
 		s.retireLocked(was)
 	}
-	r.mold = warm.Frozen{}
+	r.mold = warm.Frozen{} // it is the generation's now
 	s.dropMoldLocked()
 	r.done++
 	s.cfg.Log.Info("reforked", "generation", s.gen.number, "served", s.gen.served)
@@ -181,11 +179,16 @@ func (s *Server) advanceLocked() {
 
 // dropMoldLocked begins to count anew.
 func (s *Server) dropMoldLocked() {
-	if r := &s.refork; r.mold.Image != nil {
-		_ = r.mold.Image.Close()
-		r.mold = warm.Frozen{}
-	}
+	s.replaceMoldLocked(warm.Frozen{})
 	s.refork.served, s.refork.since = 0, 0
+}
+
+func (s *Server) replaceMoldLocked(f warm.Frozen) {
+	r := &s.refork
+	if r.mold.Image != nil {
+		_ = r.mold.Image.Close()
+	}
+	r.mold = f
 }
 
 func (s *Server) tellLocked(r reforked) {

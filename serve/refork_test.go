@@ -118,6 +118,7 @@ func TestReforkAccept(t *testing.T) {
 func TestReforkAfterOneByOne(t *testing.T) {
 	const after, warm = 5, 3
 	s, web := start(t, Config{ReforkAfter: after, ReforkWarm: warm})
+	admin := s.Admin()
 	for g := range 4 {
 		for k := range after + warm {
 			want := g*warm + 1 + max(0, k-after)
@@ -133,6 +134,15 @@ func TestReforkAfterOneByOne(t *testing.T) {
 				defer s.mu.Unlock()
 				return !s.refork.running && s.refork.since == since && s.gen.served+s.refork.served == heirs
 			})
+			page := httptest.NewRecorder()
+			admin.ServeHTTP(page, httptest.NewRequest("GET", "/", nil))
+			tells := fmt.Sprintf("next after %d requests", after-since)
+			if since == after {
+				tells = "the next request is forked anew from"
+			}
+			if !strings.Contains(page.Body.String(), tells) {
+				t.Errorf("after request %d of generation %d the page does not say %q: %s", k, g, tells, page.Body)
+			}
 		}
 	}
 }
