@@ -56,6 +56,31 @@ func TestServe(t *testing.T) {
 	}
 }
 
+// TestServeStopsAtOnce: a second signal ends a server that waits for a request.
+func TestServeStopsAtOnce(t *testing.T) {
+	t.Parallel()
+	cmd := exec.Command(builtBinary, "serve", "--http", "127.0.0.1:0", "../../serve/testdata/app.wat")
+	_, stderr := start(t, cmd)
+	at := logged(t, stderr, `msg=listening http=(\S+)`)[0]
+	resp, err := http.Get("http://" + at + "/L") // its head; the body never comes
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	terminate := func() {
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+	}
+	terminate()
+	logged(t, stderr, "msg=stopping")
+	terminate()
+	_ = cmd.Wait()
+	if ws, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || ws.Signal() != syscall.SIGTERM {
+		t.Errorf("it ended with %v", cmd.ProcessState)
+	}
+}
+
 // TestServeRefork forks anew by SIGHUP, by POST and by count. /n answers with a letter for the number of requests that its guest has had.
 func TestServeRefork(t *testing.T) {
 	t.Parallel()
