@@ -100,13 +100,9 @@ func (m *moments) safepoint(p *spindle.Process) {
 // call makes a call, and compares what it gives in all Processes.
 func (m *moments) call(inst *spindle.Instance, c gcguests.Call) {
 	t := m.t
-	var args []uint64
-	for _, a := range c.Args {
-		args = append(args, spindle.I32(a))
-	}
 	m.begin(uint64(len(c.String())))
 	want := c.Want()
-	if got, err := inst.Call(t.Context(), c.Func, args...); err != nil || int64(got[0]) != want {
+	if got, err := inst.Call(t.Context(), c.Func, argsOf(c)...); err != nil || int64(got[0]) != want {
 		t.Errorf("%v: the forked original gives %v, %v; want %d", c, got, err, want)
 	}
 	m.join(c)
